@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+// Locked memory for secrets and its transport by file descriptor.
+#include "base/secret_buffer.h"
+
+#include <cerrno>
+#include <chrono>
+#include <cstdlib>
+#include <utility>
+
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/unique_fd.h"
+
+namespace volumecrypt::base {
+namespace {
+
+std::size_t roundToPages(std::size_t size) {
+    static const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+    return (size + page - 1) / page * page;
+}
+
+}  // namespace
+
+SecretBuffer::SecretBuffer(std::size_t size) : size_(size) {
+    if (size == 0) return;
+    mapped_ = roundToPages(size);
+    void *pages =
+        ::mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (pages == MAP_FAILED) std::abort();
+    // Best effort each: a low RLIMIT_MEMLOCK must not keep a volume locked.
+    (void)::mlock(pages, mapped_);
+    (void)::madvise(pages, mapped_, MADV_DONTDUMP);
+    (void)::madvise(pages, mapped_, MADV_WIPEONFORK);
+    data_ = static_cast<std::byte *>(pages);
+}
+
+SecretBuffer::SecretBuffer(SecretBuffer &&other) noexcept
+    : data_(std::exchange(other.data_, nullptr)),
+      size_(std::exchange(other.size_, 0)),
+      mapped_(std::exchange(other.mapped_, 0)) {}
+
+SecretBuffer &SecretBuffer::operator=(SecretBuffer &&other) noexcept {
+    if (this == &other) return *this;
+    destroy();
+    data_ = std::exchange(other.data_, nullptr);
+    size_ = std::exchange(other.size_, 0);
+    mapped_ = std::exchange(other.mapped_, 0);
+    return *this;
+}
+
+SecretBuffer::~SecretBuffer() {
+    destroy();
+}
+
+void SecretBuffer::destroy() noexcept {
+    if (data_ == nullptr) return;
+    ::explicit_bzero(data_, mapped_);
+    ::munmap(data_, mapped_);
+    data_ = nullptr;
+    size_ = mapped_ = 0;
+}
+
+SecretBuffer SecretBuffer::copyOf(std::span<const std::byte> bytes) {
+    SecretBuffer copy(bytes.size());
+    if (!bytes.empty()) ::memcpy(copy.data_, bytes.data(), bytes.size());
+    return copy;
+}
+
+SecretBuffer SecretBuffer::copyOf(std::string_view text) {
+    return copyOf(std::as_bytes(std::span(text.data(), text.size())));
+}
+
+const char *SecretBuffer::chars() const noexcept {
+    return reinterpret_cast<const char *>(data_);
+}
+
+char *SecretBuffer::chars() noexcept {
+    return reinterpret_cast<char *>(data_);
+}
+
+void SecretBuffer::truncate(std::size_t size) noexcept {
+    if (size >= size_) return;
+    ::explicit_bzero(data_ + size, size_ - size);
+    size_ = size;
+}
+
+SecretBuffer SecretBuffer::appended(std::span<const std::byte> tail) const {
+    SecretBuffer all(size_ + tail.size());
+    if (size_ != 0) ::memcpy(all.data_, data_, size_);
+    if (!tail.empty()) ::memcpy(all.data_ + size_, tail.data(), tail.size());
+    return all;
+}
+
+bool operator==(const SecretBuffer &a, const SecretBuffer &b) noexcept {
+    if (a.size_ != b.size_) return false;
+    unsigned difference = 0;
+    for (std::size_t i = 0; i < a.size_; ++i)
+        difference |= std::to_integer<unsigned>(a.data_[i] ^ b.data_[i]);
+    return difference == 0;
+}
+
+Result<SecretBuffer> readSecret(int fd, std::size_t limit, int timeoutMs) {
+    struct stat info {};
+    if (::fstat(fd, &info) < 0) return fail(errnoError("read the secret", errno));
+    if (!S_ISREG(info.st_mode) && !S_ISFIFO(info.st_mode))
+        return fail(ErrorCode::InvalidConfig,
+                    "the secret's file descriptor is not a pipe, memfd or regular file",
+                    "Pass a pipe or a memfd that holds the secret.");
+    const auto tooLong = [&] {
+        return fail(ErrorCode::InvalidConfig,
+                    "the secret is longer than " + std::to_string(limit) + " bytes");
+    };
+    if (S_ISREG(info.st_mode) && info.st_size > static_cast<off_t>(limit)) return tooLong();
+
+    using Clock = std::chrono::steady_clock;
+    const auto deadline = Clock::now() + std::chrono::milliseconds(timeoutMs);
+    SecretBuffer buffer(limit + 1);
+    std::size_t filled = 0;
+    while (filled <= limit) {
+        const auto left =
+            std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
+        pollfd waiting{.fd = fd, .events = POLLIN, .revents = 0};
+        const int ready = ::poll(&waiting, 1, left > 0 ? static_cast<int>(left) : 0);
+        if (ready < 0 && errno == EINTR) continue;
+        if (ready < 0) return fail(errnoError("wait for the secret", errno));
+        if (ready == 0)
+            return fail(ErrorCode::InvalidConfig, "no secret arrived within the time allowed",
+                        "Write the secret and close the pipe's other end.");
+        const ssize_t got = ::read(fd, buffer.chars() + filled, buffer.size() - filled);
+        if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+        if (got < 0) return fail(errnoError("read the secret", errno));
+        if (got == 0) break;
+        filled += static_cast<std::size_t>(got);
+    }
+    if (filled > limit) return tooLong();
+    if (filled == 0) return fail(ErrorCode::InvalidConfig, "the secret is empty");
+    return SecretBuffer::copyOf(buffer.bytes().first(filled));
+}
+
+Result<UniqueFd> secretToMemfd(const SecretBuffer &secret) {
+    const int fd = ::memfd_create("volumecrypt-secret", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd < 0) return fail(errnoError("create a memory file", errno));
+    UniqueFd owner(fd);
+    std::size_t written = 0;
+    while (written < secret.size()) {
+        const ssize_t n = ::write(fd, secret.chars() + written, secret.size() - written);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return fail(errnoError("fill a memory file", errno));
+        written += static_cast<std::size_t>(n);
+    }
+    if (::lseek(fd, 0, SEEK_SET) < 0) return fail(errnoError("rewind a memory file", errno));
+    if (::fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0)
+        return fail(errnoError("seal a memory file", errno));
+    return owner;
+}
+
+}  // namespace volumecrypt::base

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which device a volume is on: selection by path or GPT label, and what the kernel says of it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include <sys/types.h>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "model/system_paths.h"
+#include "model/volume_spec.h"
+
+namespace volumecrypt::blockdev {
+
+struct Device {
+    std::string path;           // as declared (may be a link)
+    std::string node;           // canonical: /dev/vda2, or the file's real path
+    bool isFile = false;        // a plain file: header work only
+    dev_t number = 0;           // of the block device; of the file system that holds the file
+    ino_t inode = 0;            // files only
+    std::uint64_t size = 0;     // bytes
+    unsigned sectorSize = 512;  // bytes: 4096 where the physical block size is at least that (and
+                                // for files), else 512
+    bool removable = false;     // the disk is removable or hot-pluggable (USB and the like)
+    bool byLabel = false;       // selected by GPT label alone
+};
+
+// NotFound when it is not there; AmbiguousDevice when it is selected by label and two partitions
+// have that label (both are named in the message); Unsupported when it is neither a block device
+// nor a plain file; Io.
+base::Result<Device> findDevice(const model::DeviceSpec &spec);
+
+// Opens for reading, or reading and writing, without O_EXCL. NotFound, Io.
+base::Result<base::UniqueFd> openDevice(const Device &device, bool writable);
+
+// Exclusive for the time of a format: O_EXCL on a block device (Busy when mounted or mapped) and
+// flock on the whole disk; a file is flocked itself.
+struct ExclusiveDevice {
+    base::UniqueFd device;
+    base::UniqueFd disk;  // whole disk with an exclusive flock; not valid for files
+};
+base::Result<ExclusiveDevice> openExclusively(const Device &device);
+
+// The lock that orders engines on one volume: a file in paths.lockDir() named after device number
+// (files: and inode). Waits at most 5 s, then Busy with retry.
+base::Result<base::UniqueFd> lockDevice(const model::SystemPaths &paths, const Device &device);
+
+}  // namespace volumecrypt::blockdev

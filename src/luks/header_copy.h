@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// A private copy of a volume's header: validated before any key is tried, and what the volume is
+// activated from.
+#pragma once
+
+#include <string>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "model/header_view.h"
+
+namespace volumecrypt::luks {
+
+struct HeaderCopy {
+    base::UniqueFd memory;  // memfd with the header areas and all key slot areas in use, at their
+                            // device offsets
+    model::HeaderView view;
+    // The primary or the secondary copy on the device is damaged or older than the other.
+    bool needsRepair = false;
+};
+
+// Reads the header of `path` and validates it (validateHeader). NotLuks2 when there is no LUKS2
+// header (LUKS1 included, and the message says so), HeaderCorrupt when neither copy is whole, or
+// both claim the same sequence number and differ, HeaderRefused from the validation, Io.
+base::Result<HeaderCopy> copyHeader(const std::string &path);
+
+// design: version 2, exactly one segment of type crypt, known ciphers for data and key slots, no
+// null cipher, known KDFs (argon2id, argon2i, pbkdf2), no unknown flags or requirements, no
+// integrity. HeaderRefused with what was found.
+base::Status validateHeader(const model::HeaderView &view);
+
+// Whether the slot's KDF may be run here: HeaderRefused when it asks for more than half of `ramKiB`
+// or (by a generous estimate) more than a minute.
+base::Status validateKdfCost(const model::SlotView &slot, std::uint64_t ramKiB);
+
+// As HeaderStore::openSlot and HeaderStore::slotDigest, on the copy.
+base::Result<base::SecretBuffer> openSlot(const HeaderCopy &copy, unsigned slot,
+                                          const base::SecretBuffer &passphrase);
+base::Result<std::string> slotDigest(const HeaderCopy &copy, unsigned slot);
+
+}  // namespace volumecrypt::luks

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a LUKS2 header says, as plain values: no libcryptsetup type gets past src/luks.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace volumecrypt::model {
+
+struct KdfView {
+    std::string type;              // argon2id, argon2i, pbkdf2
+    std::uint64_t iterations = 0;  // passes for argon2
+    std::uint64_t memoryKiB = 0;   // 0 for pbkdf2
+    unsigned lanes = 0;
+    std::string hash;  // pbkdf2 only
+};
+
+struct SlotView {
+    unsigned number = 0;
+    std::string type;  // "luks2"
+    KdfView kdf;
+    std::string areaCipher;        // aes-xts-plain64
+    std::uint64_t areaOffset = 0;  // bytes from the start of the device
+    std::uint64_t areaSize = 0;
+    unsigned keyBits = 0;
+    bool unbound = false;  // holds a key that belongs to no segment
+    std::string json;      // canonical (sorted keys, no spaces); what the record's check covers
+};
+
+struct TokenView {
+    unsigned id = 0;
+    std::string type;
+    std::vector<unsigned> keyslots;
+    std::string json;
+};
+
+struct SegmentView {
+    std::string type;  // crypt, linear
+    std::string cipher;
+    std::uint64_t offset = 0;   // bytes
+    unsigned sectorSize = 512;  // bytes
+    std::vector<std::string> flags;
+    bool integrity = false;
+};
+
+struct HeaderView {
+    unsigned version = 0;
+    std::string uuid;
+    std::string label;
+    std::uint64_t metadataSize = 0;  // bytes of one copy
+    std::uint64_t keyslotsSize = 0;  // bytes of the key slot areas
+    unsigned volumeKeyBits = 0;
+    std::map<unsigned, SlotView> slots;
+    std::map<unsigned, TokenView> tokens;
+    std::vector<SegmentView> segments;
+    std::vector<std::string> requirements;
+    std::vector<std::string> flags;  // persistent activation flags
+
+    [[nodiscard]] std::optional<unsigned> tokenOfType(const std::string &type) const;
+    // The highest slot that is neither in use nor in `avoid`.
+    [[nodiscard]] std::optional<unsigned> highestFreeSlot(const std::vector<unsigned> &avoid) const;
+};
+
+}  // namespace volumecrypt::model

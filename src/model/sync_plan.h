@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// The planner: from declared keys, header, record and evidence to the steps that make the slots
+// equal to the declaration. A pure function.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "model/header_view.h"
+#include "model/record.h"
+#include "model/volume_spec.h"
+#include "model/volume_state.h"
+
+namespace volumecrypt::model {
+
+// What is known, in this run, of a declared key and the slot that it is declared for.
+enum class SlotEvidence {
+    NotTested,    // the slot is empty, or nothing is known
+    Verified,     // the record's check matches: this passphrase, this area
+    Opens,        // the KDF was run: the declared key opens the slot
+    Rejected,     // the KDF was run, or the check failed on an unchanged area: it does not
+    AreaSame,     // the key cannot be had; slot area and parameters are those of the record
+    AreaDiffers,  // the key cannot be had; the area is not the one of the record
+};
+
+struct DeclaredKey {
+    unsigned slot = 0;
+    KeyKind kind = KeyKind::Unknown;
+    bool lockedToState = false;
+    std::string paramsDigest;
+    std::string saltDigest;  // of the present salt; empty when not locked
+    bool available = true;   // the passphrase can be had, or made anew, now
+    std::string unavailableReason;
+    SlotEvidence evidence = SlotEvidence::NotTested;
+};
+
+enum class RecordTrust { Absent, Valid, MacWrong, Newer };
+
+struct PlanInput {
+    std::vector<DeclaredKey> declared;       // without `unmanaged: {}` entries
+    std::set<unsigned> documentedUnmanaged;  // slots with `unmanaged: {}`
+    UnmanagedSlots policy = UnmanagedSlots::Keep;
+    HeaderView header;
+    RecordTrust trust = RecordTrust::Absent;
+    std::optional<Record> record;      // set when trust is Valid
+    std::optional<unsigned> openedBy;  // the slot whose key opened the volume in this run
+};
+
+struct Step {
+    StepAction action = StepAction::Keep;
+    unsigned slot = 0;
+    KeyKind kind = KeyKind::Unknown;
+    std::string reason;
+    std::optional<base::ErrorCode> error;  // of a Refuse step
+
+    [[nodiscard]] bool changes() const;  // anything but Keep
+    friend bool operator==(const Step &, const Step &) = default;
+};
+
+// In the order of execution: keep, adopt, add, replace, remove, then defer and refuse; within an
+// action by slot.
+std::vector<Step> planSync(const PlanInput &input);
+
+}  // namespace volumecrypt::model

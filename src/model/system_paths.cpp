@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// The file-system layout below --root.
+#include "model/system_paths.h"
+
+#include <utility>
+
+namespace volumecrypt::model {
+
+SystemPaths::SystemPaths(std::string root, std::vector<std::string> configDirs)
+    : root_(std::move(root)), configDirs_(std::move(configDirs)) {
+    while (!root_.empty() && root_.back() == '/') root_.pop_back();
+}
+
+std::vector<std::string> SystemPaths::configDirs() const {
+    if (!configDirs_.empty()) return configDirs_;
+    return {below("/etc/volumecrypt"), below("/run/volumecrypt/config"),
+            below("/usr/lib/volumecrypt")};
+}
+
+std::string SystemPaths::productUuid() const {
+    return below("/sys/class/dmi/id/product_uuid");
+}
+
+std::string SystemPaths::lockDir() const {
+    return below("/run/volumecrypt/lock");
+}
+
+std::string SystemPaths::lastGood(const VolumeId &id) const {
+    return below("/run/volumecrypt/last-good/" + id.text() + ".json");
+}
+
+std::string SystemPaths::pin(const VolumeId &id) const {
+    return below("/var/lib/volumecrypt/pins/" + id.text() + ".json");
+}
+
+std::string SystemPaths::below(const std::string &absolute) const {
+    return root_ + absolute;
+}
+
+}  // namespace volumecrypt::model

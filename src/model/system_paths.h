@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every system path that the programs read or write, below an optional root (--root).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "model/volume_id.h"
+
+namespace volumecrypt::model {
+
+class SystemPaths {
+  public:
+    // `root` prefixes every path; `configDirs` replaces the default list when not empty, and is not
+    // prefixed.
+    explicit SystemPaths(std::string root = {}, std::vector<std::string> configDirs = {});
+
+    // The first directory hides files of the same name in later ones.
+    [[nodiscard]] std::vector<std::string> configDirs() const;
+    [[nodiscard]] std::string productUuid() const;  // /sys/class/dmi/id/product_uuid
+    [[nodiscard]] std::string lockDir() const;      // /run/volumecrypt/lock
+    [[nodiscard]] std::string lastGood(
+        const VolumeId &id) const;                            // /run/volumecrypt/last-good/ID.json
+    [[nodiscard]] std::string pin(const VolumeId &id) const;  // /var/lib/volumecrypt/pins/ID.json
+    [[nodiscard]] std::string below(const std::string &absolute) const;  // root + absolute
+
+  private:
+    std::string root_;
+    std::vector<std::string> configDirs_;
+};
+
+}  // namespace volumecrypt::model

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// A declared volume: device, file system, mount and encryption, as the configuration says, defaults
+// filled in.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "model/key_spec.h"
+#include "model/volume_id.h"
+
+namespace volumecrypt::model {
+
+enum class UnlockPolicy { Auto, Manual };
+enum class FormatPolicy { IfEmpty, Never };
+enum class UnmanagedSlots { Keep, Remove };
+enum class FilesystemType { None, Xfs, Ext4, Btrfs, Vfat, Swap };
+enum class PerformanceOption { NoReadWorkqueue, NoWriteWorkqueue, SameCpuCrypt };
+
+// "none", "xfs", …: also what mount(8) and libblkid call them.
+std::string_view filesystemName(FilesystemType type);
+std::optional<FilesystemType> filesystemFromName(std::string_view name);
+// "no_read_workqueue", …
+std::string_view performanceOptionName(PerformanceOption option);
+std::optional<PerformanceOption> performanceOptionFromName(std::string_view name);
+
+struct DeviceSpec {
+    std::string path;      // /dev/…, or a plain file
+    bool byLabel = false;  // not declared: the GPT label of the volume's ID selects it
+};
+
+struct MountSpec {
+    std::string where;  // absolute and normalised
+    std::vector<std::string> options;
+};
+
+struct FilesystemSpec {
+    FilesystemType type = FilesystemType::None;
+    std::string label;  // empty: none
+    bool projectQuota = false;
+};
+
+struct EncryptionSpec {
+    std::string cipher = "aes-xts-plain64";
+    unsigned keyBits = 512;
+    unsigned sectorSize = 0;  // bytes; 0: chosen from the device
+    std::vector<PerformanceOption> options;
+    bool allowDiscards = false;
+    UnmanagedSlots unmanagedSlots = UnmanagedSlots::Keep;
+    std::vector<KeySpec> keys;  // in slot order
+
+    [[nodiscard]] const KeySpec *keyInSlot(unsigned slot) const;
+    // Every key needs the network: such a volume is ordered with remote-fs.target.
+    [[nodiscard]] bool onlyNetworkKeys() const;
+    [[nodiscard]] bool anyLockedToState() const;
+    [[nodiscard]] bool allLockedToState() const;
+};
+
+struct VolumeSpec {
+    VolumeId id;
+    DeviceSpec device;
+    UnlockPolicy unlock = UnlockPolicy::Auto;
+    FormatPolicy format = FormatPolicy::IfEmpty;
+    std::string metaDevice;  // STATE only; empty elsewhere
+    std::optional<MountSpec> mount;
+    bool required = false;  // its failure fails the boot, as with fstab
+    std::optional<std::chrono::seconds> deviceTimeout;
+    FilesystemSpec filesystem;
+    std::optional<EncryptionSpec> encryption;  // absent: a plain volume
+    SourcePosition position;                   // of the document
+
+    explicit VolumeSpec(VolumeId volumeId) : id(std::move(volumeId)) {}
+    // The device that holds the file system: the mapping, or the device itself for a plain volume.
+    [[nodiscard]] std::string contentDevice() const;
+};
+
+}  // namespace volumecrypt::model
