@@ -55,6 +55,7 @@ Result<ChildOutcome> runProgram(const std::vector<std::string> &argv) {
 
     std::vector<std::string> arguments = argv;
     std::vector<char *> pointers;
+    pointers.reserve(arguments.size() + 1);
     for (auto &argument : arguments) pointers.push_back(argument.data());
     pointers.push_back(nullptr);
     std::string path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

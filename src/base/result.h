@@ -43,6 +43,7 @@ inline tl::unexpected<Error> fail(ErrorCode code, std::string message, std::stri
 #define VC_CONCAT_INNER(a, b) a##b
 #define VC_CONCAT(a, b) VC_CONCAT_INNER(a, b)
 
+// NOLINTBEGIN(bugprone-macro-parentheses): what is declared cannot stand in parentheses.
 // VC_ASSIGN(auto x, expression): declares or assigns from a successful Result, or leaves with its
 // error.
 #define VC_ASSIGN_NAMED(target, expression, name)                           \
@@ -51,3 +52,4 @@ inline tl::unexpected<Error> fail(ErrorCode code, std::string message, std::stri
     target = std::move(*(name))
 #define VC_ASSIGN(target, expression) \
     VC_ASSIGN_NAMED(target, expression, VC_CONCAT(vcAssignResult, __LINE__))
+// NOLINTEND(bugprone-macro-parentheses)

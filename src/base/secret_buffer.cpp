@@ -2,6 +2,7 @@
 // Locked memory for secrets and its transport by file descriptor.
 #include "base/secret_buffer.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
@@ -68,7 +69,7 @@ void SecretBuffer::destroy() noexcept {
 
 SecretBuffer SecretBuffer::copyOf(std::span<const std::byte> bytes) {
     SecretBuffer copy(bytes.size());
-    if (!bytes.empty()) ::memcpy(copy.data_, bytes.data(), bytes.size());
+    std::ranges::copy(bytes, copy.data_);
     return copy;
 }
 
@@ -92,8 +93,7 @@ void SecretBuffer::truncate(std::size_t size) noexcept {
 
 SecretBuffer SecretBuffer::appended(std::span<const std::byte> tail) const {
     SecretBuffer all(size_ + tail.size());
-    if (size_ != 0) ::memcpy(all.data_, data_, size_);
-    if (!tail.empty()) ::memcpy(all.data_ + size_, tail.data(), tail.size());
+    std::ranges::copy(tail, std::ranges::copy(bytes(), all.data_).out);
     return all;
 }
 
