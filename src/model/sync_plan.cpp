@@ -1,1 +1,192 @@
 // SPDX-License-Identifier: Apache-2.0
+// The planner's rules, one function per situation of a slot.
+#include "model/sync_plan.h"
+
+#include <algorithm>
+
+namespace volumecrypt::model {
+namespace {
+
+Step step(StepAction action, const DeclaredKey &key, std::string reason) {
+    return {.action = action,
+            .slot = key.slot,
+            .kind = key.kind,
+            .reason = std::move(reason),
+            .error = {}};
+}
+
+Step refuse(const DeclaredKey &key, base::ErrorCode code, std::string reason) {
+    Step result = step(StepAction::Refuse, key, std::move(reason));
+    result.error = code;
+    return result;
+}
+
+Step orDefer(StepAction action, const DeclaredKey &key, const std::string &reason) {
+    if (key.available) return step(action, key, reason);
+    return step(StepAction::Defer, key, reason + "; " + key.unavailableReason);
+}
+
+// Why a slot of ours is not what is declared; empty when nothing that the record knows differs.
+std::string differenceFromRecord(const DeclaredKey &key, const RecordSlot &entry) {
+    if (entry.kind != key.kind)
+        return "kind changed from " + std::string(keyKindName(entry.kind)) + " to " +
+               std::string(keyKindName(key.kind));
+    if (entry.lockedToState != key.lockedToState)
+        return key.lockedToState ? "lockToState was turned on" : "lockToState was turned off";
+    if (key.lockedToState && !key.saltDigest.empty() && entry.saltDigest != key.saltDigest)
+        return "STATE was replaced: the salt differs";
+    if (entry.paramsDigest != key.paramsDigest) return "parameters changed";
+    return {};
+}
+
+Step planManaged(const DeclaredKey &key, const RecordSlot &entry) {
+    const std::string difference = differenceFromRecord(key, entry);
+    if (!difference.empty()) return orDefer(StepAction::Replace, key, difference);
+    switch (key.evidence) {
+        case SlotEvidence::Verified:
+            if (entry.origin == Origin::Added)
+                return step(StepAction::Adopt, key, "an added key is now declared");
+            return step(StepAction::Keep, key, "unchanged");
+        case SlotEvidence::Opens:
+            return step(StepAction::Adopt, key,
+                        "the declared key opens the slot; the record did not say so");
+        case SlotEvidence::Rejected:
+            return orDefer(StepAction::Replace, key, "the declared key does not open the slot");
+        case SlotEvidence::AreaSame:
+            return step(StepAction::Keep, key, "unverified: " + key.unavailableReason);
+        case SlotEvidence::AreaDiffers:
+            return orDefer(StepAction::Replace, key, "the slot was changed by somebody else");
+        case SlotEvidence::NotTested:
+            break;
+    }
+    return step(StepAction::Defer, key, "the slot could not be compared");
+}
+
+Step planUnmanaged(const DeclaredKey &key) {
+    switch (key.evidence) {
+        case SlotEvidence::Verified:
+        case SlotEvidence::Opens:
+            return step(StepAction::Adopt, key,
+                        "the slot is not in the record; the declared key opens it");
+        case SlotEvidence::Rejected:
+            return refuse(
+                key, base::ErrorCode::SlotInUse,
+                "the slot holds a key that is not ours and that the declared key does not open");
+        case SlotEvidence::AreaSame:
+        case SlotEvidence::AreaDiffers:
+        case SlotEvidence::NotTested:
+            break;
+    }
+    return step(
+        StepAction::Defer, key,
+        "the slot is not in the record; " +
+            (key.unavailableReason.empty() ? "it could not be compared" : key.unavailableReason));
+}
+
+Step planDeclared(const PlanInput &input, const DeclaredKey &key) {
+    const Record *record = input.record ? &*input.record : nullptr;
+    const bool present = input.header.slots.contains(key.slot);
+    const bool recorded = record != nullptr && record->slots.contains(key.slot);
+    if (!present)
+        return orDefer(StepAction::Add, key,
+                       recorded ? "the slot is missing" : "the slot is empty");
+    return recorded ? planManaged(key, record->slots.at(key.slot)) : planUnmanaged(key);
+}
+
+bool isDeclared(const PlanInput &input, unsigned slot) {
+    return std::any_of(input.declared.begin(), input.declared.end(),
+                       [slot](const DeclaredKey &key) { return key.slot == slot; });
+}
+
+Step removal(unsigned slot, KeyKind kind, std::string reason) {
+    return {.action = StepAction::Remove,
+            .slot = slot,
+            .kind = kind,
+            .reason = std::move(reason),
+            .error = {}};
+}
+
+// Slots on disk or in the record that no declared key is for.
+void planUndeclared(const PlanInput &input, std::vector<Step> &steps) {
+    // With a record that cannot be trusted nobody knows which slots were added by AddKey: those are
+    // spared.
+    const bool mayRemoveUnmanaged =
+        input.policy == UnmanagedSlots::Remove && input.trust != RecordTrust::MacWrong;
+    for (unsigned slot = 0; slot < kSlotCount; ++slot) {
+        if (isDeclared(input, slot) || input.documentedUnmanaged.contains(slot)) continue;
+        const bool present = input.header.slots.contains(slot);
+        const bool recorded = input.record && input.record->slots.contains(slot);
+        if (recorded) {
+            const RecordSlot &entry = input.record->slots.at(slot);
+            // An added slot that somebody destroyed leaves the record as well.
+            if (entry.origin == Origin::Added && present) continue;
+            steps.push_back(
+                removal(slot, entry.kind, present ? "no longer declared" : "the slot is gone"));
+        } else if (present && mayRemoveUnmanaged) {
+            steps.push_back(
+                removal(slot, KeyKind::Unknown, "not declared, and unmanagedSlots is remove"));
+        }
+    }
+}
+
+// A slot that is both on record and documented as somebody else's is left alone from now on.
+void forgetDocumented(const PlanInput &input, std::vector<Step> &steps) {
+    if (!input.record) return;
+    for (const unsigned slot : input.documentedUnmanaged)
+        if (input.record->slots.contains(slot))
+            steps.push_back({.action = StepAction::Adopt,
+                             .slot = slot,
+                             .kind = KeyKind::Unmanaged,
+                             .reason = "declared as unmanaged: it leaves the record, the key stays",
+                             .error = {}});
+}
+
+int executionOrder(StepAction action) {
+    switch (action) {
+        case StepAction::Keep:
+            return 0;
+        case StepAction::Adopt:
+            return 1;
+        case StepAction::Add:
+            return 2;
+        case StepAction::Replace:
+            return 3;
+        case StepAction::Remove:
+            return 4;
+        case StepAction::Defer:
+            return 5;
+        case StepAction::Refuse:
+            return 6;
+    }
+    return 6;
+}
+
+// A record of a newer version may mean something that we do not know: change nothing.
+std::vector<Step> refuseAll(const PlanInput &input) {
+    std::vector<Step> steps;
+    for (const DeclaredKey &key : input.declared)
+        steps.push_back(
+            refuse(key, base::ErrorCode::Unsupported, "the record was written by a newer version"));
+    return steps;
+}
+
+}  // namespace
+
+bool Step::changes() const {
+    return action != StepAction::Keep;
+}
+
+std::vector<Step> planSync(const PlanInput &input) {
+    if (input.trust == RecordTrust::Newer) return refuseAll(input);
+    std::vector<Step> steps;
+    for (const DeclaredKey &key : input.declared) steps.push_back(planDeclared(input, key));
+    forgetDocumented(input, steps);
+    planUndeclared(input, steps);
+    std::stable_sort(steps.begin(), steps.end(), [](const Step &a, const Step &b) {
+        return std::pair(executionOrder(a.action), a.slot) <
+               std::pair(executionOrder(b.action), b.slot);
+    });
+    return steps;
+}
+
+}  // namespace volumecrypt::model

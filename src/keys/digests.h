@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// SHA-256, HMAC and HKDF by OpenSSL, and what the record derives with them. Digests are 32 bytes in
+// a std::string: none of them is a secret, except the derived keys, which are SecretBuffers.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/secret_buffer.h"
+
+namespace volumecrypt::keys {
+
+inline constexpr std::size_t kDigestSize = 32;
+
+// These abort when OpenSSL fails at SHA-256: nothing sensible can follow.
+std::string sha256(std::string_view bytes);
+std::string hmacSha256(const base::SecretBuffer &key, std::string_view bytes);
+
+// HKDF-SHA-256 (RFC 5869), empty salt, 32 bytes.
+base::SecretBuffer hkdfSha256(const base::SecretBuffer &key, std::string_view info);
+
+// K of the record: HKDF(volume key, "volumecrypt check v1").
+base::SecretBuffer recordKey(const base::SecretBuffer &volumeKey);
+
+// HMAC-SHA-256(K, slot || passphrase || areaDigest), slot as one byte.
+std::string slotCheck(const base::SecretBuffer &recordKey, unsigned slot,
+                      const base::SecretBuffer &passphrase, std::string_view areaDigest);
+
+// HMAC-SHA-256(volume key, "volumecrypt pin v1"): recognises a volume key without holding it.
+std::string pinDigest(const base::SecretBuffer &volumeKey);
+
+}  // namespace volumecrypt::keys

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// From a declared key to its source.
+#include "keys/key_source.h"
+
+#include "keys/node_id.h"
+#include "keys/static_key.h"
+
+namespace volumecrypt::keys {
+namespace {
+
+using base::ErrorCode;
+
+base::Error unsupported(const model::KeySpec &spec) {
+    base::Error error;
+    error.code = ErrorCode::Unsupported;
+    error.message = "slot " + std::to_string(spec.slot) +
+                    ": this version cannot make or open keys of kind " +
+                    std::string(model::keyKindName(spec.kind()));
+    error.hint = "Declare a static or nodeID key for this volume as well.";
+    error.slot = spec.slot;
+    return error;
+}
+
+}  // namespace
+
+base::Result<std::unique_ptr<KeySource>> makeKeySource(const model::KeySpec &spec,
+                                                       const KeyContext &context) {
+    if (spec.lockToState)
+        return base::fail(
+            ErrorCode::SaltUnavailable,
+            "slot " + std::to_string(spec.slot) + ": this version cannot read the salt of STATE",
+            "Declare a key without lockToState for this volume as well.");
+    switch (spec.kind()) {
+        case model::KeyKind::Static:
+            return std::make_unique<StaticKeySource>(spec.slot,
+                                                     std::get<model::StaticKey>(spec.parameters));
+        case model::KeyKind::NodeId:
+            return std::make_unique<NodeIdKeySource>(spec.slot, context);
+        default:
+            return base::fail(unsupported(spec));
+    }
+}
+
+int tryingOrder(model::KeyKind kind) {
+    switch (kind) {
+        case model::KeyKind::Tpm:
+            return 0;
+        case model::KeyKind::Kms:
+            return 2;
+        default:
+            return 1;
+    }
+}
+
+}  // namespace volumecrypt::keys

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// Passphrases from the configuration or from a protected file.
+#include "keys/static_key.h"
+
+#include <cerrno>
+
+#include <sys/stat.h>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/unique_fd.h"
+
+namespace volumecrypt::keys {
+namespace {
+
+using base::ErrorCode;
+
+// cryptsetup's default limit for key files is 8 MiB; nobody types that, and design.md caps secrets
+// at 8 KiB.
+constexpr std::size_t kLongestPassphrase = std::size_t{8} << 10;
+constexpr int kFileTimeoutMs = 10'000;
+
+base::Status checkOwnership(int fd, const std::string &path) {
+    struct stat info {};
+    if (::fstat(fd, &info) < 0) return base::fail(base::errnoError("look at " + path, errno));
+    if (!S_ISREG(info.st_mode))
+        return base::fail(ErrorCode::InvalidConfig, path + " is not a regular file");
+    if (info.st_uid != 0 && info.st_uid != ::geteuid())
+        return base::fail(ErrorCode::InvalidConfig,
+                          path + " holds a passphrase and is not owned by root",
+                          "Run: chown root: " + path);
+    if ((info.st_mode & 077U) != 0)
+        return base::fail(ErrorCode::InvalidConfig,
+                          path + " holds a passphrase and can be read by others",
+                          "Run: chmod 0600 " + path);
+    return {};
+}
+
+}  // namespace
+
+base::Result<base::SecretBuffer> StaticKeySource::read() const {
+    if (key_.passphraseFile.empty()) {
+        if (key_.passphrase.empty())
+            return base::fail(ErrorCode::InvalidConfig, "static key must have key data defined");
+        return base::SecretBuffer::copyOf(key_.passphrase.bytes());
+    }
+    VC_ASSIGN(const base::UniqueFd fd,
+              base::openFile(key_.passphraseFile, O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
+    VC_TRY(checkOwnership(fd.get(), key_.passphraseFile));
+    auto secret = base::readSecret(fd.get(), kLongestPassphrase, kFileTimeoutMs);
+    if (!secret) return base::fail(std::move(secret).error().because(key_.passphraseFile));
+    return secret;
+}
+
+base::Result<base::SecretBuffer> StaticKeySource::obtain(
+    const std::optional<model::TokenView> & /*token*/) {
+    auto passphrase = read();
+    if (!passphrase)
+        return base::fail(
+            std::move(passphrase).error().because("slot " + std::to_string(slot_)).withSlot(slot_));
+    return passphrase;
+}
+
+base::Result<NewKey> StaticKeySource::create() {
+    VC_ASSIGN(base::SecretBuffer passphrase, obtain(std::nullopt));
+    return NewKey{.passphrase = std::move(passphrase), .token = {}};
+}
+
+}  // namespace volumecrypt::keys

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// `static` keys: the bytes of the declared passphrase, or of a file.
+#pragma once
+
+#include "keys/key_source.h"
+
+namespace volumecrypt::keys {
+
+// The whole content of the file is the passphrase, a final newline included, as with `cryptsetup
+// --key-file`. InvalidConfig when the file is empty, longer than 8 KiB, not owned by root (or by
+// the caller), or open to others.
+class StaticKeySource : public KeySource {
+  public:
+    // `key` must outlive the source.
+    StaticKeySource(unsigned slot, const model::StaticKey &key) : slot_(slot), key_(key) {}
+
+    base::Result<base::SecretBuffer> obtain(const std::optional<model::TokenView> &token) override;
+    base::Result<NewKey> create() override;
+
+  private:
+    base::Result<base::SecretBuffer> read() const;
+
+    unsigned slot_;
+    const model::StaticKey &key_;
+};
+
+}  // namespace volumecrypt::keys
