@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// The record's text: what goes in comes out, and what is not a record is told apart from what a
+// newer version wrote.
+#include "model/record.h"
+
+#include <gtest/gtest.h>
+
+namespace volumecrypt::model {
+namespace {
+
+RecordSlot sampleSlot() {
+    RecordSlot slot;
+    slot.kind = KeyKind::Static;
+    slot.origin = Origin::Added;
+    slot.lockedToState = true;
+    slot.saltDigest = std::string(32, '\x01');
+    slot.paramsDigest = std::string(32, '\x7f');
+    slot.areaDigest = std::string(32, '\x80');
+    slot.check = std::string(32, '\xff');
+    return slot;
+}
+
+Record sampleRecord() {
+    Record record;
+    record.volume = "u-data";
+    record.phase = Phase::Ready;
+    record.slots[0] = sampleSlot();
+    record.slots[31] = RecordSlot{};
+    Pending pending;
+    pending.operation = PendingOperation::Replace;
+    pending.slot = 0;
+    pending.spare = 30;
+    pending.token = R"({"type":"sideroKMS"})";
+    pending.entry = sampleSlot();
+    record.pending = pending;
+    record.mac = std::string(32, 'm');
+    return record;
+}
+
+TEST(RecordTest, SurvivesItsText) {
+    const Record record = sampleRecord();
+    const auto again = Record::fromJson(record.toJson());
+    ASSERT_TRUE(again) << again.error().message;
+    EXPECT_EQ(again->volume, "u-data");
+    EXPECT_EQ(again->phase, Phase::Ready);
+    EXPECT_EQ(again->slots, record.slots);
+    EXPECT_EQ(again->pending, record.pending);
+    EXPECT_EQ(again->mac, record.mac);
+    EXPECT_EQ(again->toJson(), record.toJson());
+}
+
+TEST(RecordTest, MacCoversEverythingButItself) {
+    Record record = sampleRecord();
+    const std::string before = record.authenticatedText();
+    record.mac = std::string(32, 'x');
+    EXPECT_EQ(record.authenticatedText(), before);
+    record.slots[0].origin = Origin::Declared;
+    EXPECT_NE(record.authenticatedText(), before);
+}
+
+TEST(RecordTest, SlotsOfAPendingChangeAreOurs) {
+    Record record;
+    EXPECT_FALSE(record.isOurs(4));
+    record.pending = Pending{};
+    record.pending->slot = 4;
+    record.pending->spare = 29;
+    EXPECT_TRUE(record.isOurs(4));
+    EXPECT_TRUE(record.isOurs(29));
+    EXPECT_FALSE(record.isOurs(5));
+}
+
+TEST(RecordTest, NewerVersionIsUnsupported) {
+    std::string text = sampleRecord().toJson();
+    text.replace(text.find("\"version\":1"), 11, "\"version\":2");
+    const auto record = Record::fromJson(text);
+    ASSERT_FALSE(record);
+    EXPECT_EQ(record.error().code, base::ErrorCode::Unsupported);
+}
+
+class BadRecordTest : public testing::TestWithParam<std::pair<const char *, const char *>> {};
+
+TEST_P(BadRecordTest, IsCorrupt) {
+    std::string text = sampleRecord().toJson();
+    const auto [from, to] = GetParam();
+    const auto at = text.find(from);
+    ASSERT_NE(at, std::string::npos) << from;
+    text.replace(at, std::string(from).size(), to);
+    const auto record = Record::fromJson(text);
+    ASSERT_FALSE(record) << text;
+    EXPECT_EQ(record.error().code, base::ErrorCode::HeaderCorrupt);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Texts, BadRecordTest,
+    testing::Values(std::pair{"{", ""}, std::pair{"\"static\"", "\"magic\""},
+                    std::pair{"\"ready\"", "\"done\""}, std::pair{"\"added\"", "\"found\""},
+                    std::pair{"\"31\"", "\"32\""}, std::pair{"\"31\"", "\"x\""},
+                    std::pair{"\"spare\":30", "\"spare\":-1"}, std::pair{"\"replace\"", "\"swap\""},
+                    std::pair{"ffff", "ff"}, std::pair{"ffff", "fxff"},
+                    std::pair{"\"volume\"", "\"vol\""}));
+
+}  // namespace
+}  // namespace volumecrypt::model
