@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+// attach: from a device to a volume that can be mounted; formats it first when it is blank.
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+#include <vector>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/files.h"
+#include "base/journal.h"
+#include "blockdev/filesystem.h"
+#include "engine/comparison.h"
+#include "engine/device_state.h"
+#include "engine/first_header.h"
+#include "engine/stop.h"
+#include "engine/verbs.h"
+#include "luks/mapping.h"
+#include "model/names.h"
+
+namespace volumecrypt::engine {
+namespace {
+
+using base::ErrorCode;
+using blockdev::ContentKind;
+
+// Whether the declaration lets us format this device at all; NotLuks2 tells why not.
+base::Status mayFormat(const Session &session) {
+    if (session.spec().format == model::FormatPolicy::Never)
+        return base::fail(
+            ErrorCode::NotLuks2,
+            session.describe() + " is blank, and the configuration says `format: never`",
+            "Remove `format: never` from the configuration to have it formatted.");
+    if (session.device().removable && session.device().byLabel)
+        return base::fail(
+            ErrorCode::NotLuks2,
+            session.describe() + " is blank and removable, and was selected by its label alone",
+            "Nothing was written. Declare `volume.device` (by-id, by-partuuid or by-path) to have "
+            "it formatted.");
+    return {};
+}
+
+// Remains of a mkfs that was interrupted would make the next one refuse.
+base::Status clearSignatures(const std::string &path) {
+    constexpr std::uint64_t kEnd = std::uint64_t{1} << 20;
+    VC_ASSIGN(const base::UniqueFd fd, base::openFile(path, O_RDWR));
+    const off_t size = ::lseek(fd.get(), 0, SEEK_END);
+    if (size < 0) return base::fail(base::errnoError("find the size of " + path, errno));
+    const std::uint64_t length = std::min(kEnd, static_cast<std::uint64_t>(size));
+    const std::vector<std::byte> zeros(length);
+    VC_TRY(base::writeExactly(fd.get(), zeros, 0));
+    VC_TRY(base::writeExactly(fd.get(), zeros, static_cast<std::uint64_t>(size) - length));
+    if (::fsync(fd.get()) < 0) return base::fail(base::errnoError("flush " + path, errno));
+    return {};
+}
+
+void logUnlocked(const Session &session, unsigned slot) {
+    base::log(base::Severity::Notice,
+              "Unlocked " + session.describe() + " by key slot " + std::to_string(slot),
+              {{"MESSAGE_ID", std::string(base::message_id::kVolumeUnlocked)},
+               {"VOLUME", session.id().text()},
+               {"SLOT", std::to_string(slot)},
+               {"OPERATION", "attach"}});
+}
+
+base::Status activate(const Session &session, const OpenedVolume &volume) {
+    luks::ActivationOptions options;
+    options.allowDiscards = session.encryption().allowDiscards;
+    options.performance = session.encryption().options;
+    auto done =
+        luks::activate(volume.header, session.device().node, model::mappingName(session.id()),
+                       volume.unlocked.volumeKey, options);
+    if (!done) return base::fail(std::move(done).error().because(session.describe()));
+    return {};
+}
+
+// The file system, then the record's phase: nobody can have stored anything before `ready` is on
+// the disk.
+base::Status finishFirstAttach(const Session &session, OpenedVolume &volume) {
+    const std::string mapping = model::mappingPath(session.id());
+    if (session.spec().filesystem.type != model::FilesystemType::None) {
+        VC_TRY(clearSignatures(mapping));
+        if (auto made = blockdev::makeFilesystem(session.spec().filesystem, mapping); !made)
+            return base::fail(std::move(made).error().because(session.describe()));
+    }
+    model::Record &record = *volume.found.record;
+    record.phase = model::Phase::Ready;
+    const auto store = luks::openHeaderStore(session.device().node);
+    return store->setToken(*volume.found.token, sealRecord(record, volume.recordKey));
+}
+
+base::Result<Outcome> attachEncrypted(Session &session) {
+    Outcome outcome;
+    outcome.state = model::VolumeState::Unlocked;
+    VC_ASSIGN(const DeviceContent found, lookAtDevice(session));
+    KeyRing ring(session);
+    if (found.interruptedFormat || found.content.kind == ContentKind::Blank) {
+        VC_TRY(mayFormat(session));
+        VC_TRY(formatDevice(session, ring, false));
+    }
+    VC_ASSIGN(OpenedVolume volume, openVolume(session, ring));
+    VC_TRY(checkStop());
+    VC_TRY(activate(session, volume));
+    outcome.changed = true;
+    if (volume.found.record && volume.found.record->phase == model::Phase::Formatting) {
+        if (auto finished = finishFirstAttach(session, volume); !finished) {
+            // Without its file system the volume is of no use: locked again, the next attach starts
+            // that part over.
+            auto closed = luks::deactivate(model::mappingName(session.id()), false);
+            if (!closed) session.reporter().warning(closed.error().code, closed.error().message);
+            return base::fail(std::move(finished).error());
+        }
+    }
+    if (volume.header.needsRepair) VC_TRY(luks::openHeaderStore(session.device().node)->view());
+    logUnlocked(session, volume.unlocked.slot);
+    outcome.extra["unlockedBySlot"] = volume.unlocked.slot;
+    outcome.text = session.describe() + ": unlocked by key slot " +
+                   std::to_string(volume.unlocked.slot) + " as " + model::mappingPath(session.id());
+    return outcome;
+}
+
+base::Status makePlainFilesystem(const Session &session) {
+    VC_TRY(mayFormat(session));
+    // mkfs opens the device itself; holding it exclusively before proves that nobody else does.
+    {
+        VC_ASSIGN(const blockdev::ExclusiveDevice exclusive,
+                  blockdev::openExclusively(session.device()));
+    }
+    auto made = blockdev::makeFilesystem(session.spec().filesystem, session.device().node);
+    if (!made) return base::fail(std::move(made).error().because(session.describe()));
+    base::log(base::Severity::Notice, "Made a file system on " + session.describe(),
+              {{"MESSAGE_ID", std::string(base::message_id::kVolumeFormatted)},
+               {"VOLUME", session.id().text()},
+               {"OPERATION", "format"}});
+    return {};
+}
+
+// Declared without encryption: blank gets its file system, a file system is left as it is.
+base::Result<Outcome> attachPlain(Session &session) {
+    Outcome outcome;
+    outcome.state = model::VolumeState::Plain;
+    VC_ASSIGN(const DeviceContent found, lookAtDevice(session));
+    const model::FilesystemType declared = session.spec().filesystem.type;
+    if (found.content.kind == ContentKind::Blank && !found.interruptedFormat) {
+        if (declared == model::FilesystemType::None) return outcome;
+        VC_TRY(makePlainFilesystem(session));
+        outcome.changed = true;
+        return outcome;
+    }
+    if (found.interruptedFormat || found.content.kind != ContentKind::Filesystem)
+        return base::fail(unexpectedContent(session, found));
+    if (declared != model::FilesystemType::None &&
+        found.content.type != model::filesystemName(declared))
+        return base::fail(ErrorCode::NotBlank,
+                          "filesystem type mismatch: " + found.content.type +
+                              " != " + std::string(model::filesystemName(declared)) + " (" +
+                              session.describe() + ")",
+                          "Nothing was written. Declare the type that is there, or give its data "
+                          "up with `volumecryptctl wipe " +
+                              session.id().text() + "`.");
+    return outcome;
+}
+
+}  // namespace
+
+base::Result<Outcome> attach(Session &session) {
+    VC_TRY(session.readSecretFd());
+    VC_TRY(session.loadSpec());
+    VC_TRY(session.findDevice());
+    if (session.device().isFile)
+        return base::fail(ErrorCode::Unsupported,
+                          session.describe() + " is a plain file: it cannot be mapped",
+                          "Set a loop device up for it (losetup) and declare that.");
+    VC_TRY(session.lock());
+    if (!session.spec().encryption) return attachPlain(session);
+    VC_ASSIGN(const bool mapped, isMapped(session));
+    if (mapped) {
+        Outcome outcome;
+        outcome.state = model::VolumeState::Unlocked;
+        return outcome;
+    }
+    return attachEncrypted(session);
+}
+
+}  // namespace volumecrypt::engine

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// A volume opened and compared with its declaration: what plan shows and sync acts on.
+#pragma once
+
+#include <vector>
+
+#include "base/result.h"
+#include "engine/key_ring.h"
+#include "engine/record_book.h"
+#include "engine/session.h"
+#include "engine/unlock.h"
+#include "luks/header_copy.h"
+#include "model/sync_plan.h"
+
+namespace volumecrypt::engine {
+
+// An opened volume: one key derivation.
+struct OpenedVolume {
+    luks::HeaderCopy header;
+    Unlocked unlocked;
+    base::SecretBuffer recordKey;
+    FoundRecord found;
+};
+
+base::Result<OpenedVolume> openVolume(const Session &session, KeyRing &ring);
+
+// The steps that would make the slots equal to the declaration.
+base::Result<std::vector<model::Step>> compare(const Session &session, const OpenedVolume &volume,
+                                               KeyRing &ring);
+
+// The steps for a device that will be formatted: every declared key is added.
+std::vector<model::Step> stepsForBlank(const KeyRing &ring);
+
+}  // namespace volumecrypt::engine

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a volume's device holds and whether it is mapped: the first question of every verb.
+#pragma once
+
+#include <optional>
+
+#include "base/result.h"
+#include "blockdev/content.h"
+#include "engine/session.h"
+#include "luks/header_copy.h"
+#include "luks/mapping.h"
+
+namespace volumecrypt::engine {
+
+// The volume's mapping, when it is one of this device. Busy (with retry) when the name is taken by
+// a mapping of another device: a stale mapping whose device went away.
+base::Result<bool> isMapped(const Session &session);
+
+struct DeviceContent {
+    blockdev::Content content;
+    bool interruptedFormat =
+        false;  // our marker: a format that was started and can be started over
+};
+base::Result<DeviceContent> lookAtDevice(const Session &session);
+
+// The validated header, or the error that fits what is there instead: NotLuks2 (blank, LUKS1),
+// NotBlank (anything else).
+base::Result<luks::HeaderCopy> readHeader(const Session &session);
+
+// locked or unlocked, by the mapping.
+base::Result<model::VolumeState> encryptedState(const Session &session);
+
+// "nothing was written …" for content that is not what is declared.
+base::Error unexpectedContent(const Session &session, const DeviceContent &found);
+
+}  // namespace volumecrypt::engine

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// Enrolment of one key.
+#include "engine/enrol.h"
+
+#include <utility>
+
+#include "engine/kdf_lock.h"
+#include "keys/digests.h"
+
+namespace volumecrypt::engine {
+
+luks::KdfCost costFor(const Session &session, model::KeyKind kind) {
+    switch (kind) {
+        case model::KeyKind::Kms:
+        case model::KeyKind::Tpm:
+        case model::KeyKind::Recovery:
+            return luks::KdfCost::Minimal;
+        default:
+            return session.options().cost;
+    }
+}
+
+base::Status addAndProve(const Session &session, luks::HeaderStore &store, unsigned slot,
+                         model::KeyKind kind, const base::SecretBuffer &volumeKey,
+                         const base::SecretBuffer &passphrase) {
+    const luks::KdfCost cost = costFor(session, kind);
+    const base::UniqueFd kdf = lockForCost(session.options().paths, cost);
+    const std::string context = session.describe() + ", slot " + std::to_string(slot);
+    if (auto added = store.addSlot(slot, volumeKey, passphrase, cost); !added)
+        return base::fail(std::move(added).error().because(context).withSlot(slot));
+    auto proof = store.openSlot(slot, passphrase);
+    if (proof && *proof == volumeKey) return {};
+    // A slot that cannot be opened again is of no use and would only look like a key.
+    auto undone = store.destroySlot(slot);
+    std::string message = "the new key does not open the slot that it was just written to";
+    if (!proof) message += ": " + proof.error().message;
+    if (!undone) message += "; the slot could not be removed either: " + undone.error().message;
+    base::Error error;
+    error.code = base::ErrorCode::Internal;
+    error.message = message;
+    error.hint = "The other keys are untouched. Check the disk and the memory of this machine.";
+    return base::fail(std::move(error).because(context).withSlot(slot));
+}
+
+model::RecordSlot entryFor(const model::KeySpec &key) {
+    model::RecordSlot entry;
+    entry.kind = key.kind();
+    entry.origin = model::Origin::Declared;
+    entry.lockedToState = key.lockToState;
+    entry.paramsDigest = keys::sha256(key.parameterText());
+    return entry;
+}
+
+base::Status completeEntry(luks::HeaderStore &store, unsigned slot,
+                           const base::SecretBuffer &recordKey,
+                           const base::SecretBuffer &passphrase, model::RecordSlot &entry) {
+    VC_ASSIGN(entry.areaDigest, store.slotDigest(slot));
+    entry.check = keys::slotCheck(recordKey, slot, passphrase, entry.areaDigest);
+    return {};
+}
+
+}  // namespace volumecrypt::engine

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+// Comparing declared keys with slots.
+#include "engine/evidence.h"
+
+#include <utility>
+
+#include "engine/enrol.h"
+#include "engine/kdf_lock.h"
+#include "engine/stop.h"
+#include "keys/digests.h"
+
+namespace volumecrypt::engine {
+namespace {
+
+using model::SlotEvidence;
+
+class Gatherer {
+  public:
+    Gatherer(const Session &session, const luks::HeaderCopy &header, KeyRing &ring,
+             const Unlocked &unlocked, const FoundRecord &found,
+             const base::SecretBuffer &recordKey)
+        : session_(session),
+          header_(header),
+          ring_(ring),
+          unlocked_(unlocked),
+          found_(found),
+          recordKey_(recordKey) {}
+
+    base::Result<model::DeclaredKey> describe(const model::KeySpec &key);
+
+  private:
+    base::Result<SlotEvidence> evidenceFor(const model::KeySpec &key,
+                                           const base::SecretBuffer *passphrase);
+    base::Result<SlotEvidence> byRecord(const model::KeySpec &key, const model::RecordSlot &entry,
+                                        const base::SecretBuffer *passphrase);
+    base::Result<SlotEvidence> byOpening(const model::KeySpec &key,
+                                         const base::SecretBuffer &passphrase);
+    [[nodiscard]] const model::RecordSlot *entryOf(unsigned slot) const;
+
+    const Session &session_;
+    const luks::HeaderCopy &header_;
+    KeyRing &ring_;
+    const Unlocked &unlocked_;
+    const FoundRecord &found_;
+    const base::SecretBuffer &recordKey_;
+};
+
+const model::RecordSlot *Gatherer::entryOf(unsigned slot) const {
+    if (!found_.record) return nullptr;
+    const auto at = found_.record->slots.find(slot);
+    return at == found_.record->slots.end() ? nullptr : &at->second;
+}
+
+base::Result<SlotEvidence> Gatherer::byOpening(const model::KeySpec &key,
+                                               const base::SecretBuffer &passphrase) {
+    if (unlocked_.declaredSlot == key.slot && unlocked_.slot == key.slot)
+        return SlotEvidence::Opens;
+    if (unlocked_.rejected.contains({key.slot, key.slot})) return SlotEvidence::Rejected;
+    const base::UniqueFd kdf = lockForSlot(session_.options().paths, header_.view, key.slot);
+    auto opened = luks::openSlot(header_, key.slot, passphrase);
+    if (opened)
+        return *opened == unlocked_.volumeKey ? SlotEvidence::Opens : SlotEvidence::Rejected;
+    if (opened.error().code == base::ErrorCode::KeyRejected ||
+        opened.error().code == base::ErrorCode::HeaderRefused)
+        return SlotEvidence::Rejected;
+    return base::fail(std::move(opened).error().because(session_.describe()));
+}
+
+base::Result<SlotEvidence> Gatherer::byRecord(const model::KeySpec &key,
+                                              const model::RecordSlot &entry,
+                                              const base::SecretBuffer *passphrase) {
+    VC_ASSIGN(const std::string area, luks::slotDigest(header_, key.slot));
+    const bool sameArea = area == entry.areaDigest;
+    if (passphrase == nullptr) return sameArea ? SlotEvidence::AreaSame : SlotEvidence::AreaDiffers;
+    const bool matches =
+        base::SecretBuffer::copyOf(keys::slotCheck(recordKey_, key.slot, *passphrase, area)) ==
+        base::SecretBuffer::copyOf(entry.check);
+    if (session_.options().verify) {
+        VC_ASSIGN(const SlotEvidence opened, byOpening(key, *passphrase));
+        return opened == SlotEvidence::Opens && matches ? SlotEvidence::Verified : opened;
+    }
+    if (matches) return SlotEvidence::Verified;
+    // The area is the one that we wrote, the check is not: the declared passphrase is another one.
+    if (sameArea) return SlotEvidence::Rejected;
+    return byOpening(key, *passphrase);
+}
+
+base::Result<SlotEvidence> Gatherer::evidenceFor(const model::KeySpec &key,
+                                                 const base::SecretBuffer *passphrase) {
+    if (!header_.view.slots.contains(key.slot)) return SlotEvidence::NotTested;
+    if (const model::RecordSlot *entry = entryOf(key.slot)) {
+        // A changed kind is replaced whatever opens the slot now.
+        if (entry->kind != key.kind()) return SlotEvidence::NotTested;
+        return byRecord(key, *entry, passphrase);
+    }
+    if (passphrase == nullptr) return SlotEvidence::NotTested;
+    return byOpening(key, *passphrase);
+}
+
+base::Result<model::DeclaredKey> Gatherer::describe(const model::KeySpec &key) {
+    VC_TRY(checkStop());
+    model::DeclaredKey declared;
+    declared.slot = key.slot;
+    declared.kind = key.kind();
+    declared.lockedToState = key.lockToState;
+    declared.paramsDigest = entryFor(key).paramsDigest;
+    const base::SecretBuffer *passphrase = ring_.passphrase(key, header_.view);
+    declared.available = passphrase != nullptr;
+    if (passphrase == nullptr) declared.unavailableReason = ring_.failure(key).message;
+    VC_ASSIGN(declared.evidence, evidenceFor(key, passphrase));
+    return declared;
+}
+
+}  // namespace
+
+base::Result<model::PlanInput> gatherEvidence(const Session &session,
+                                              const luks::HeaderCopy &header, KeyRing &ring,
+                                              const Unlocked &unlocked, const FoundRecord &found,
+                                              const base::SecretBuffer &recordKey) {
+    model::PlanInput input;
+    input.policy = session.encryption().unmanagedSlots;
+    input.header = header.view;
+    input.trust = found.trust;
+    input.record = found.record;
+    input.openedBy = unlocked.slot;
+    for (const model::KeySpec &key : session.encryption().keys)
+        if (key.kind() == model::KeyKind::Unmanaged) input.documentedUnmanaged.insert(key.slot);
+    Gatherer gatherer(session, header, ring, unlocked, found, recordKey);
+    for (const model::KeySpec *key : ring.keys()) {
+        VC_ASSIGN(model::DeclaredKey declared, gatherer.describe(*key));
+        input.declared.push_back(std::move(declared));
+    }
+    return input;
+}
+
+}  // namespace volumecrypt::engine

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// From nothing to a LUKS2 header, through memory.
+#include "engine/first_header.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+#include <vector>
+
+#include <unistd.h>
+
+#include "base/files.h"
+#include "base/journal.h"
+#include "blockdev/content.h"
+#include "engine/enrol.h"
+#include "engine/record_book.h"
+#include "engine/stop.h"
+#include "keys/digests.h"
+
+namespace volumecrypt::engine {
+namespace {
+
+using base::ErrorCode;
+
+// dm-crypt needs the data area to be a whole number of sectors.
+unsigned sectorSizeFor(const Session &session) {
+    const unsigned wanted = session.encryption().sectorSize != 0 ? session.encryption().sectorSize
+                                                                 : session.device().sectorSize;
+    const bool declared = session.encryption().sectorSize != 0;
+    const bool fits = session.device().size % wanted == 0;
+    return declared || fits ? wanted : 512;
+}
+
+base::Status enrolAll(const Session &session, KeyRing &ring, luks::NewHeader &header,
+                      model::Record &record, const base::SecretBuffer &recordKey) {
+    std::string reasons;
+    for (const model::KeySpec *key : ring.keys()) {
+        VC_TRY(checkStop());
+        auto made = ring.create(*key);
+        if (!made) {
+            reasons += (reasons.empty() ? "" : "; ") + made.error().message;
+            session.reporter().warning(
+                made.error().code, made.error().message + "; the volume is made without this key");
+            continue;
+        }
+        VC_TRY(addAndProve(session, *header.store, key->slot, key->kind(), header.volumeKey,
+                           made->passphrase));
+        model::RecordSlot entry = entryFor(*key);
+        VC_TRY(completeEntry(*header.store, key->slot, recordKey, made->passphrase, entry));
+        record.slots.emplace(key->slot, std::move(entry));
+    }
+    if (!record.slots.empty()) return {};
+    return base::fail(
+        ErrorCode::NoUsableKey,
+        session.describe() +
+            ": none of the declared keys can be had, so it was not formatted: " + reasons,
+        "Correct the keys in the configuration; nothing was written.");
+}
+
+base::Status wipeEnd(int fd, std::uint64_t size) {
+    constexpr std::uint64_t kSignatures = std::uint64_t{1} << 20;
+    const std::uint64_t length = std::min(kSignatures, size);
+    const std::vector<std::byte> zeros(length);
+    VC_TRY(base::writeExactly(fd, zeros, size - length));
+    if (::fsync(fd) < 0) return base::fail(base::errnoError("flush the device", errno));
+    return {};
+}
+
+// Whether `device` may be formatted; the caller holds it exclusively.
+base::Status checkWritable(const Session &session, int fd) {
+    VC_ASSIGN(const auto marker, luks::readFormattingMarker(fd));
+    if (marker) return {};
+    VC_ASSIGN(const blockdev::Content content, blockdev::probeContent(fd, session.device().size));
+    if (content.kind == blockdev::ContentKind::Blank) return {};
+    return base::fail(ErrorCode::NotBlank,
+                      session.describe() + " is not blank: it holds " + content.describe(),
+                      "Nothing was written. To give up what it holds, run `volumecryptctl wipe " +
+                          session.id().text() + "`, or format it with --force.");
+}
+
+}  // namespace
+
+base::Result<luks::NewHeader> buildFirstHeader(const Session &session, KeyRing &ring) {
+    const model::EncryptionSpec &encryption = session.encryption();
+    auto header = luks::buildHeader({.cipher = encryption.cipher,
+                                     .keyBits = encryption.keyBits,
+                                     .sectorSize = sectorSizeFor(session),
+                                     .deviceSize = session.device().size});
+    if (!header) return base::fail(std::move(header).error().because(session.describe()));
+    const base::SecretBuffer recordKey = keys::recordKey(header->volumeKey);
+    model::Record record;
+    record.volume = session.id().text();
+    VC_TRY(enrolAll(session, ring, *header, record, recordKey));
+    VC_ASSIGN(const model::HeaderView view, header->store->view());
+    VC_ASSIGN(const unsigned token, chooseRecordToken(view, encryption.keys, std::nullopt));
+    VC_TRY(header->store->setToken(token, sealRecord(record, recordKey)));
+    return std::move(*header);
+}
+
+base::Status formatDevice(const Session &session, KeyRing &ring, bool overwrite) {
+    VC_ASSIGN(const blockdev::ExclusiveDevice exclusive,
+              blockdev::openExclusively(session.device()));
+    const int fd = exclusive.device.get();
+    if (!overwrite) VC_TRY(checkWritable(session, fd));
+    VC_ASSIGN(const luks::NewHeader header, buildFirstHeader(session, ring));
+    VC_TRY(checkStop());
+    if (overwrite) VC_TRY(wipeEnd(fd, session.device().size));
+    if (auto written = luks::writeHeader(fd, session.id(), header); !written)
+        return base::fail(std::move(written).error().because(session.describe()));
+    base::log(base::Severity::Notice, "Formatted " + session.describe() + " as LUKS2",
+              {{"MESSAGE_ID", std::string(base::message_id::kVolumeFormatted)},
+               {"VOLUME", session.id().text()},
+               {"OPERATION", "format"}});
+    return {};
+}
+
+}  // namespace volumecrypt::engine

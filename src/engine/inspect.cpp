@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+// inspect: what the device holds, without a key and without a lock.
+#include <optional>
+#include <utility>
+
+#include "engine/device_state.h"
+#include "engine/enrol.h"
+#include "engine/record_book.h"
+#include "engine/verbs.h"
+#include "model/names.h"
+
+namespace volumecrypt::engine {
+namespace {
+
+using Json = nlohmann::json;
+using model::SlotHealth;
+
+Json emptyReport(const Session &session) {
+    const bool encrypted = session.spec().encryption.has_value();
+    return {{"device", session.spec().device.path},
+            {"mapping", encrypted ? Json(model::mappingPath(session.id())) : Json(nullptr)},
+            {"uuid", nullptr},
+            {"cipher", nullptr},
+            {"keySize", nullptr},
+            {"sectorSize", nullptr},
+            {"phase", nullptr},
+            {"content", nullptr},
+            {"slots", Json::array()}};
+}
+
+class SlotReport {
+  public:
+    SlotReport(const Session &session, const luks::HeaderCopy &header)
+        : session_(session), header_(header), found_(peekRecord(header.view)) {}
+
+    base::Result<Json> all() const;
+    [[nodiscard]] Json phase() const;
+
+  private:
+    base::Result<Json> one(unsigned slot) const;
+    base::Result<SlotHealth> health(unsigned slot, const model::RecordSlot *entry) const;
+    [[nodiscard]] const model::RecordSlot *entryOf(unsigned slot) const;
+    [[nodiscard]] std::optional<unsigned> tokenOf(unsigned slot) const;
+    [[nodiscard]] model::KeyKind kindOf(unsigned slot, const model::RecordSlot *entry) const;
+
+    const Session &session_;
+    const luks::HeaderCopy &header_;
+    FoundRecord found_;
+};
+
+Json SlotReport::phase() const {
+    if (!found_.record) return nullptr;
+    return found_.record->phase == model::Phase::Ready ? "ready" : "formatting";
+}
+
+const model::RecordSlot *SlotReport::entryOf(unsigned slot) const {
+    if (!found_.record) return nullptr;
+    const auto at = found_.record->slots.find(slot);
+    return at == found_.record->slots.end() ? nullptr : &at->second;
+}
+
+std::optional<unsigned> SlotReport::tokenOf(unsigned slot) const {
+    for (const auto &[id, token] : header_.view.tokens)
+        for (const unsigned linked : token.keyslots)
+            if (linked == slot) return id;
+    // Talos' tokens name no slot: they have its number.
+    if (const auto at = header_.view.tokens.find(slot);
+        at != header_.view.tokens.end() &&
+        (at->second.type == "sideroKMS" || at->second.type == "talos-tpm2"))
+        return slot;
+    return std::nullopt;
+}
+
+model::KeyKind SlotReport::kindOf(unsigned slot, const model::RecordSlot *entry) const {
+    if (entry != nullptr) return entry->kind;
+    const auto token = tokenOf(slot);
+    if (!token) return model::KeyKind::Unknown;
+    const std::string &type = header_.view.tokens.at(*token).type;
+    if (type == "systemd-recovery") return model::KeyKind::Recovery;
+    if (type == "systemd-tpm2" || type == "talos-tpm2") return model::KeyKind::Tpm;
+    if (type == "sideroKMS") return model::KeyKind::Kms;
+    return model::KeyKind::Unknown;
+}
+
+// By the record's digest of the area: whether the slot is as we left it. Only sync, which has the
+// volume key, can vouch for it.
+base::Result<SlotHealth> SlotReport::health(unsigned slot, const model::RecordSlot *entry) const {
+    if (entry == nullptr) return SlotHealth::Unverified;
+    if (!header_.view.slots.contains(slot)) return SlotHealth::Missing;
+    const model::KeySpec *key = session_.encryption().keyInSlot(slot);
+    if (entry->origin == model::Origin::Declared &&
+        (key == nullptr || key->kind() != entry->kind ||
+         entryFor(*key).paramsDigest != entry->paramsDigest))
+        return SlotHealth::Stale;
+    VC_ASSIGN(const std::string area, luks::slotDigest(header_, slot));
+    return area == entry->areaDigest ? SlotHealth::Ok : SlotHealth::Stale;
+}
+
+base::Result<Json> SlotReport::one(unsigned slot) const {
+    const model::RecordSlot *entry = entryOf(slot);
+    VC_ASSIGN(const SlotHealth state, health(slot, entry));
+    const auto token = tokenOf(slot);
+    return Json{{"slot", slot},
+                {"kind", model::keyKindName(kindOf(slot, entry))},
+                {"managed", entry != nullptr},
+                {"lockedToState", entry != nullptr && entry->lockedToState},
+                {"health", model::healthName(state)},
+                {"tokenId", token ? Json(*token) : Json(nullptr)}};
+}
+
+base::Result<Json> SlotReport::all() const {
+    Json slots = Json::array();
+    for (unsigned slot = 0; slot < model::kSlotCount; ++slot) {
+        const model::KeySpec *declared = session_.encryption().keyInSlot(slot);
+        const bool expected = declared != nullptr && declared->kind() != model::KeyKind::Unmanaged;
+        const bool present = header_.view.slots.contains(slot);
+        if (present || entryOf(slot) != nullptr) {
+            VC_ASSIGN(Json report, one(slot));
+            slots.push_back(std::move(report));
+        } else if (expected) {
+            slots.push_back({{"slot", slot},
+                             {"kind", model::keyKindName(declared->kind())},
+                             {"managed", true},
+                             {"lockedToState", declared->lockToState},
+                             {"health", model::healthName(SlotHealth::Missing)},
+                             {"tokenId", nullptr}});
+        }
+    }
+    return slots;
+}
+
+base::Result<Outcome> inspectEncrypted(const Session &session, Outcome outcome) {
+    auto header = luks::copyHeader(session.device().node);
+    if (!header) return base::fail(std::move(header).error().because(session.describe()));
+    if (header->needsRepair)
+        session.reporter().warning(
+            base::ErrorCode::HeaderCorrupt,
+            session.describe() + ": one copy of the header is damaged or out of date");
+    const SlotReport report(session, *header);
+    const model::HeaderView &view = header->view;
+    outcome.extra["uuid"] = view.uuid;
+    outcome.extra["cipher"] = view.segments.front().cipher;
+    outcome.extra["keySize"] = view.volumeKeyBits;
+    outcome.extra["sectorSize"] = view.segments.front().sectorSize;
+    outcome.extra["phase"] = report.phase();
+    VC_ASSIGN(outcome.extra["slots"], report.all());
+    VC_ASSIGN(outcome.state, encryptedState(session));
+    return outcome;
+}
+
+model::VolumeState stateOfContent(const Session &session, const DeviceContent &found) {
+    if (found.interruptedFormat || found.content.kind == blockdev::ContentKind::Blank)
+        return model::VolumeState::Blank;
+    const bool plain =
+        found.content.kind == blockdev::ContentKind::Filesystem && !session.spec().encryption;
+    return plain ? model::VolumeState::Plain : model::VolumeState::Foreign;
+}
+
+}  // namespace
+
+base::Result<Outcome> inspect(Session &session) {
+    VC_TRY(session.loadSpec());
+    Outcome outcome;
+    outcome.extra = emptyReport(session);
+    if (auto device = session.findDevice(); !device) {
+        if (device.error().code != base::ErrorCode::NotFound)
+            return base::fail(std::move(device).error());
+        outcome.state = model::VolumeState::Absent;
+        return outcome;
+    }
+    VC_ASSIGN(const DeviceContent found, lookAtDevice(session));
+    const bool luks2 =
+        !found.interruptedFormat && found.content.kind == blockdev::ContentKind::Luks2;
+    if (luks2 && session.spec().encryption) return inspectEncrypted(session, std::move(outcome));
+    outcome.state = stateOfContent(session, found);
+    if (found.interruptedFormat)
+        outcome.extra["content"] = "an interrupted first format";
+    else if (outcome.state != model::VolumeState::Blank)
+        outcome.extra["content"] = found.content.describe();
+    return outcome;
+}
+
+}  // namespace volumecrypt::engine

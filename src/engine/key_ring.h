@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// The declared keys of a volume and their passphrases, each asked for at most once in a run.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/result.h"
+#include "base/secret_buffer.h"
+#include "engine/session.h"
+#include "keys/key_source.h"
+#include "model/header_view.h"
+
+namespace volumecrypt::engine {
+
+class KeyRing {
+  public:
+    explicit KeyRing(const Session &session);
+
+    // Declared keys that are ours to enrol, in slot order.
+    [[nodiscard]] std::vector<const model::KeySpec *> keys() const;
+    // The same, in the order of trying: cheapest first.
+    [[nodiscard]] std::vector<const model::KeySpec *> keysToTry() const;
+
+    // The passphrase of the declared key, remembered for the rest of the run; nullptr when it
+    // cannot be had, then failure() says why. `view` gives the sealed token of kinds that have one.
+    const base::SecretBuffer *passphrase(const model::KeySpec &key, const model::HeaderView &view);
+    [[nodiscard]] const base::Error &failure(const model::KeySpec &key) const;
+    // A passphrase for enrolment.
+    base::Result<keys::NewKey> create(const model::KeySpec &key);
+
+  private:
+    struct Entry {
+        const model::KeySpec *spec = nullptr;
+        std::unique_ptr<keys::KeySource> source;
+        std::optional<base::SecretBuffer> passphrase;
+        std::optional<base::Error> error;
+    };
+    Entry &entry(const model::KeySpec &key);
+
+    std::map<unsigned, Entry> entries_;
+};
+
+}  // namespace volumecrypt::engine

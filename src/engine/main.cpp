@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// volumecrypt-engine: one operation on one volume.
+#include <cstdio>
+#include <exception>
+
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "base/journal.h"
+#include "engine/options.h"
+#include "engine/reporter.h"
+#include "engine/session.h"
+#include "engine/stop.h"
+#include "engine/verbs.h"
+
+namespace volumecrypt::engine {
+namespace {
+
+// The units say the same; a run by hand or as a child must not leave secrets behind either.
+void protectProcess() {
+    const rlimit none{.rlim_cur = 0, .rlim_max = 0};
+    (void)::setrlimit(RLIMIT_CORE, &none);
+    (void)::prctl(PR_SET_DUMPABLE, 0);
+    (void)::umask(077);
+}
+
+base::Result<Outcome> runVerb(Session &session) {
+    switch (session.options().verb) {
+        case Verb::Inspect:
+            return inspect(session);
+        case Verb::Plan:
+            return plan(session);
+        case Verb::Attach:
+            return attach(session);
+        case Verb::Detach:
+            return detach(session);
+        case Verb::Format:
+            return format(session);
+        case Verb::Sync:
+            return sync(session);
+    }
+    return base::fail(base::ErrorCode::Internal, "the verb has no implementation");
+}
+
+base::Result<Outcome> runGuarded(Session &session) {
+    // Adapters let no exception out; what comes here is a bug or memory that ran out, and must not
+    // end in a core dump.
+    try {
+        return runVerb(session);
+    } catch (const std::exception &exception) {
+        return base::fail(base::ErrorCode::Internal,
+                          std::string("unexpected exception: ") + exception.what());
+    }
+}
+
+void logFailure(const Session &session, const base::Error &error) {
+    if (session.options().verb == Verb::Inspect || session.options().verb == Verb::Plan) return;
+    base::log(base::Severity::Error,
+              "volume " + session.id().text() + ": " + verbName(session.options().verb) +
+                  " failed: " + error.message,
+              {{"MESSAGE_ID", std::string(base::message_id::kOperationFailed)},
+               {"VOLUME", session.id().text()},
+               {"OPERATION", verbName(session.options().verb)},
+               {"CODE", std::string(base::errorName(error.code))}});
+}
+
+int run(const Options &options) {
+    Reporter reporter(options.verb, options.id.text(), options.output);
+    Session session(options, reporter);
+    auto outcome = runGuarded(session);
+    if (outcome) return reporter.result(*outcome);
+    if (options.output == OutputFormat::Json) logFailure(session, outcome.error());
+    return reporter.error(outcome.error());
+}
+
+}  // namespace
+}  // namespace volumecrypt::engine
+
+int main(int argc, char **argv) {
+    using namespace volumecrypt::engine;
+    protectProcess();
+    watchForStop();
+    const auto options = parseOptions(argc, argv);
+    if (const int *status = std::get_if<int>(&options)) return *status;
+    return run(std::get<Options>(options));
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// Parsing with CLI11; usage errors end with status 64.
+#include "engine/options.h"
+
+#include <array>
+#include <iostream>
+#include <utility>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include "build_config.h"
+#include "engine/exit_status.h"
+
+namespace volumecrypt::engine {
+namespace {
+
+constexpr std::array<std::pair<Verb, const char *>, 6> kVerbs{{
+    {Verb::Inspect, "inspect"},
+    {Verb::Plan, "plan"},
+    {Verb::Attach, "attach"},
+    {Verb::Detach, "detach"},
+    {Verb::Format, "format"},
+    {Verb::Sync, "sync"},
+}};
+
+constexpr const char *kFooter =
+    "Verbs:\n"
+    "  inspect   show what the volume's device holds: state, cipher, key slots; changes nothing\n"
+    "  plan      show the steps that sync would take; changes nothing\n"
+    "  attach    unlock the volume; encrypt and format its device first when that is blank\n"
+    "  detach    lock the volume\n"
+    "  format    write a new LUKS2 header to a blank device or file\n"
+    "  sync      make the key slots equal to the declared keys\n"
+    "\n"
+    "Exit status: 0 done or nothing to do; 1 error; 2 plan has steps; 64 wrong usage; 75 failed, "
+    "worth retrying.\n";
+
+struct Raw {
+    std::string verb, id, root, tcti, output = "text";
+    std::vector<std::string> configDirs;
+    int secretFd = -1;
+    bool force = false, verify = false, testKdf = false;
+};
+
+void declare(CLI::App &app, Raw &raw) {
+    std::vector<std::string> verbs;
+    for (const auto &entry : kVerbs) verbs.emplace_back(entry.second);
+    app.set_version_flag("--version", std::string("volumecrypt-engine ") + VOLUMECRYPT_VERSION);
+    app.add_option("VERB", raw.verb, "what to do")->required()->check(CLI::IsMember(verbs));
+    app.add_option("ID", raw.id, "the volume: STATE, EPHEMERAL, u-NAME, r-NAME or s-NAME")
+        ->required();
+    app.add_option("--root", raw.root, "prefix of every system path that is read or written");
+    app.add_option("--config-dir", raw.configDirs,
+                   "configuration directory, replaces the default ones; may be repeated, the first "
+                   "hides later ones");
+    app.add_option("--tcti", raw.tcti, "TPM interface, as tpm2-tss names it");
+    app.add_option("--secret-fd", raw.secretFd,
+                   "file descriptor (pipe, memfd, file) with a passphrase of the volume")
+        ->check(CLI::NonNegativeNumber);
+    app.add_option("--output", raw.output, "text, or json: one object a line")
+        ->check(CLI::IsMember({"text", "json"}));
+    app.add_flag("--force", raw.force, "format: overwrite what is on the device");
+    app.add_flag("--verify", raw.verify, "sync, plan: really open every slot");
+    app.add_flag("--test-kdf", raw.testKdf)->group("");
+    app.footer(kFooter);
+}
+
+Verb verbFrom(const std::string &name) {
+    for (const auto &[verb, text] : kVerbs)
+        if (name == text) return verb;
+    return Verb::Inspect;
+}
+
+int usageError(const std::string &message) {
+    std::cerr << "volumecrypt-engine: " << message << "\nTry 'volumecrypt-engine --help'.\n";
+    return kExitUsage;
+}
+
+}  // namespace
+
+std::string verbName(Verb verb) {
+    for (const auto &[value, text] : kVerbs)
+        if (value == verb) return text;
+    return "inspect";
+}
+
+std::variant<Options, int> parseOptions(int argc, const char *const *argv) {
+    CLI::App app("One operation on one VolumeCrypt volume.", "volumecrypt-engine");
+    Raw raw;
+    declare(app, raw);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError &error) {
+        if (error.get_exit_code() == 0) return app.exit(error);
+        return usageError(error.what());
+    }
+    auto id = model::VolumeId::parse(raw.id);
+    if (!id) return usageError(id.error().message + ". " + id.error().hint);
+    Options options{.verb = verbFrom(raw.verb),
+                    .id = std::move(*id),
+                    .paths = model::SystemPaths(raw.root, raw.configDirs),
+                    .tcti = raw.tcti,
+                    .secretFd = {},
+                    .output = raw.output == "json" ? OutputFormat::Json : OutputFormat::Text,
+                    .force = raw.force,
+                    .verify = raw.verify};
+    if (raw.secretFd >= 0) options.secretFd = raw.secretFd;
+    if (raw.testKdf) options.cost = luks::KdfCost::Minimal;
+    if (options.force && options.verb != Verb::Format)
+        return usageError("--force goes with format only");
+    if (options.verify && options.verb != Verb::Sync && options.verb != Verb::Plan)
+        return usageError("--verify goes with sync and plan only");
+    return options;
+}
+
+}  // namespace volumecrypt::engine

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// The engine's command line.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "luks/header_store.h"
+#include "model/system_paths.h"
+#include "model/volume_id.h"
+
+namespace volumecrypt::engine {
+
+enum class Verb { Inspect, Plan, Attach, Detach, Format, Sync };
+enum class OutputFormat { Text, Json };
+
+// As typed on the command line and in the `verb` member of results.
+std::string verbName(Verb verb);
+
+struct Options {
+    Verb verb = Verb::Inspect;
+    model::VolumeId id;
+    model::SystemPaths paths;
+    std::string tcti;
+    std::optional<int> secretFd;
+    OutputFormat output = OutputFormat::Text;
+    bool force = false;   // format: overwrite what is there
+    bool verify = false;  // sync: open every slot
+    // What slots of keys that people chose cost; lowered by tests only (--test-kdf).
+    luks::KdfCost cost = luks::KdfCost::Library;
+};
+
+// The options, or the exit status after help, version or a usage error has been printed.
+std::variant<Options, int> parseOptions(int argc, const char *const *argv);
+
+}  // namespace volumecrypt::engine

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// Finding, authenticating and placing the record.
+#include "engine/record_book.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "keys/digests.h"
+
+namespace volumecrypt::engine {
+namespace {
+
+using model::RecordTrust;
+
+bool isDeclared(const std::vector<model::KeySpec> &declared, unsigned slot) {
+    return std::any_of(declared.begin(), declared.end(),
+                       [slot](const model::KeySpec &key) { return key.slot == slot; });
+}
+
+bool holdsSealedToken(const std::vector<model::KeySpec> &declared, unsigned slot) {
+    return std::any_of(declared.begin(), declared.end(), [slot](const model::KeySpec &key) {
+        return key.slot == slot && key.isSealed();
+    });
+}
+
+template <typename Accept>
+std::optional<unsigned> highest(Accept accept) {
+    for (unsigned id = model::kSlotCount; id-- > 0;)
+        if (accept(id)) return id;
+    return std::nullopt;
+}
+
+bool equalDigests(const std::string &a, const std::string &b) {
+    return base::SecretBuffer::copyOf(a) == base::SecretBuffer::copyOf(b);
+}
+
+}  // namespace
+
+FoundRecord peekRecord(const model::HeaderView &view) {
+    FoundRecord found;
+    found.token = view.tokenOfType(model::kRecordTokenType);
+    if (!found.token) return found;
+    auto record = model::Record::fromJson(view.tokens.at(*found.token).json);
+    if (record) {
+        found.trust = RecordTrust::Valid;
+        found.record = std::move(*record);
+        return found;
+    }
+    const bool newer = record.error().code == base::ErrorCode::Unsupported;
+    found.trust = newer ? RecordTrust::Newer : RecordTrust::MacWrong;
+    found.problem = record.error().message;
+    return found;
+}
+
+FoundRecord authenticateRecord(const model::HeaderView &view, const model::VolumeId &id,
+                               const base::SecretBuffer &recordKey) {
+    FoundRecord found = peekRecord(view);
+    if (found.trust != RecordTrust::Valid) return found;
+    const auto distrust = [&](std::string why) {
+        found.trust = RecordTrust::MacWrong;
+        found.record.reset();
+        found.problem = std::move(why);
+    };
+    const std::string mac = keys::hmacSha256(recordKey, found.record->authenticatedText());
+    if (!equalDigests(mac, found.record->mac))
+        distrust("the record's MAC is wrong: somebody else changed it");
+    else if (found.record->volume != id.text())
+        distrust("the record is that of volume " + found.record->volume);
+    return found;
+}
+
+base::Result<unsigned> chooseRecordToken(const model::HeaderView &view,
+                                         const std::vector<model::KeySpec> &declared,
+                                         std::optional<unsigned> present) {
+    if (present && !isDeclared(declared, *present)) return *present;
+    const auto tokenFree = [&](unsigned id) { return !view.tokens.contains(id); };
+    auto id = highest([&](unsigned n) {
+        return tokenFree(n) && !view.slots.contains(n) && !isDeclared(declared, n);
+    });
+    if (!id) id = highest([&](unsigned n) { return tokenFree(n) && !isDeclared(declared, n); });
+    if (!id && present && !holdsSealedToken(declared, *present)) id = present;
+    if (!id)
+        id = highest([&](unsigned n) { return tokenFree(n) && !holdsSealedToken(declared, n); });
+    if (!id)
+        return base::fail(base::ErrorCode::NoSpace, "all 32 tokens of the header are in use",
+                          "Remove a token that nobody needs (cryptsetup token remove).");
+    return *id;
+}
+
+std::string sealRecord(model::Record &record, const base::SecretBuffer &recordKey) {
+    record.mac = keys::hmacSha256(recordKey, record.authenticatedText());
+    return record.toJson();
+}
+
+}  // namespace volumecrypt::engine

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the engine says: JSON lines for programs, or lines of text for people and the journal.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "engine/exit_status.h"
+#include "engine/options.h"
+#include "model/sync_plan.h"
+#include "model/volume_state.h"
+
+namespace volumecrypt::engine {
+
+// The end of a verb that worked.
+struct Outcome {
+    model::VolumeState state = model::VolumeState::Failed;
+    bool changed = false;
+    nlohmann::json extra = nlohmann::json::object();  // further members of the result line
+    std::string text;  // for people; empty: a sentence from the state
+    int exitStatus = kExitDone;
+};
+
+nlohmann::json stepJson(const model::Step &step);
+
+class Reporter {
+  public:
+    Reporter(Verb verb, std::string volume, OutputFormat format);
+
+    void step(const model::Step &step);
+    void progress(std::uint64_t done, std::uint64_t total);  // bytes
+    void warning(base::ErrorCode code, const std::string &message);
+    // The last line; both return the exit status.
+    int result(const Outcome &outcome);
+    int error(const base::Error &error);
+
+  private:
+    void line(const nlohmann::json &object);
+
+    Verb verb_;
+    std::string volume_;
+    OutputFormat format_;
+};
+
+}  // namespace volumecrypt::engine

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// Getting hold of what a verb works on.
+#include "engine/session.h"
+
+#include <utility>
+
+namespace volumecrypt::engine {
+namespace {
+
+using base::ErrorCode;
+
+// design: at most 8 KiB, waited for at most 10 s.
+constexpr std::size_t kLongestSecret = std::size_t{8} << 10;
+constexpr int kSecretTimeoutMs = 10'000;
+
+}  // namespace
+
+Session::Session(Options options, Reporter &reporter)
+    : options_(std::move(options)), reporter_(reporter) {}
+
+base::Status Session::loadSpec() {
+    configuration_ = config::load(options_.paths, config::Secrets::Keep);
+    spec_ = configuration_.find(options_.id);
+    std::string problems;
+    for (const config::Problem &problem : configuration_.problems) {
+        if (problem.level == config::Level::Warning) {
+            if (problem.volume == id().text()) reporter_.warning(problem.code, problem.text());
+            continue;
+        }
+        // A document that cannot be attributed may be the missing one.
+        if (problem.volume == id().text() || (spec_ == nullptr && problem.volume.empty()))
+            problems += (problems.empty() ? "" : "\n") + problem.text();
+    }
+    if (spec_ != nullptr) return {};
+    if (!problems.empty())
+        return base::fail(ErrorCode::InvalidConfig, problems,
+                          "Correct the configuration; nothing was changed.");
+    return base::fail(
+        ErrorCode::NotFound, "volume " + id().text() + " is not declared in the configuration",
+        "Add a document for it to a file in " + options_.paths.configDirs().front() + ".");
+}
+
+base::Status Session::readSecretFd() {
+    if (!options_.secretFd) return {};
+    const base::UniqueFd fd(*options_.secretFd);
+    auto secret = base::readSecret(fd.get(), kLongestSecret, kSecretTimeoutMs);
+    if (!secret) return base::fail(std::move(secret).error().because("volume " + id().text()));
+    secret_ = std::move(*secret);
+    return {};
+}
+
+base::Status Session::findDevice() {
+    auto device = blockdev::findDevice(spec_->device);
+    if (!device) return base::fail(std::move(device).error().because("volume " + id().text()));
+    device_ = std::move(*device);
+    return {};
+}
+
+base::Status Session::lock() {
+    auto lock = blockdev::lockDevice(options_.paths, *device_);
+    if (!lock) return base::fail(std::move(lock).error().because("volume " + id().text()));
+    lock_ = std::move(*lock);
+    return {};
+}
+
+std::string Session::describe() const {
+    if (!device_) return "volume " + id().text();
+    return "volume " + id().text() + " (" + device_->path + ")";
+}
+
+}  // namespace volumecrypt::engine

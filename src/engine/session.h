@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// One run of the engine on one volume: its options, its declaration, its device and lock.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "base/result.h"
+#include "base/secret_buffer.h"
+#include "base/unique_fd.h"
+#include "blockdev/device.h"
+#include "config/loader.h"
+#include "engine/options.h"
+#include "engine/reporter.h"
+#include "model/volume_spec.h"
+
+namespace volumecrypt::engine {
+
+class Session {
+  public:
+    Session(Options options, Reporter &reporter);
+
+    // Reads the configuration. InvalidConfig with every problem of this volume's documents,
+    // NotFound when it is not declared.
+    base::Status loadSpec();
+    // Reads --secret-fd, before any lock is taken.
+    base::Status readSecretFd();
+    // NotFound, AmbiguousDevice, …
+    base::Status findDevice();
+    // The lock that orders engines on this volume; held until the session ends. Busy after 5 s.
+    base::Status lock();
+
+    [[nodiscard]] const Options &options() const { return options_; }
+    [[nodiscard]] Reporter &reporter() const { return reporter_; }
+    [[nodiscard]] const model::VolumeId &id() const { return options_.id; }
+    // Valid after loadSpec.
+    [[nodiscard]] const model::VolumeSpec &spec() const { return *spec_; }
+    // The declared encryption; valid only when the volume is declared encrypted.
+    [[nodiscard]] const model::EncryptionSpec &encryption() const { return *spec_->encryption; }
+    // Valid after findDevice.
+    [[nodiscard]] const blockdev::Device &device() const { return *device_; }
+    [[nodiscard]] const base::SecretBuffer *secret() const { return secret_ ? &*secret_ : nullptr; }
+
+    // "volume u-data (/dev/vdb4)", for messages.
+    [[nodiscard]] std::string describe() const;
+
+  private:
+    Options options_;
+    Reporter &reporter_;
+    config::Configuration configuration_;
+    model::VolumeSpec *spec_ = nullptr;
+    std::optional<blockdev::Device> device_;
+    std::optional<base::SecretBuffer> secret_;
+    base::UniqueFd lock_;
+};
+
+}  // namespace volumecrypt::engine

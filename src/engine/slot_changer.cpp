@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+// The steps of sync, each safe against a kill at any write (design: invariants I1 to I6).
+#include "engine/slot_changer.h"
+
+#include <utility>
+#include <vector>
+
+#include "base/journal.h"
+#include "engine/enrol.h"
+#include "engine/kdf_lock.h"
+
+namespace volumecrypt::engine {
+namespace {
+
+using base::ErrorCode;
+using model::Pending;
+using model::PendingOperation;
+using model::StepAction;
+
+Pending pendingFor(PendingOperation operation, unsigned slot) {
+    Pending pending;
+    pending.operation = operation;
+    pending.slot = slot;
+    return pending;
+}
+
+}  // namespace
+
+SlotChanger::SlotChanger(const Session &session, luks::HeaderStore &store, KeyRing &ring,
+                         const Unlocked &unlocked, const FoundRecord &found,
+                         const base::SecretBuffer &recordKey)
+    : session_(session),
+      store_(store),
+      ring_(ring),
+      unlocked_(unlocked),
+      recordKey_(recordKey),
+      token_(found.token),
+      proven_{unlocked.slot} {
+    if (found.record) {
+        record_ = *found.record;
+        written_ = record_.toJson();
+        return;
+    }
+    // Somebody else's volume, or a record that cannot be trusted: its slots are adopted one by one.
+    // It holds data.
+    record_.volume = session.id().text();
+    record_.phase = model::Phase::Ready;
+}
+
+std::string SlotChanger::at(unsigned slot) const {
+    return session_.describe() + ", slot " + std::to_string(slot);
+}
+
+void SlotChanger::log(const char *operation, unsigned slot) const {
+    base::log(base::Severity::Notice, at(slot) + ": " + operation,
+              {{"MESSAGE_ID", std::string(base::message_id::kSlotChanged)},
+               {"VOLUME", session_.id().text()},
+               {"SLOT", std::to_string(slot)},
+               {"OPERATION", operation}});
+}
+
+base::Status SlotChanger::commit() {
+    VC_ASSIGN(const model::HeaderView view, store_.view());
+    VC_ASSIGN(const unsigned token, chooseRecordToken(view, session_.encryption().keys, token_));
+    const std::string json = sealRecord(record_, recordKey_);
+    if (auto done = store_.setToken(token, json); !done)
+        return base::fail(
+            std::move(done).error().because(session_.describe() + ": writing the record"));
+    const auto previous = std::exchange(token_, token);
+    written_ = json;
+    changed_ = true;
+    // Moved: the old copy goes only after the new one is in place.
+    if (previous && *previous != token && view.tokens.contains(*previous))
+        VC_TRY(store_.removeToken(*previous));
+    return {};
+}
+
+base::Status SlotChanger::announce(Pending pending) {
+    record_.pending = std::move(pending);
+    return commit();
+}
+
+base::Status SlotChanger::finish() {
+    VC_ASSIGN(const model::HeaderView view, store_.view());
+    VC_ASSIGN(const unsigned token, chooseRecordToken(view, session_.encryption().keys, token_));
+    if (token_ == token && sealRecord(record_, recordKey_) == written_) return {};
+    return commit();
+}
+
+base::Status SlotChanger::apply(const model::Step &step) {
+    switch (step.action) {
+        case StepAction::Adopt:
+            return adopt(step);
+        case StepAction::Add:
+            return add(step);
+        case StepAction::Replace:
+            return replace(step);
+        case StepAction::Remove:
+            return remove(step);
+        case StepAction::Keep:
+        case StepAction::Defer:
+        case StepAction::Refuse:
+            break;
+    }
+    return {};
+}
+
+base::Status SlotChanger::adopt(const model::Step &step) {
+    if (step.kind == model::KeyKind::Unmanaged) {
+        record_.slots.erase(step.slot);
+        return {};
+    }
+    const model::KeySpec &key = *session_.encryption().keyInSlot(step.slot);
+    VC_ASSIGN(const model::HeaderView view, store_.view());
+    const base::SecretBuffer *passphrase = ring_.passphrase(key, view);
+    if (passphrase == nullptr) return base::fail(base::Error(ring_.failure(key)));
+    model::RecordSlot entry = entryFor(key);
+    VC_TRY(completeEntry(store_, step.slot, recordKey_, *passphrase, entry));
+    record_.slots[step.slot] = std::move(entry);
+    return {};
+}
+
+base::Status SlotChanger::fill(const model::KeySpec &key, const keys::NewKey &made) {
+    VC_TRY(
+        addAndProve(session_, store_, key.slot, key.kind(), unlocked_.volumeKey, made.passphrase));
+    proven_.insert(key.slot);
+    model::RecordSlot entry = entryFor(key);
+    VC_TRY(completeEntry(store_, key.slot, recordKey_, made.passphrase, entry));
+    record_.slots[key.slot] = std::move(entry);
+    return {};
+}
+
+base::Status SlotChanger::add(const model::Step &step) {
+    const model::KeySpec &key = *session_.encryption().keyInSlot(step.slot);
+    VC_ASSIGN(const keys::NewKey made, ring_.create(key));
+    Pending pending = pendingFor(PendingOperation::Add, key.slot);
+    pending.token = made.token;
+    pending.entry = entryFor(key);
+    VC_TRY(announce(std::move(pending)));
+    VC_TRY(fill(key, made));
+    record_.pending.reset();
+    VC_TRY(commit());
+    log("add", key.slot);
+    return {};
+}
+
+base::Status SlotChanger::replace(const model::Step &step) {
+    const model::KeySpec &key = *session_.encryption().keyInSlot(step.slot);
+    VC_ASSIGN(const keys::NewKey made, ring_.create(key));
+    std::vector<unsigned> avoid;
+    for (const model::KeySpec &declared : session_.encryption().keys)
+        avoid.push_back(declared.slot);
+    VC_ASSIGN(const model::HeaderView view, store_.view());
+    const auto spare = view.highestFreeSlot(avoid);
+    if (spare) {
+        auto done = replaceThroughSpare(key, made, *spare);
+        if (done) return done;
+        // No room for one more key slot area: nothing has been touched yet, the slower way remains.
+        if (done.error().code != ErrorCode::NoSpace) return done;
+    }
+    return replaceInPlace(key, made);
+}
+
+base::Status SlotChanger::replaceThroughSpare(const model::KeySpec &key, const keys::NewKey &made,
+                                              unsigned spare) {
+    Pending pending = pendingFor(PendingOperation::Replace, key.slot);
+    pending.spare = spare;
+    pending.token = made.token;
+    pending.entry = entryFor(key);
+    VC_TRY(announce(std::move(pending)));
+    VC_TRY(addAndProve(session_, store_, spare, key.kind(), unlocked_.volumeKey, made.passphrase));
+    proven_.insert(spare);
+    VC_TRY(destroyProven(key.slot));
+    VC_TRY(fill(key, made));
+    VC_TRY(destroyProven(spare));
+    record_.pending.reset();
+    VC_TRY(commit());
+    log("replace", key.slot);
+    return {};
+}
+
+base::Status SlotChanger::replaceInPlace(const model::KeySpec &key, const keys::NewKey &made) {
+    // Between destroy and add the new key is nowhere: another key must be known to open the volume.
+    VC_TRY(proveAnother(key.slot));
+    Pending pending = pendingFor(PendingOperation::Replace, key.slot);
+    pending.token = made.token;
+    pending.entry = entryFor(key);
+    VC_TRY(announce(std::move(pending)));
+    VC_TRY(destroyProven(key.slot));
+    VC_TRY(fill(key, made));
+    record_.pending.reset();
+    VC_TRY(commit());
+    log("replace", key.slot);
+    return {};
+}
+
+base::Status SlotChanger::remove(const model::Step &step) {
+    VC_ASSIGN(const model::HeaderView view, store_.view());
+    if (!view.slots.contains(step.slot)) {
+        record_.slots.erase(step.slot);
+        return {};
+    }
+    VC_TRY(proveAnother(step.slot));
+    VC_TRY(announce(pendingFor(PendingOperation::Remove, step.slot)));
+    VC_TRY(destroyProven(step.slot));
+    record_.slots.erase(step.slot);
+    record_.pending.reset();
+    VC_TRY(commit());
+    log("remove", step.slot);
+    return {};
+}
+
+base::Status SlotChanger::proveAnother(unsigned slot) {
+    VC_ASSIGN(const model::HeaderView view, store_.view());
+    for (const unsigned other : proven_)
+        if (other != slot && view.slots.contains(other)) return {};
+    for (const model::KeySpec *key : ring_.keysToTry()) {
+        if (key->slot == slot || !view.slots.contains(key->slot)) continue;
+        const base::SecretBuffer *passphrase = ring_.passphrase(*key, view);
+        if (passphrase == nullptr) continue;
+        const base::UniqueFd kdf = lockForSlot(session_.options().paths, view, key->slot);
+        auto opened = store_.openSlot(key->slot, *passphrase);
+        if (!opened || !(*opened == unlocked_.volumeKey)) continue;
+        proven_.insert(key->slot);
+        return {};
+    }
+    base::Error error;
+    error.code = ErrorCode::LastKey;
+    error.message =
+        at(slot) + ": no other key could be proven to open the volume, so this one stays";
+    error.hint = "Declare a second key for the volume, or give one that opens it.";
+    return base::fail(std::move(error).withSlot(slot));
+}
+
+base::Status SlotChanger::destroyProven(unsigned slot) {
+    VC_TRY(proveAnother(slot));
+    if (auto done = store_.destroySlot(slot); !done)
+        return base::fail(std::move(done).error().because(at(slot)).withSlot(slot));
+    changed_ = true;
+    proven_.erase(slot);
+    return {};
+}
+
+base::Status SlotChanger::settlePending() {
+    if (!record_.pending) return {};
+    const Pending pending = *record_.pending;
+    VC_ASSIGN(const model::HeaderView view, store_.view());
+    session_.reporter().warning(ErrorCode::Internal,
+                                at(pending.slot) + ": finishing a change that was interrupted");
+    // The slot itself: an unproven new key, or one half way gone. It is ours; the plan compares it
+    // with the declaration afterwards. An entry that is not in the record yet says so by an empty
+    // check.
+    if (pending.operation != PendingOperation::Remove && view.slots.contains(pending.slot) &&
+        !record_.slots.contains(pending.slot))
+        record_.slots.emplace(pending.slot, pending.entry);
+    if (pending.spare && view.slots.contains(*pending.spare)) VC_TRY(settleSpare(pending, view));
+    record_.pending.reset();
+    return commit();
+}
+
+base::Status SlotChanger::settleSpare(const Pending &pending, const model::HeaderView &view) {
+    // Killed between the destruction of the slot and its refilling: the spare may hold the only new
+    // key.
+    const model::KeySpec *key = session_.encryption().keyInSlot(pending.slot);
+    if (!view.slots.contains(pending.slot) && key != nullptr &&
+        key->kind() != model::KeyKind::Unmanaged) {
+        auto made = ring_.create(*key);
+        if (made) VC_TRY(fill(*key, *made));
+    }
+    const unsigned spare = *pending.spare;
+    auto proof = proveAnother(spare);
+    if (proof) return destroyProven(spare);
+    if (proof.error().code != ErrorCode::LastKey) return proof;
+    // The only key that opens the volume. On record and not declared: the plan removes it once
+    // another one is proven.
+    record_.slots.insert_or_assign(spare, pending.entry);
+    return {};
+}
+
+}  // namespace volumecrypt::engine

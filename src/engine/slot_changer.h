@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// Changes key slots one step at a time: each step is announced in the record before it touches a
+// slot, and can be finished or undone after a kill at any write.
+#pragma once
+
+#include <optional>
+#include <set>
+#include <string>
+
+#include "base/result.h"
+#include "base/secret_buffer.h"
+#include "engine/key_ring.h"
+#include "engine/record_book.h"
+#include "engine/session.h"
+#include "engine/unlock.h"
+#include "luks/header_store.h"
+#include "model/record.h"
+#include "model/sync_plan.h"
+
+namespace volumecrypt::engine {
+
+class SlotChanger {
+  public:
+    // `unlocked` proves one key; `found` is the authenticated record (a new one is begun when there
+    // is none to trust).
+    SlotChanger(const Session &session, luks::HeaderStore &store, KeyRing &ring,
+                const Unlocked &unlocked, const FoundRecord &found,
+                const base::SecretBuffer &recordKey);
+
+    // Finishes or undoes what an interrupted run announced. Call before anything else.
+    base::Status settlePending();
+
+    // One step of a plan; Keep, Defer and Refuse change nothing.
+    base::Status apply(const model::Step &step);
+
+    // Writes the record when it differs from what is in the header (adopted slots, a new place).
+    base::Status finish();
+
+    [[nodiscard]] bool changed() const { return changed_; }
+    [[nodiscard]] const model::Record &record() const { return record_; }
+
+  private:
+    base::Status adopt(const model::Step &step);
+    base::Status add(const model::Step &step);
+    base::Status replace(const model::Step &step);
+    base::Status replaceThroughSpare(const model::KeySpec &key, const keys::NewKey &made,
+                                     unsigned spare);
+    base::Status replaceInPlace(const model::KeySpec &key, const keys::NewKey &made);
+    base::Status remove(const model::Step &step);
+
+    // Adds the declared key to its (empty) slot, proves it and completes its entry in the record
+    // (not yet written).
+    base::Status fill(const model::KeySpec &key, const keys::NewKey &made);
+    // Destroys a slot of ours after another key than its own has been proven.
+    base::Status destroyProven(unsigned slot);
+    // A key other than that in `slot` opens the volume: from this run's proofs, or by opening one
+    // now. LastKey.
+    base::Status proveAnother(unsigned slot);
+    base::Status announce(model::Pending pending);
+    base::Status commit();
+    // What is to become of the slots of a pending change; see settlePending.
+    base::Status settleSpare(const model::Pending &pending, const model::HeaderView &view);
+
+    void log(const char *operation, unsigned slot) const;
+    [[nodiscard]] std::string at(unsigned slot) const;
+
+    const Session &session_;
+    luks::HeaderStore &store_;
+    KeyRing &ring_;
+    const Unlocked &unlocked_;
+    const base::SecretBuffer &recordKey_;
+    model::Record record_;
+    std::optional<unsigned> token_;
+    std::string written_;  // the record's JSON as it is in the header
+    std::set<unsigned> proven_;
+    bool changed_ = false;
+};
+
+}  // namespace volumecrypt::engine

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// A flag set by signal handlers.
+#include "engine/stop.h"
+
+#include <csignal>
+
+namespace volumecrypt::engine {
+namespace {
+
+volatile std::sig_atomic_t stopRequested = 0;
+
+void requestStop(int /*signal*/) {
+    stopRequested = 1;
+}
+
+}  // namespace
+
+void watchForStop() {
+    struct sigaction action {};
+    action.sa_handler = requestStop;
+    ::sigemptyset(&action.sa_mask);
+    action.sa_flags = SA_RESTART;
+    ::sigaction(SIGTERM, &action, nullptr);
+    ::sigaction(SIGINT, &action, nullptr);
+    action.sa_handler = SIG_IGN;
+    ::sigaction(SIGPIPE, &action, nullptr);
+}
+
+base::Status checkStop() {
+    if (stopRequested == 0) return {};
+    return base::fail(base::ErrorCode::Cancelled, "stopped by a signal at a safe point",
+                      "Run the same command again: it goes on where this one stopped.");
+}
+
+}  // namespace volumecrypt::engine

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+// SIGTERM and SIGINT: the engine stops at the next point at which the volume is whole.
+#pragma once
+
+#include "base/result.h"
+
+namespace volumecrypt::engine {
+
+// Installs the handlers and ignores SIGPIPE.
+void watchForStop();
+
+// Cancelled once a stop was asked for. Called between steps only.
+base::Status checkStop();
+
+}  // namespace volumecrypt::engine

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+// Trying keys, cheapest first, one key derivation at a time.
+#include "engine/unlock.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/kdf_lock.h"
+#include "engine/record_book.h"
+#include "engine/stop.h"
+
+namespace volumecrypt::engine {
+namespace {
+
+using base::ErrorCode;
+
+// Keys that moved to another slot are looked for, but a wrong configuration must not run for
+// minutes.
+constexpr int kMostDisplacedTries = 16;
+
+class Attempt {
+  public:
+    Attempt(const Session &session, const luks::HeaderCopy &header, KeyRing &ring)
+        : session_(session), header_(header), ring_(ring) {}
+
+    base::Result<Unlocked> bySecret();
+    base::Result<Unlocked> byDeclaredKeys();
+
+  private:
+    // Empty when the key does not open the slot; the reason is noted.
+    std::optional<base::SecretBuffer> tryKey(const model::KeySpec &key, unsigned slot);
+    std::optional<Unlocked> opened(const model::KeySpec &key, unsigned slot);
+    // A replacement that was interrupted may have left the new key in its spare slot only.
+    std::optional<Unlocked> byPendingSpare();
+    base::Result<base::SecretBuffer> openSlot(unsigned slot,
+                                              const base::SecretBuffer &passphrase) const;
+    void note(const std::string &reason) { reasons_ += (reasons_.empty() ? "" : "; ") + reason; }
+    [[nodiscard]] base::Error noUsableKey() const;
+
+    const Session &session_;
+    const luks::HeaderCopy &header_;
+    KeyRing &ring_;
+    std::set<std::pair<unsigned, unsigned>> rejected_;
+    std::set<unsigned> unavailable_;
+    std::string reasons_;
+};
+
+base::Result<base::SecretBuffer> Attempt::openSlot(unsigned slot,
+                                                   const base::SecretBuffer &passphrase) const {
+    const base::UniqueFd kdf = lockForSlot(session_.options().paths, header_.view, slot);
+    return luks::openSlot(header_, slot, passphrase);
+}
+
+base::Result<Unlocked> Attempt::bySecret() {
+    for (const auto &[slot, view] : header_.view.slots) {
+        VC_TRY(checkStop());
+        auto volumeKey = openSlot(slot, *session_.secret());
+        if (volumeKey)
+            return Unlocked{.volumeKey = std::move(*volumeKey),
+                            .slot = slot,
+                            .rejected = {},
+                            .declaredSlot = {}};
+        if (volumeKey.error().code != ErrorCode::KeyRejected) note(volumeKey.error().message);
+    }
+    return base::fail(ErrorCode::KeyRejected,
+                      session_.describe() + ": the given secret opens none of its key slots" +
+                          (reasons_.empty() ? "" : " (" + reasons_ + ")"),
+                      "Check the passphrase; `volumecryptctl keys " + session_.id().text() +
+                          "` shows the key slots.");
+}
+
+std::optional<base::SecretBuffer> Attempt::tryKey(const model::KeySpec &key, unsigned slot) {
+    if (unavailable_.contains(key.slot) || rejected_.contains({key.slot, slot}))
+        return std::nullopt;
+    const base::SecretBuffer *passphrase = ring_.passphrase(key, header_.view);
+    if (passphrase == nullptr) {
+        unavailable_.insert(key.slot);
+        note(ring_.failure(key).message);
+        return std::nullopt;
+    }
+    auto volumeKey = openSlot(slot, *passphrase);
+    if (volumeKey) return std::move(*volumeKey);
+    rejected_.insert({key.slot, slot});
+    if (slot == key.slot) {
+        const std::string prefix = "slot " + std::to_string(slot) + ": ";
+        note(volumeKey.error().code == ErrorCode::KeyRejected
+                 ? prefix + "the declared " + std::string(model::keyKindName(key.kind())) +
+                       " key does not open it"
+                 : prefix + volumeKey.error().message);
+    }
+    return std::nullopt;
+}
+
+std::optional<Unlocked> Attempt::opened(const model::KeySpec &key, unsigned slot) {
+    auto volumeKey = tryKey(key, slot);
+    if (!volumeKey) return std::nullopt;
+    return Unlocked{.volumeKey = std::move(*volumeKey),
+                    .slot = slot,
+                    .rejected = rejected_,
+                    .declaredSlot = key.slot};
+}
+
+std::optional<Unlocked> Attempt::byPendingSpare() {
+    // Not authenticated yet, and it need not be: it only says which slot to try next.
+    const FoundRecord found = peekRecord(header_.view);
+    if (!found.record || !found.record->pending || !found.record->pending->spare)
+        return std::nullopt;
+    const model::Pending &pending = *found.record->pending;
+    const model::KeySpec *key = session_.encryption().keyInSlot(pending.slot);
+    if (key == nullptr || key->kind() == model::KeyKind::Unmanaged ||
+        !header_.view.slots.contains(*pending.spare))
+        return std::nullopt;
+    return opened(*key, *pending.spare);
+}
+
+base::Result<Unlocked> Attempt::byDeclaredKeys() {
+    const auto keys = ring_.keysToTry();
+    for (const model::KeySpec *key : keys) {
+        VC_TRY(checkStop());
+        if (!header_.view.slots.contains(key->slot)) {
+            note("slot " + std::to_string(key->slot) + ": empty");
+            continue;
+        }
+        if (auto result = opened(*key, key->slot)) return std::move(*result);
+    }
+    if (auto result = byPendingSpare()) return std::move(*result);
+    int tries = 0;
+    for (const model::KeySpec *key : keys) {
+        for (const auto &[slot, view] : header_.view.slots) {
+            if (slot == key->slot || tries == kMostDisplacedTries) continue;
+            VC_TRY(checkStop());
+            ++tries;
+            if (auto result = opened(*key, slot)) return std::move(*result);
+        }
+    }
+    return base::fail(noUsableKey());
+}
+
+base::Error Attempt::noUsableKey() const {
+    base::Error error;
+    error.code = ErrorCode::NoUsableKey;
+    error.message = session_.describe() + ": no declared key opens it: " + reasons_;
+    error.hint = "Give a passphrase that opens it: `volumecryptctl unlock " + session_.id().text() +
+                 " --secret-file -`; the next sync then brings the declared keys in.";
+    return error;
+}
+
+}  // namespace
+
+base::Result<Unlocked> unlock(const Session &session, const luks::HeaderCopy &header,
+                              KeyRing &ring) {
+    Attempt attempt(session, header, ring);
+    return session.secret() != nullptr ? attempt.bySecret() : attempt.byDeclaredKeys();
+}
+
+}  // namespace volumecrypt::engine

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// The engine's verbs. Each is given a session of which nothing is loaded yet.
+#pragma once
+
+#include "base/result.h"
+#include "engine/reporter.h"
+#include "engine/session.h"
+
+namespace volumecrypt::engine {
+
+base::Result<Outcome> inspect(Session &session);
+base::Result<Outcome> plan(Session &session);
+base::Result<Outcome> attach(Session &session);
+base::Result<Outcome> detach(Session &session);
+base::Result<Outcome> format(Session &session);
+base::Result<Outcome> sync(Session &session);
+
+}  // namespace volumecrypt::engine
