@@ -2,7 +2,9 @@
 // posix_spawn with a pipe for the output.
 #include "base/child_process.h"
 
+#include <algorithm>
 #include <cerrno>
+#include <string_view>
 
 #include <sys/wait.h>
 
@@ -17,6 +19,20 @@ namespace volumecrypt::base {
 namespace {
 
 constexpr std::size_t kOutputLimit = std::size_t{64} << 10;
+constexpr std::string_view kSearchPath =
+    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+// In the fixed path, not in the caller's: mkfs lives in sbin, which a caller's may lack.
+std::string locate(const std::string &name) {
+    if (name.find('/') != std::string::npos) return name;
+    for (std::size_t start = 0; start < kSearchPath.size();) {
+        const std::size_t end = std::min(kSearchPath.find(':', start), kSearchPath.size());
+        std::string path = std::string(kSearchPath.substr(start, end - start)) + "/" + name;
+        if (::access(path.c_str(), X_OK) == 0) return path;
+        start = end + 1;
+    }
+    return {};  // which is ENOENT; a bare name would be one in the working directory
+}
 
 Result<std::string> drain(int fd) {
     std::string output;
@@ -58,13 +74,13 @@ Result<ChildOutcome> runProgram(const std::vector<std::string> &argv) {
     pointers.reserve(arguments.size() + 1);
     for (auto &argument : arguments) pointers.push_back(argument.data());
     pointers.push_back(nullptr);
-    std::string path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    std::string path = "PATH=" + std::string(kSearchPath);
     std::string locale = "LC_ALL=C";
     char *environment[] = {path.data(), locale.data(), nullptr};
 
     pid_t pid = -1;
-    const int code =
-        ::posix_spawnp(&pid, argv[0].c_str(), &actions, nullptr, pointers.data(), environment);
+    const int code = ::posix_spawn(&pid, locate(argv[0]).c_str(), &actions, nullptr,
+                                   pointers.data(), environment);
     if (code != 0) return fail(errnoError("start " + argv[0], code));
     writeEnd.reset();
     auto output = drain(readEnd.get());
