@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// Signatures first, then the proof of blankness.
+#include "blockdev/content.h"
+
+#include <cstddef>
+#include <string_view>
+
+#include <blkid/blkid.h>
+
+#include "blockdev/signature.h"
+#include "blockdev/zero_scan.h"
+
+namespace volumecrypt::blockdev {
+namespace {
+
+// Only types of libblkid come here.
+std::string withArticle(const std::string &noun) {
+    const bool vowelSound =
+        std::string_view("aeio").find(noun.empty() ? ' ' : noun[0]) != std::string_view::npos ||
+        noun == "xfs" || noun == "ntfs";
+    return (vowelSound ? "an " : "a ") + noun;
+}
+
+bool isEncryption(const std::string &type) {
+    const char *name = nullptr;
+    int usage = 0;
+    for (std::size_t i = 0; blkid_superblocks_get_name(i, &name, &usage) == 0; ++i)
+        if (type == name) return (usage & BLKID_USAGE_CRYPTO) != 0;
+    return false;
+}
+
+std::string describeFilesystem(const Content &content) {
+    std::string text = withArticle(content.type) + " file system";
+    if (content.type == "swap") text = "swap space";
+    if (isEncryption(content.type)) text = withArticle(content.type) + " volume";
+    if (!content.label.empty()) text += " labelled \"" + content.label + "\"";
+    return text;
+}
+
+std::string describeMember(const std::string &type) {
+    if (type == "LVM2_member") return "an LVM2 physical volume";
+    if (type.ends_with("_raid_member")) return "a RAID member (" + type + ")";
+    return "a member of a larger whole (" + type + ")";
+}
+
+}  // namespace
+
+std::string Content::describe() const {
+    switch (kind) {
+        case ContentKind::Blank:
+            return "nothing";
+        case ContentKind::Luks1:
+            return "a LUKS1 volume";
+        case ContentKind::Luks2:
+            return "a LUKS2 volume";
+        case ContentKind::Filesystem:
+            return describeFilesystem(*this);
+        case ContentKind::Raid:
+            return describeMember(type);
+        case ContentKind::PartitionTable:
+            return "a partition table (" + type + ")";
+        case ContentKind::Ambivalent:
+            return "signatures of more than one kind (" + type + ")";
+        case ContentKind::Unknown:
+            break;
+    }
+    return "data of unknown kind";
+}
+
+base::Result<Content> probeContent(int fd, std::uint64_t size) {
+    if (size == 0) return base::fail(base::ErrorCode::Io, "the device has no bytes");
+    VC_ASSIGN(auto found, findSignature(fd, size));
+    if (found) return std::move(*found);
+    VC_ASSIGN(const bool zero, looksZero(fd, size));
+    Content content;
+    content.kind = zero ? ContentKind::Blank : ContentKind::Unknown;
+    return content;
+}
+
+}  // namespace volumecrypt::blockdev

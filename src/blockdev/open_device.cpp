@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// Opening of devices, and the proof that what was opened is what was found.
+#include "blockdev/open_device.h"
+
+#include <cerrno>
+#include <string>
+
+#include <sys/stat.h>
+
+#include <fcntl.h>
+
+#include "blockdev/lock.h"
+
+namespace volumecrypt::blockdev {
+namespace {
+
+using base::ErrorCode;
+
+// A disk may go and another one come under the same name between finding and opening.
+base::Status expectSame(const base::UniqueFd &fd, const Device &device) {
+    struct stat info {};
+    if (::fstat(fd.get(), &info) < 0)
+        return base::fail(base::errnoError("look at " + device.node, errno));
+    const bool same = device.isFile ? S_ISREG(info.st_mode) && info.st_dev == device.number &&
+                                          info.st_ino == device.inode
+                                    : S_ISBLK(info.st_mode) && info.st_rdev == device.number;
+    if (!same)
+        return base::fail(ErrorCode::NotFound,
+                          device.node + " is no longer the device that " + device.path + " was");
+    return {};
+}
+
+base::Result<base::UniqueFd> openChecked(const Device &device, int flags) {
+    VC_ASSIGN(base::UniqueFd fd, base::openFile(device.node, flags | O_NOFOLLOW));
+    VC_TRY(expectSame(fd, device));
+    return fd;
+}
+
+base::Error busy(const std::string &message, const std::string &hint) {
+    base::Error error;
+    error.code = ErrorCode::Busy;
+    error.message = message;
+    error.hint = hint;
+    return error;
+}
+
+base::Error heldBySomebody(const std::string &node) {
+    return busy(node + " is locked by another program", "Try again when it has finished.")
+        .withRetry();
+}
+
+// Opened for reading only: closing a disk that was open for writing makes the kernel announce all
+// its partitions anew. Not valid when the sandbox allows the partition alone: then udev may look
+// at the device in the middle of our writes, and does so once more when they are done.
+base::Result<base::UniqueFd> lockWholeDisk(const std::string &node,
+                                           std::chrono::milliseconds limit) {
+    base::UniqueFd disk(::open(node.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    if (!disk.valid()) {
+        if (errno == EPERM || errno == EACCES) return disk;
+        return base::fail(base::errnoError("open " + node, errno));
+    }
+    VC_ASSIGN(const bool locked, flockWithin(disk.get(), limit));
+    if (!locked) return base::fail(heldBySomebody(node));
+    return disk;
+}
+
+base::Error inUse(const Device &device, const BlockInfo &info) {
+    std::string by;
+    for (const auto &holder : info.holders) by += (by.empty() ? " by " : ", ") + holder;
+    return busy(device.node + " is in use" + by,
+                "Unmount it, or close what is on top of it (lsblk " + device.node + ").");
+}
+
+}  // namespace
+
+base::Result<base::UniqueFd> openDevice(const Device &device, bool writable) {
+    return openChecked(device, writable ? O_RDWR : O_RDONLY);
+}
+
+base::Result<ExclusiveDevice> openExclusivelyWithin(const KernelRoots &roots, const Device &device,
+                                                    std::chrono::milliseconds limit) {
+    ExclusiveDevice exclusive;
+    if (device.isFile) {
+        VC_ASSIGN(exclusive.device, openDevice(device, true));
+        VC_ASSIGN(const bool locked, flockWithin(exclusive.device.get(), limit));
+        if (!locked) return base::fail(heldBySomebody(device.node));
+        return exclusive;
+    }
+    VC_ASSIGN(const BlockInfo info, readBlockInfo(roots, device.number));
+    VC_ASSIGN(exclusive.disk, lockWholeDisk(info.diskNode, limit));
+    auto fd = openChecked(device, O_RDWR | O_EXCL);
+    if (!fd && fd.error().code == ErrorCode::Busy) return base::fail(inUse(device, info));
+    if (!fd) return base::fail(std::move(fd).error());
+    exclusive.device = std::move(*fd);
+    return exclusive;
+}
+
+base::Result<ExclusiveDevice> openExclusively(const Device &device) {
+    return openExclusivelyWithin({}, device, kLockPatience);
+}
+
+}  // namespace volumecrypt::blockdev

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+// Asks libblkid first as every other program does, and when it knows nothing, for damaged remains.
+#include "blockdev/signature.h"
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <vector>
+
+#include "blockdev/luks_magic.h"
+#include "blockdev/probe_handle.h"
+
+namespace volumecrypt::blockdev {
+namespace {
+
+constexpr const char *kLuksType = "crypto_LUKS";
+constexpr int kAmbivalent = -2;  // of blkid_do_safeprobe
+constexpr int kWanted = BLKID_SUBLKS_TYPE | BLKID_SUBLKS_USAGE | BLKID_SUBLKS_LABEL |
+                        BLKID_SUBLKS_UUID | BLKID_SUBLKS_VERSION;
+
+// Which signatures count.
+struct Question {
+    bool damaged = false;      // with bad checksums too, and a GPT whose protective MBR is gone
+    bool withoutLuks = false;  // as if there were no LUKS header
+};
+
+base::Result<Probe> prepare(int fd, std::uint64_t size, const Question &question) {
+    VC_ASSIGN(Probe probe, newProbe(fd, size));
+    blkid_probe_enable_superblocks(probe.get(), 1);
+    blkid_probe_set_superblocks_flags(probe.get(),
+                                      kWanted | (question.damaged ? BLKID_SUBLKS_BADCSUM : 0));
+    if (question.withoutLuks) {
+        std::string type = kLuksType;
+        std::array<char *, 2> names{type.data(), nullptr};
+        blkid_probe_filter_superblocks_type(probe.get(), BLKID_FLTR_NOTIN, names.data());
+    }
+    blkid_probe_enable_partitions(probe.get(), 1);
+    if (question.damaged) blkid_probe_set_partitions_flags(probe.get(), BLKID_PARTS_FORCE_GPT);
+    return probe;
+}
+
+// What is read from a disk goes to terminals, logs and JSON: valid UTF-8, no control characters.
+std::string printable(const std::string &text) {
+    const auto isPlain = [](unsigned char c) { return c >= 0x20 && c < 0x7f; };
+    if (std::all_of(text.begin(), text.end(), isPlain)) return text;
+    std::string safe(text.size() * 4 + 1, '\0');
+    if (blkid_safe_string(text.c_str(), safe.data(), safe.size()) != 0) return {};
+    safe.resize(safe.find('\0'));
+    // libblkid lets these pass: ESC and its like, and U+0080 to U+009F, which are C2 80 to C2 9F.
+    for (std::size_t i = 0; i < safe.size(); ++i) {
+        const auto c = static_cast<unsigned char>(safe[i]);
+        const bool isC1 = c == 0xc2 && static_cast<unsigned char>(safe[i + 1]) < 0xa0;
+        if (c < 0x20 || c == 0x7f || isC1) safe.replace(i, isC1 ? 2 : 1, "_");
+    }
+    return safe;
+}
+
+// The names of every signature, each once.
+std::string allTypes(int fd, std::uint64_t size, const Question &question) {
+    auto probe = prepare(fd, size, question);
+    if (!probe) return {};
+    std::vector<std::string> types;
+    while (blkid_do_probe(probe->get()) == 0)
+        for (const char *name : {"TYPE", "PTTYPE"}) {
+            const std::string type = probeValue(probe->get(), name);
+            if (!type.empty() && std::find(types.begin(), types.end(), type) == types.end())
+                types.push_back(type);
+        }
+    std::string list;
+    for (const auto &type : types) list += (list.empty() ? "" : ", ") + type;
+    return list;
+}
+
+// Pool members that libblkid counts as file systems or as something else.
+bool isMember(const std::string &type, const std::string &usage) {
+    constexpr std::array<const char *, 5> members{"zfs_member", "bcache", "stratis",
+                                                  "ceph_bluestore", "jbd"};
+    return usage == "raid" || std::find(members.begin(), members.end(), type) != members.end();
+}
+
+Content contentOf(blkid_probe probe) {
+    Content content;
+    content.type = probeValue(probe, "TYPE");
+    content.label = printable(probeValue(probe, "LABEL"));
+    content.uuid = printable(probeValue(probe, "UUID"));
+    content.kind = isMember(content.type, probeValue(probe, "USAGE")) ? ContentKind::Raid
+                                                                      : ContentKind::Filesystem;
+    const std::string table = probeValue(probe, "PTTYPE");
+    if (content.type.empty()) {
+        content = {ContentKind::PartitionTable, table, {}, printable(probeValue(probe, "PTUUID"))};
+    } else if (!table.empty()) {
+        content = {ContentKind::Ambivalent, content.type + ", " + table, {}, {}};
+    }
+    return content;
+}
+
+base::Result<std::optional<Content>> ask(int fd, std::uint64_t size, const Question &question) {
+    VC_ASSIGN(const Probe probe, prepare(fd, size, question));
+    const int code = blkid_do_safeprobe(probe.get());
+    if (code == 1) return std::optional<Content>();
+    if (code == 0) return std::optional<Content>(contentOf(probe.get()));
+    if (code == kAmbivalent)
+        return std::optional<Content>(
+            {ContentKind::Ambivalent, allTypes(fd, size, question), {}, {}});
+    return base::fail(base::ErrorCode::Io, "libblkid cannot read the device");
+}
+
+// A LUKS header. Where only the secondary one is left, something else may have taken the place of
+// the primary, and repairing the header would destroy that.
+base::Result<std::optional<Content>> luksContent(int fd, std::uint64_t size, const LuksMagic &magic,
+                                                 Content content) {
+    content.type = kLuksType;
+    content.kind = magic.primaryVersion == 1 ? ContentKind::Luks1 : ContentKind::Luks2;
+    if (magic.primaryVersion == 0) {
+        VC_ASSIGN(const auto other, ask(fd, size, {.damaged = true, .withoutLuks = true}));
+        if (other)
+            content = {
+                ContentKind::Ambivalent, std::string(kLuksType) + ", " + other->type, {}, {}};
+    }
+    return std::optional<Content>(std::move(content));
+}
+
+}  // namespace
+
+base::Result<std::optional<Content>> findSignature(int fd, std::uint64_t size) {
+    VC_ASSIGN(const LuksMagic magic, findLuksMagic(fd, size));
+    const bool anyLuks = magic.primaryVersion != 0 || magic.secondary;
+    VC_ASSIGN(auto found, ask(fd, size, {}));
+    if (found && found->type == kLuksType && anyLuks)
+        return luksContent(fd, size, magic, std::move(*found));
+    if (found) return found;
+    if (anyLuks) return luksContent(fd, size, magic, {});
+    return ask(fd, size, {.damaged = true});
+}
+
+}  // namespace volumecrypt::blockdev

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+// makeFilesystem with the real mkfs programs on plain files.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "base/child_process.h"
+#include "base/files.h"
+#include "base/unique_fd.h"
+#include "blockdev/content.h"
+#include "blockdev/filesystem.h"
+#include "support/result_matchers.h"
+#include "support/temp_dir.h"
+
+namespace volumecrypt::blockdev {
+namespace {
+
+using base::ErrorCode;
+using model::FilesystemType;
+using ::testing::HasSubstr;
+
+constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
+
+model::FilesystemSpec wanted(FilesystemType type, const std::string &label = {}) {
+    model::FilesystemSpec spec;
+    spec.type = type;
+    spec.label = label;
+    return spec;
+}
+
+class MakeFilesystem : public ::testing::Test {
+  protected:
+    std::string image(std::uint64_t size) {
+        size_ = size;
+        const std::string path = directory_.file("image");
+        const auto fd = base::openFile(path, O_RDWR | O_CREAT, 0600);
+        EXPECT_THAT(fd, test::IsOk());
+        EXPECT_EQ(::ftruncate(fd->get(), static_cast<off_t>(size)), 0);
+        return path;
+    }
+    Content content() {
+        const auto fd = base::openFile(directory_.file("image"), O_RDONLY);
+        EXPECT_THAT(fd, test::IsOk());
+        auto found = probeContent(fd->get(), size_);
+        EXPECT_THAT(found, test::IsOk());
+        return found.value_or(Content{});
+    }
+    test::TempDir directory_;
+    std::uint64_t size_ = 0;
+};
+
+struct Wanted {
+    FilesystemType type;
+    std::uint64_t mebibytes;
+    std::string label;
+    std::string made;
+};
+
+class EveryType : public MakeFilesystem, public ::testing::WithParamInterface<Wanted> {};
+
+TEST_P(EveryType, IsMadeWithItsLabel) {
+    const std::string path = image(GetParam().mebibytes * kMiB);
+    ASSERT_THAT(makeFilesystem(wanted(GetParam().type, GetParam().label), path), test::IsOk());
+    EXPECT_EQ(content().kind, ContentKind::Filesystem);
+    EXPECT_EQ(content().type, model::filesystemName(GetParam().type));
+    EXPECT_EQ(content().label, GetParam().made);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Made, EveryType,
+    ::testing::Values(Wanted{FilesystemType::Xfs, 400, "", ""},
+                      Wanted{FilesystemType::Xfs, 400, "twelve-bytes", "twelve-bytes"},
+                      Wanted{FilesystemType::Xfs, 100, "STATE", "STATE"},
+                      Wanted{FilesystemType::Ext4, 64, "", ""},
+                      Wanted{FilesystemType::Ext4, 64, "sixteen-bytes-ok", "sixteen-bytes-ok"},
+                      Wanted{FilesystemType::Btrfs, 128, "", ""},
+                      Wanted{FilesystemType::Btrfs, 128, "a longer label", "a longer label"},
+                      Wanted{FilesystemType::Vfat, 64, "", ""},
+                      Wanted{FilesystemType::Vfat, 64, "efi-Data", "EFI-DATA"},
+                      Wanted{FilesystemType::Swap, 16, "", ""},
+                      Wanted{FilesystemType::Swap, 16, "fifteen-bytes-o", "fifteen-bytes-o"}));
+
+TEST_F(MakeFilesystem, NoneDoesNothing) {
+    const std::string path = image(kMiB);
+    EXPECT_THAT(makeFilesystem(wanted(FilesystemType::None, "x"), path), test::IsOk());
+    EXPECT_EQ(content().kind, ContentKind::Blank);
+    EXPECT_THAT(makeFilesystem(wanted(FilesystemType::None), "/nowhere"), test::IsOk());
+}
+
+TEST_F(MakeFilesystem, RefusesLabelsThatDoNotFit) {
+    const std::string path = image(400 * kMiB);
+    const std::vector<std::pair<FilesystemType, std::size_t>> limits{
+        {FilesystemType::Xfs, 12}, {FilesystemType::Ext4, 16}, {FilesystemType::Vfat, 11}};
+    for (const auto &[type, limit] : limits)
+        EXPECT_THAT(makeFilesystem(wanted(type, std::string(limit + 1, 'x')), path),
+                    test::FailsWith(ErrorCode::InvalidConfig, HasSubstr(std::to_string(limit))));
+    EXPECT_EQ(content().kind, ContentKind::Blank);
+}
+
+// Every mkfs, over every file system: nothing is written.
+TEST_F(MakeFilesystem, NeverOverwritesWhatIsThere) {
+    const std::string path = image(128 * kMiB);
+    ASSERT_THAT(makeFilesystem(wanted(FilesystemType::Ext4, "precious"), path), test::IsOk());
+    const auto before = base::readFile(path, 256 * kMiB);
+    for (const auto type : {FilesystemType::Xfs, FilesystemType::Ext4, FilesystemType::Btrfs,
+                            FilesystemType::Vfat, FilesystemType::Swap})
+        EXPECT_THAT(makeFilesystem(wanted(type), path),
+                    test::FailsWith(ErrorCode::NotBlank, HasSubstr("labelled \"precious\"")));
+    EXPECT_TRUE(*before == *base::readFile(path, 256 * kMiB));
+}
+
+TEST_F(MakeFilesystem, FailsWithTheProgramsOwnWords) {
+    const std::string path = image(kMiB);
+    const auto status = makeFilesystem(wanted(FilesystemType::Btrfs), path);
+    ASSERT_THAT(status, test::FailsWith(ErrorCode::Io, HasSubstr("mkfs.btrfs")));
+    EXPECT_THAT(status.error().message, HasSubstr("too small"));
+    EXPECT_EQ(status.error().message.find('\n'), std::string::npos);
+}
+
+TEST_F(MakeFilesystem, SaysWhenTheDeviceIsNotThere) {
+    EXPECT_THAT(makeFilesystem(wanted(FilesystemType::Ext4), directory_.file("missing")),
+                test::FailsWith(ErrorCode::NotFound));
+}
+
+}  // namespace
+}  // namespace volumecrypt::blockdev
