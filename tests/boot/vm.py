@@ -43,15 +43,31 @@ def wait_for(path, process, seconds=20):
 class Machine:
     """One machine, which may be booted again and again: its root image, disks and TPM persist."""
 
-    def __init__(self, system, uuid, disks=(), tpm=False, memory=1024):
+    def __init__(self, system, uuid, tpm=False, memory=1024):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="volumecrypt-vm-"))
         atexit.register(self.destroy)
         self._system = system
-        self._uuid, self._disks, self._tpm, self._memory = uuid, list(disks), tpm, memory
+        self._uuid, self._disks, self._tpm, self._memory = uuid, [], tpm, memory
         self._qemu = self._swtpm = self._qmp = self._agent = None
         self.boots = 0
         self.root = self.folder / "root.img"
         subprocess.run(["cp", "--reflink=auto", "--sparse=always", system.image, self.root], check=True)
+
+    # -- before the power is on
+
+    def attach(self, disk):
+        """Adds a disk that is there from the next boot on."""
+        self._disks.append(disk)
+
+    def inject(self, path, text, mode=0o644):
+        """Writes a file into the root image while the machine is off."""
+        source = self.folder / "inject"
+        source.write_text(text, encoding="utf-8")
+        folders = list(pathlib.PurePosixPath(path).parents)[-2::-1]
+        commands = [f"mkdir {folder}" for folder in folders]  # those that are there stay as they are
+        commands += [f"rm {path}", f"write {source} {path}", f"sif {path} mode 0100{mode:o}", "quit"]
+        subprocess.run(["debugfs", "-w", "-f", "-", self.root], input="\n".join(commands), text=True, check=True,
+                       capture_output=True)
 
     # -- power
 

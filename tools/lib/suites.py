@@ -144,14 +144,17 @@ def order(names):
 def main():
     parser = argparse.ArgumentParser(prog="tools/test", description=__doc__)
     parser.add_argument("suites", nargs="*", metavar="SUITE", help=f"of: {' '.join(ORDER)}")
-    chosen = parser.parse_args().suites
+    parser.add_argument("--build-only", action="store_true", help="only configure and build")
+    arguments = parser.parse_args()
     sys.stdout.reconfigure(line_buffering=True)
     folder = ROOT / "build"
     report, total = [], Counts()
     try:
         build(folder, [])
+        if arguments.build_only:
+            return 0
         suites = suites_of(folder)
-        for suite in order(set(chosen) or EXPECTED | set(suites)):
+        for suite in order(set(arguments.suites) or EXPECTED | set(suites)):
             started = time.monotonic()
             print(f"\n== {suite}", flush=True)
             try:

@@ -1,0 +1,127 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""A disk that comes and goes, and a user volume that cannot be unlocked: neither disturbs (TAP)."""
+import json
+import sys
+
+import checks
+from disk import Disk, luks_image
+from image import system_image
+from vm import Machine
+
+UUID = "e19b4c07-2d85-4f6a-8e3c-5a70d1f4b692"
+CYCLES = 10
+CONFIG = """\
+apiVersion: v1alpha1
+kind: UserVolumeConfig
+name: data
+encryption:
+  keys:
+    - {slot: 0, static: {passphrase: not the key of this header}}
+---
+apiVersion: v1alpha1
+kind: UserVolumeConfig
+name: stick
+volume: {device: /dev/disk/by-id/virtio-stick-part1}
+mount: {deviceTimeout: 5s}
+filesystem: {type: ext4}
+encryption:
+  keys:
+    - {slot: 0, static: {passphrase: the key of the stick}}
+---
+apiVersion: v1alpha1
+kind: UserVolumeConfig
+name: label
+mount: {deviceTimeout: 5s}
+filesystem: {type: ext4}
+encryption:
+  keys:
+    - {slot: 0, static: {passphrase: the key of the labelled one}}
+"""
+WHERE, MAPPING = "/var/mnt/stick", "/dev/mapper/luks2-u-stick"
+# What must not be there any more when the stick is gone.
+LEFT_OVER = (f"! mountpoint -q {WHERE} && ! test -e {MAPPING} && ! dmsetup info luks2-u-stick >/dev/null 2>&1"
+             " && ! pgrep -f volumecrypt-engine")
+
+
+def check_wrong_key(check, machine):
+    check.section("A wrong key, required: false")
+    machine.wait_booted()
+    check.fact("multi-user.target is reached", machine.run("systemctl is-active multi-user.target").ok,
+               machine.run("systemctl list-jobs; systemctl --failed").output)
+    check.fact("local-fs.target is reached", machine.run("systemctl is-active local-fs.target").ok)
+    check.fact("no emergency", not machine.run("systemctl is-active emergency.target").ok)
+    check.fact("u-data stays locked", not machine.run("test -e /dev/mapper/luks2-u-data").ok)
+    status = machine.run("volumecryptctl status u-data")
+    check.fact("volumecryptctl status shows why", "NoUsableKey" in status.output, status.output)
+    status = machine.run("volumecryptctl status u-data --json")
+    check.fact("status --json says locked", json.loads(status.output).get("state") == "locked", status.output)
+
+
+def cycle(check, machine, disk, number):
+    machine.plug("stick", disk)
+    mounted = machine.wait_until(f"mountpoint -q {WHERE}", 120)
+    if not check.fact(f"plug {number}: unlocked and mounted by itself", mounted.ok,
+                      machine.run("systemctl status volumecrypt@u-stick.service; journalctl -b -n 60 --no-pager").output):
+        return False
+    if number == 1:
+        machine.output(f"echo 1 > {WHERE}/count; sync")
+    else:
+        count = machine.output(f"echo $(($(cat {WHERE}/count) + 1)) | tee {WHERE}/count; sync")
+        check.equal(f"plug {number}: what was written before is there", count, str(number))
+    machine.unplug("stick")
+    gone = machine.wait_until(LEFT_OVER, 60)
+    return check.fact(f"unplug {number}: no mount, mapping or process is left", gone.ok,
+                      machine.run("dmsetup ls; findmnt; ps ax | grep volumecrypt; journalctl -b -n 60 --no-pager").output)
+
+
+def units(machine):
+    """Our units and what state they are in, but for the daemon, which comes and goes."""
+    text = machine.output("systemctl list-units --all --plain --no-legend '*volumecrypt*' '*stick*' '*u-data*'"
+                          " 'blockdev@*' | awk '$1 != \"volumecrypt.service\" {print $1, $2, $3, $4}' | sort")
+    return text.splitlines()
+
+
+def check_hotplug(check, machine, disk):
+    check.section("A disk is plugged and unplugged")
+    machine.wait_until(LEFT_OVER, 60)
+    before = None
+    for number in range(1, CYCLES + 1):
+        if not cycle(check, machine, disk, number):
+            return
+        # The first time makes units that stay known, such as the fsck instance.
+        before = before or units(machine)
+    check.equal("after the last: the units are as after the first", units(machine), before)
+    failed = machine.run("systemctl --failed --plain --no-legend | awk '{print $1}'").output.split()
+    check.equal("only the volume with the wrong key failed", failed, ["volumecrypt@u-data.service"])
+
+
+def check_label_alone(check, machine, disk):
+    check.section("A blank disk that is plugged in and has a declared label")
+    machine.plug("labelled", disk, port=1)
+    found = machine.wait_until("test -e /dev/disk/by-partlabel/u-label", 60)
+    check.fact("the kernel shows it", found.ok)
+    # Its attach must have run, and refused.
+    machine.wait_until("systemctl is-failed volumecrypt@u-label.service", 60)
+    check.fact("is not formatted: the partition is still blank", disk.is_blank("u-label"),
+               machine.run("journalctl -b -u volumecrypt@u-label.service --no-pager").output)
+    status = machine.run("volumecryptctl status u-label")
+    check.fact("volumecryptctl status shows it blank", "blank" in status.output, status.output)
+    machine.unplug("labelled")
+
+
+def scenario(check, system):
+    machine = Machine(system, UUID)
+    data = Disk(machine.folder / "data.img", {"u-data": 40})
+    data.fill("u-data", luks_image(machine.folder / "luks", "the right key"))
+    machine.attach(data)
+    machine.inject("/etc/volumecrypt/volumes.yaml", CONFIG, mode=0o600)
+    machine.boot()
+    check_wrong_key(check, machine)
+    check_hotplug(check, machine, Disk(machine.folder / "stick.img", {"any": 64}))
+    check_label_alone(check, machine, Disk(machine.folder / "label.img", {"u-label": 64}))
+    machine.destroy()
+
+
+if __name__ == "__main__":
+    checks.main(scenario, system_image(sys.argv[1]))
