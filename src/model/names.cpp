@@ -54,6 +54,10 @@ std::string mountUnit(std::string_view where) {
     return escapeUnitPath(where) + ".mount";
 }
 
+std::string swapUnit(std::string_view path) {
+    return escapeUnitPath(path) + ".swap";
+}
+
 std::string attachUnit(const VolumeId &id) {
     return "volumecrypt@" + id.text() + ".service";
 }

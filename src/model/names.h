@@ -20,6 +20,7 @@ std::string escapeUnitPath(std::string_view path);
 
 std::string deviceUnit(std::string_view path);  // dev-….device
 std::string mountUnit(std::string_view where);  // ….mount
+std::string swapUnit(std::string_view path);    // dev-….swap
 std::string attachUnit(const VolumeId &id);     // volumecrypt@ID.service
 std::string syncUnit(const VolumeId &id);       // volumecrypt-sync@ID.service
 

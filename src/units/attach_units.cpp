@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+// Drop-ins for the attach and the sync unit of a volume.
+#include "units/attach_units.h"
+
+#include <algorithm>
+#include <set>
+
+#include "model/names.h"
+#include "units/unit_text.h"
+
+namespace volumecrypt::units {
+namespace {
+
+using model::KeyKind;
+using model::VolumeSpec;
+
+constexpr std::string_view kNetworkOnline = "network-online.target";
+
+bool hasKey(const VolumeSpec &volume, KeyKind kind) {
+    if (!volume.encryption) return false;
+    const auto &keys = volume.encryption->keys;
+    return std::any_of(keys.begin(), keys.end(),
+                       [kind](const model::KeySpec &key) { return key.kind() == kind; });
+}
+
+// systemd cannot boot without these two, so nothing has to be said about files in them.
+bool isAlwaysThere(std::string_view path) {
+    return isAtOrBelow(path, "/etc") || isAtOrBelow(path, "/usr");
+}
+
+// WantsMountsFor=, which systemd has since version 256, in words of older ones: every directory on
+// the way may be a mount; one that is none costs nothing.
+std::set<std::string> mountsOnTheWay(const std::string &path) {
+    std::set<std::string> units;
+    for (std::size_t slash = path.find('/', 1); slash != std::string::npos;
+         slash = path.find('/', slash + 1))
+        units.insert(model::mountUnit(path.substr(0, slash)));
+    return units;
+}
+
+void addNeeds(UnitText &text, const VolumeSpec &volume, const Relations &relations) {
+    std::set<std::string> wanted;
+    std::set<std::string> required;
+    for (const Need &need : relations.needs(volume)) {
+        if (need.strict)
+            required.insert(need.path);
+        else if (need.path == relations.stateMount())
+            wanted.insert(model::mountUnit(need.path));
+        else if (!isAlwaysThere(need.path))
+            wanted.merge(mountsOnTheWay(need.path));
+    }
+    for (const std::string &path : required) text.set("RequiresMountsFor", wordValue(path));
+    for (const std::string &unit : wanted) text.set("Wants", unit).set("After", unit);
+}
+
+void addSource(UnitText &text, const BootRole &role) {
+    if (!role.source.empty()) {
+        text.set("BindsTo", role.source).set("After", role.source);
+        return;
+    }
+    for (const std::string_view unit :
+         {"modprobe@loop.service", "systemd-tmpfiles-setup-dev.service"})
+        text.set("Wants", unit).set("After", unit);
+}
+
+// STATE holds the salt, and copies of the other volumes' pins.
+void addStateAccess(UnitText &text, const VolumeSpec &volume, const Relations &relations) {
+    if (relations.stateMount().empty() || volume.id.kind() == model::VolumeKind::State) return;
+    text.set("ReadWritePaths", wordValue(relations.stateMount(), "-"));
+}
+
+void addKeyAccess(UnitText &text, const VolumeSpec &volume) {
+    if (hasKey(volume, KeyKind::Kms))
+        text.set("PrivateNetwork", "no")
+            .set("RestrictAddressFamilies", "AF_INET AF_INET6 AF_NETLINK");
+    // Where udev gives /dev/tpmrm0 to a user of its own, root is nobody to it.
+    if (hasKey(volume, KeyKind::Tpm)) text.set("CapabilityBoundingSet", "CAP_DAC_OVERRIDE");
+}
+
+}  // namespace
+
+std::string attachDropIn(const VolumeSpec &volume, const BootRole &role,
+                         const Relations &relations) {
+    UnitText text;
+    text.section("Unit");
+    if (volume.position.file.starts_with('/'))
+        text.set("SourcePath", lineValue(volume.position.file));
+    addSource(text, role);
+    if (!role.blockdev.empty())
+        text.set("Wants", role.blockdev)
+            .set("Before", role.blockdev)
+            .set("PropagatesStopTo", role.blockdev);
+    if (role.network)
+        text.set("After", "remote-fs-pre.target")
+            .set("Wants", kNetworkOnline)
+            .set("After", kNetworkOnline);
+    if (role.blocking) text.set("Before", role.attachTarget);
+    addNeeds(text, volume, relations);
+    text.section("Service");
+    addStateAccess(text, volume, relations);
+    addKeyAccess(text, volume);
+    return text.text();
+}
+
+std::string syncDropIn(const VolumeSpec &volume, const Relations &relations) {
+    UnitText text;
+    text.section("Unit");
+    if (hasKey(volume, KeyKind::Kms))
+        text.set("Wants", kNetworkOnline).set("After", kNetworkOnline);
+    if (!relations.stateMount().empty() && volume.id.kind() != model::VolumeKind::State)
+        text.set("After", model::mountUnit(relations.stateMount()));
+    text.section("Service");
+    addStateAccess(text, volume, relations);
+    addKeyAccess(text, volume);
+    return text.empty() ? std::string() : text.text();
+}
+
+}  // namespace volumecrypt::units

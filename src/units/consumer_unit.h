@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// The mount or swap unit of a volume.
+#pragma once
+
+#include <string>
+
+#include "model/volume_spec.h"
+#include "units/boot_role.h"
+
+namespace volumecrypt::units {
+
+// Only for a role with a consumer.
+std::string consumerUnit(const model::VolumeSpec &volume, const BootRole &role);
+
+// The service that checks the file system before it is mounted; empty: there is none to check.
+std::string fsckUnit(const model::VolumeSpec &volume, const BootRole &role);
+
+// A check must not begin before the attach is done: a blank device has yet to be formatted, and an
+// attach may close again what it opened.
+std::string fsckDropIn(const BootRole &role);
+
+}  // namespace volumecrypt::units
