@@ -3,12 +3,11 @@
 #include "blockdev/find_device.h"
 
 #include <cerrno>
-#include <climits>
-#include <cstdlib>
+#include <filesystem>
+#include <system_error>
 
 #include <sys/stat.h>
 
-#include "base/c_handle.h"
 #include "blockdev/gpt_label.h"
 
 namespace volumecrypt::blockdev {
@@ -57,15 +56,14 @@ base::Error notFound(const std::string &path, const std::optional<std::string> &
 
 base::Result<Device> deviceAtPath(const KernelRoots &roots, const std::string &path,
                                   const std::optional<std::string> &label) {
-    const base::CHandle<char, std::free> real(::realpath(path.c_str(), nullptr));
+    std::error_code code;
+    const std::string real = std::filesystem::canonical(path, code).string();
     struct stat info {};
-    if (real == nullptr || ::stat(real.get(), &info) < 0) {
-        const int code = errno;
-        if (code == ENOENT || code == ENOTDIR) return base::fail(notFound(path, label));
-        return base::fail(base::errnoError("look up " + path, code));
-    }
+    if (!code && ::stat(real.c_str(), &info) < 0) code = {errno, std::generic_category()};
+    if (code.value() == ENOENT || code.value() == ENOTDIR) return base::fail(notFound(path, label));
+    if (code) return base::fail(base::errnoError("look up " + path, code.value()));
     if (S_ISBLK(info.st_mode)) return blockDevice(roots, path, label.has_value(), info.st_rdev);
-    if (S_ISREG(info.st_mode)) return plainFile(path, real.get(), info);
+    if (S_ISREG(info.st_mode)) return plainFile(path, real, info);
     return base::fail(ErrorCode::Unsupported, path + " is neither a block device nor a plain file",
                       "Correct volume.device.");
 }

@@ -143,11 +143,11 @@ TEST_F(FindDevice, AnExplicitLinkByLabelIsSelectionByLabel) {
 // is, not what it is called.
 TEST_F(FindDevice, LabelsThatTheKernelWasNotToldAreReadFromTheDisk) {
     const std::string image = sysfs_.directory().write("dev/sda", std::string(16 << 20U, '\0'));
+    const std::string table = sysfs_.directory().write(
+        "table",
+        "label: gpt\nsize=1M,name=META\nsize=4M,name=STATE\nsize=4M,name=\"na\xc3\xafve x\"\n");
     const auto made =
-        base::runProgram({"sh", "-euc",
-                          "printf 'label: gpt\\nsize=1M,name=META\\nsize=4M,name=STATE\\n"
-                          "size=4M,name=\"na\xc3\xafve x\"\\n' | sfdisk -q \"$1\"",
-                          "sh", image});
+        base::runProgram({"sh", "-euc", "sfdisk -q \"$1\" < \"$2\"", "sh", image, table});
     ASSERT_THAT(made, test::IsOk());
     ASSERT_EQ(made->exitCode, 0) << made->output;
     const auto disk = sysfs_.addDisk(kSata, "sda", "8:0", 32768);

@@ -33,7 +33,7 @@ class MakeFilesystem : public ::testing::Test {
   protected:
     std::string image(std::uint64_t size) {
         size_ = size;
-        const std::string path = directory_.file("image");
+        std::string path = directory_.file("image");
         const auto fd = base::openFile(path, O_RDWR | O_CREAT, 0600);
         EXPECT_THAT(fd, test::IsOk());
         EXPECT_EQ(::ftruncate(fd->get(), static_cast<off_t>(size)), 0);

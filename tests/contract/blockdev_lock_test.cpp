@@ -22,7 +22,6 @@ namespace {
 
 using base::ErrorCode;
 using std::chrono::milliseconds;
-using std::chrono::steady_clock;
 using ::testing::HasSubstr;
 
 class Lock : public ::testing::Test {

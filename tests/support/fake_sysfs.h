@@ -25,7 +25,7 @@ class FakeSysfs {
     // the disk's path for addPartition and set.
     std::string addDisk(const std::string &at, const std::string &name, const std::string &number,
                         std::uint64_t sectors = 2048) const {
-        const std::string path = "devices/" + at + "/block/" + name;
+        std::string path = "devices/" + at + "/block/" + name;
         addDevice(path, name, number, sectors, "disk", "");
         set(path, "removable", "0");
         set(path, "queue/physical_block_size", "512");
@@ -36,7 +36,7 @@ class FakeSysfs {
     std::string addPartition(const std::string &disk, const std::string &name,
                              const std::string &number, unsigned index, const std::string &label,
                              std::uint64_t sectors = 1024) const {
-        const std::string path = disk + "/" + name;
+        std::string path = disk + "/" + name;
         addDevice(path, name, number, sectors, "partition",
                   "PARTN=" + std::to_string(index) + "\n" +
                       (label.empty() ? "" : "PARTNAME=" + label + "\n"));
