@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+// Connects, reads and calls. Every entry is guarded: sdbus-c++ reports by exceptions.
+#include "cli/client.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+
+#include <poll.h>
+#include <systemd/sd-bus.h>
+
+#include "cli/client_impl.h"
+
+namespace volumecrypt::cli {
+namespace {
+
+using base::ErrorCode;
+using base::Result;
+using base::Status;
+
+constexpr const char *kProperties = "org.freedesktop.DBus.Properties";
+constexpr const char *kObjectManager = "org.freedesktop.DBus.ObjectManager";
+
+// sdbus-c++ hides the message and the connection of libsystemd; this is the documented type behind
+// its protected member.
+struct RawMessage : sdbus::Message {
+    static sd_bus_message *of(const sdbus::Message &message) {
+        return static_cast<sd_bus_message *>(message.*(&RawMessage::msg_));
+    }
+};
+
+// Sets the flag ALLOW_INTERACTIVE_AUTHORIZATION on every call of this connection.
+void allowInteraction(sdbus::IConnection &connection) {
+    const auto proxy = sdbus::createProxy(connection, kService, kRoot);
+    const auto message = proxy->createMethodCall(kProperties, "GetAll");
+    (void)::sd_bus_set_allow_interactive_authorization(
+        ::sd_bus_message_get_bus(RawMessage::of(message)), 1);
+}
+
+Properties withSecret(const base::UniqueFd &secret) {
+    Properties options;
+    if (secret.valid()) options.emplace("secret", sdbus::Variant(sdbus::UnixFd(secret.get())));
+    return options;
+}
+
+Properties withConfirm(const std::string &confirm) {
+    return {{"confirm", sdbus::Variant(confirm)}};
+}
+
+}  // namespace
+
+proxies::Volume Client::Impl::volume(const std::string &id) {
+    return {*connection, kService, pathOf(id)};
+}
+
+Properties Client::Impl::propertiesOf(const std::string &path, const char *interface) {
+    const auto proxy = sdbus::createProxy(*connection, kService, path);
+    Properties properties;
+    proxy->callMethod("GetAll")
+        .onInterface(kProperties)
+        .withArguments(std::string(interface))
+        .storeResultsTo(properties);
+    return properties;
+}
+
+void Client::Impl::handleArrived() {
+    while (connection->processPendingRequest()) {
+    }
+}
+
+void Client::Impl::turn(std::chrono::milliseconds limit) {
+    handleArrived();
+    const auto data = connection->getEventLoopPollData();
+    const int wanted = data.getPollTimeout();
+    const int most = static_cast<int>(limit.count());
+    pollfd waiting{.fd = data.fd, .events = data.events, .revents = 0};
+    (void)::poll(&waiting, 1, wanted < 0 ? most : std::min(wanted, most));
+}
+
+void Client::Impl::prepare(bool interactive) {
+    if (interactive) allowInteraction(*connection);
+    // A key derivation, a KMS or a person at a polkit prompt may take long; whoever waits can
+    // interrupt.
+    connection->setMethodCallTimeout(std::numeric_limits<std::uint64_t>::max());
+    const std::string rule = std::string("type='signal',sender='") + kService + "',interface='" +
+                             kJobInterface + "',member='Finished'";
+    finishedMatch = connection->addMatch(rule, [this](sdbus::Message &message) {
+        JobEnd end;
+        const std::string path = message.getPath();
+        const auto status = guarded([&] { message >> end.success >> end.error >> end.message; });
+        if (status) ends[path] = end;
+    });
+}
+
+Client::Client(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Client::Client(Client &&) noexcept = default;
+Client &Client::operator=(Client &&) noexcept = default;
+Client::~Client() = default;
+
+Result<Client> Client::connect(const std::string &address, bool interactive) {
+    auto impl = std::make_unique<Impl>();
+    try {
+        impl->connection = address.empty() ? sdbus::createSystemBusConnection()
+                                           : sdbus::createSessionBusConnectionWithAddress(address);
+    } catch (const sdbus::Error &error) {
+        return base::fail(
+            ErrorCode::NotFound, "cannot reach the bus: " + error.getMessage(),
+            "Is D-Bus running? Where it is not, volumecrypt-engine(8) does the work.");
+    }
+    VC_TRY(guarded([&] { impl->prepare(interactive); }));
+    return Client(std::move(impl));
+}
+
+Result<ServiceInfo> Client::service() {
+    return guarded([&] {
+        auto manager = impl_->manager();
+        ServiceInfo service;
+        service.version = manager.Version();
+        service.tpmPresent = manager.TpmPresent();
+        for (const auto &wire : manager.ConfigErrors())
+            service.problems.push_back(
+                {wire.get<0>(), wire.get<1>(), wire.get<2>(), wire.get<3>(), wire.get<4>()});
+        return service;
+    });
+}
+
+Result<std::vector<VolumeInfo>> Client::volumes() {
+    return guarded([&] {
+        std::map<sdbus::ObjectPath, std::map<std::string, Properties>> objects;
+        sdbus::createProxy(*impl_->connection, kService, kRoot)
+            ->callMethod("GetManagedObjects")
+            .onInterface(kObjectManager)
+            .storeResultsTo(objects);
+        std::vector<VolumeInfo> volumes;
+        for (const auto &[path, interfaces] : objects) {
+            const auto found = interfaces.find(kVolumeInterface);
+            if (found != interfaces.end()) volumes.push_back(volumeFrom(path, found->second));
+        }
+        std::sort(volumes.begin(), volumes.end(),
+                  [](const auto &a, const auto &b) { return a.id < b.id; });
+        return volumes;
+    });
+}
+
+Result<VolumeInfo> Client::volume(const std::string &id) {
+    return guarded([&] {
+        const std::string path = impl_->pathOf(id);
+        return volumeFrom(path, impl_->propertiesOf(path, kVolumeInterface));
+    });
+}
+
+Result<std::vector<VolumePlan>> Client::plan() {
+    return guarded([&] {
+        std::vector<VolumePlan> plans;
+        for (const auto &wire : impl_->manager().Plan())
+            plans.push_back({wire.get<0>(), stepsFrom(wire.get<1>())});
+        return plans;
+    });
+}
+
+Result<VolumePlan> Client::plan(const std::string &id) {
+    return guarded([&] { return VolumePlan{id, stepsFrom(impl_->volume(id).Plan())}; });
+}
+
+Status Client::reload() {
+    return guarded([&] { impl_->manager().Reload({}); });
+}
+
+Result<std::string> Client::unlock(const std::string &id, const base::UniqueFd &secret) {
+    return guarded([&] { return impl_->volume(id).Unlock(withSecret(secret)); });
+}
+
+Status Client::lock(const std::string &id) {
+    return guarded([&] { impl_->volume(id).Lock({}); });
+}
+
+Result<unsigned> Client::addKey(const std::string &id, const base::UniqueFd &secret) {
+    return guarded([&]() -> unsigned {
+        return impl_->volume(id).AddKey("passphrase", sdbus::UnixFd(secret.get()), {});
+    });
+}
+
+Status Client::removeKey(const std::string &id, unsigned slot) {
+    return guarded([&] { impl_->volume(id).RemoveKey(slot, {}); });
+}
+
+Result<std::string> Client::apply() {
+    return guarded([&] { return jobNumber(impl_->manager().Apply({})); });
+}
+
+Result<std::string> Client::sync(const std::string &id, bool verify) {
+    return guarded([&] {
+        Properties options;
+        if (verify) options.emplace("verify", sdbus::Variant(true));
+        return jobNumber(impl_->volume(id).Sync(options));
+    });
+}
+
+Result<std::string> Client::rotateKey(const std::string &id, unsigned slot) {
+    return guarded([&] { return jobNumber(impl_->volume(id).RotateKey(slot, {})); });
+}
+
+Result<std::string> Client::format(const std::string &id, const std::string &confirm, bool force) {
+    return guarded([&] {
+        Properties options = withConfirm(confirm);
+        if (force) options.emplace("force", sdbus::Variant(true));
+        return jobNumber(impl_->volume(id).Format(options));
+    });
+}
+
+Result<std::string> Client::wipe(const std::string &id, const std::string &confirm) {
+    return guarded([&] { return jobNumber(impl_->volume(id).Wipe(withConfirm(confirm))); });
+}
+
+Result<std::string> Client::erase(const std::string &id, const std::string &confirm) {
+    return guarded([&] { return jobNumber(impl_->volume(id).Erase(withConfirm(confirm))); });
+}
+
+Result<std::string> Client::forget(const std::string &id, const std::string &confirm) {
+    return guarded([&] { return jobNumber(impl_->volume(id).Forget(withConfirm(confirm))); });
+}
+
+}  // namespace volumecrypt::cli

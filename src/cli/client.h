@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// The service as volumecryptctl sees it: plain calls and values, no D-Bus type gets past here.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "cli/volume_info.h"
+
+namespace volumecrypt::cli {
+
+// Something that changed, for `watch`. Exactly one of `volume` and `job` is set.
+struct Event {
+    std::string volume;  // ID
+    std::string job;     // number
+    std::string what;    // added, removed, changed, finished
+    // Property names (those of the D-Bus interfaces) and their new values in JSON; null: no longer
+    // known.
+    std::vector<std::pair<std::string, nlohmann::json>> values;
+};
+
+// One connection, used from one thread. Errors are those of the service; besides, NotFound when
+// there is no service, Io (worth retrying) when the connection breaks.
+class Client {
+  public:
+    // `address` empty: the system bus (DBUS_SYSTEM_BUS_ADDRESS). `interactive`: polkit may ask
+    // somebody before it answers.
+    static base::Result<Client> connect(const std::string &address, bool interactive);
+    Client(Client &&) noexcept;
+    Client &operator=(Client &&) noexcept;
+    Client(const Client &) = delete;
+    Client &operator=(const Client &) = delete;
+    ~Client();
+
+    base::Result<ServiceInfo> service();
+    base::Result<std::vector<VolumeInfo>> volumes();  // by ID
+    base::Result<VolumeInfo> volume(const std::string &id);
+    base::Result<std::vector<JobInfo>> jobs();
+
+    base::Result<std::vector<VolumePlan>> plan();
+    base::Result<VolumePlan> plan(const std::string &id);
+    base::Status reload();
+    // The mapping's path. `secret` may be invalid: only the declared keys.
+    base::Result<std::string> unlock(const std::string &id, const base::UniqueFd &secret);
+    base::Status lock(const std::string &id);
+    base::Result<unsigned> addKey(const std::string &id, const base::UniqueFd &secret);
+    base::Status removeKey(const std::string &id, unsigned slot);
+    base::Status cancel(const std::string &number);
+
+    // These start a job and return its number.
+    base::Result<std::string> apply();
+    base::Result<std::string> sync(const std::string &id, bool verify);
+    base::Result<std::string> rotateKey(const std::string &id, unsigned slot);
+    base::Result<std::string> format(const std::string &id, const std::string &confirm, bool force);
+    base::Result<std::string> wipe(const std::string &id, const std::string &confirm);
+    base::Result<std::string> erase(const std::string &id, const std::string &confirm);
+    base::Result<std::string> forget(const std::string &id, const std::string &confirm);
+
+    // The message of the job's end. Cancelled when the user interrupts (SIGINT, SIGTERM): the job
+    // itself goes on.
+    base::Result<std::string> waitForJob(const std::string &number,
+                                         const std::function<void(const JobInfo &)> &onProgress);
+    // Until the user interrupts, or `onEvent` returns false.
+    base::Status watch(const std::function<bool(const Event &)> &onEvent);
+
+    struct Impl;
+
+  private:
+    explicit Client(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace volumecrypt::cli

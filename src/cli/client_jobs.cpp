@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+// Jobs and changes: listing, waiting, watching.
+#include <algorithm>
+#include <optional>
+
+#include "cli/client_impl.h"
+
+namespace volumecrypt::cli {
+namespace {
+
+using base::Result;
+using base::Status;
+
+constexpr std::chrono::milliseconds kProgressEvery{500};
+constexpr std::chrono::milliseconds kWatchTurn{1000};
+
+std::string jobPath(const std::string &number) {
+    return std::string(kRoot) + "/job/" + number;
+}
+
+base::Error interruptedError(const std::string &number) {
+    base::Error error;
+    error.code = base::ErrorCode::Cancelled;
+    error.message = "no longer waiting: job " + number + " goes on";
+    error.hint = "`volumecryptctl cancel " + number + "` stops it, `volumecryptctl jobs` shows it.";
+    return error;
+}
+
+Event eventOf(const std::string &path, const std::string &interface, std::string what) {
+    Event event;
+    event.what = std::move(what);
+    if (interface == kVolumeInterface) event.volume = volumeIdOf(path);
+    if (interface == kJobInterface) event.job = jobNumber(path);
+    return event;
+}
+
+void addValues(Event &event, const Properties &properties) {
+    for (const auto &[name, value] : properties) event.values.emplace_back(name, jsonFrom(value));
+}
+
+// Turns the signals of the service into events.
+class Watcher {
+  public:
+    Watcher(sdbus::IConnection &connection, const std::function<bool(const Event &)> &onEvent)
+        : onEvent_(onEvent) {
+        const std::string ours =
+            std::string("type='signal',sender='") + kService + "',path_namespace='" + kRoot + "'";
+        match_ = connection.addMatch(ours, [this](sdbus::Message &message) {
+            // A signal that is not what it should be is not ours to report.
+            (void)guarded([&] { onSignal(message); });
+        });
+    }
+
+    [[nodiscard]] bool done() const { return done_; }
+
+  private:
+    void onSignal(sdbus::Message &message) {
+        const std::string member = message.getMemberName();
+        if (member == "PropertiesChanged") changed(message);
+        if (member == "InterfacesAdded") added(message);
+        if (member == "InterfacesRemoved") removed(message);
+        if (member == "Finished") finished(message);
+    }
+
+    void changed(sdbus::Message &message) {
+        std::string interface;
+        Properties properties;
+        std::vector<std::string> unknown;
+        message >> interface >> properties >> unknown;
+        Event event = eventOf(message.getPath(), interface, "changed");
+        addValues(event, properties);
+        for (const auto &name : unknown) event.values.emplace_back(name, nullptr);
+        report(event);
+    }
+
+    void added(sdbus::Message &message) {
+        sdbus::ObjectPath path;
+        std::map<std::string, Properties> interfaces;
+        message >> path >> interfaces;
+        for (const auto &[interface, properties] : interfaces) {
+            Event event = eventOf(path, interface, "added");
+            addValues(event, properties);
+            report(event);
+        }
+    }
+
+    void removed(sdbus::Message &message) {
+        sdbus::ObjectPath path;
+        std::vector<std::string> interfaces;
+        message >> path >> interfaces;
+        for (const auto &interface : interfaces) report(eventOf(path, interface, "removed"));
+    }
+
+    void finished(sdbus::Message &message) {
+        JobEnd end;
+        message >> end.success >> end.error >> end.message;
+        Event event = eventOf(message.getPath(), kJobInterface, "finished");
+        event.values = {{"success", end.success}, {"error", end.error}, {"message", end.message}};
+        report(event);
+    }
+
+    void report(const Event &event) {
+        if (event.volume.empty() && event.job.empty()) return;
+        if (!done_ && !onEvent_(event)) done_ = true;
+    }
+
+    const std::function<bool(const Event &)> &onEvent_;
+    bool done_ = false;
+    sdbus::Slot match_;
+};
+
+}  // namespace
+
+Result<std::vector<JobInfo>> Client::jobs() {
+    return guarded([&] {
+        std::vector<JobInfo> jobs;
+        for (const auto &path : impl_->manager().ListJobs()) {
+            // One that goes away between the two calls is no job any more.
+            auto properties = guarded([&] { return impl_->propertiesOf(path, kJobInterface); });
+            if (properties) jobs.push_back(jobFrom(path, *properties));
+        }
+        return jobs;
+    });
+}
+
+Status Client::cancel(const std::string &number) {
+    const bool isNumber =
+        !number.empty() && number.find_first_not_of("0123456789") == std::string::npos;
+    if (!isNumber)
+        return base::fail(base::ErrorCode::NotFound, "there is no job " + number,
+                          "`volumecryptctl jobs` lists them.");
+    return guarded([&] {
+        sdbus::createProxy(*impl_->connection, kService, jobPath(number))
+            ->callMethod("Cancel")
+            .onInterface(kJobInterface)
+            .withArguments(Properties{});
+    });
+}
+
+Result<std::string> Client::waitForJob(const std::string &number,
+                                       const std::function<void(const JobInfo &)> &onProgress) {
+    const Interruptible signals;
+    const std::string path = jobPath(number);
+    bool known = true;
+    for (;;) {
+        // What is known before the last look at the arrived signals cannot be missed by it.
+        VC_TRY(guarded([&] { impl_->handleArrived(); }));
+        if (const auto end = impl_->ends.find(path); end != impl_->ends.end()) {
+            if (end->second.success) return end->second.message;
+            return base::fail(errorFromBus(end->second.error, end->second.message));
+        }
+        if (!known)
+            return base::fail(base::ErrorCode::Internal,
+                              "the service no longer knows job " + number,
+                              "`volumecryptctl status` shows what came of it.");
+        if (signals.happened()) return base::fail(interruptedError(number));
+        // Asking also starts the service again, should it have ended: it adopts running jobs.
+        auto job = guarded([&] { return jobFrom(path, impl_->propertiesOf(path, kJobInterface)); });
+        if (!job && job.error().code == base::ErrorCode::NotFound) {
+            known = false;
+            continue;
+        }
+        if (!job) return base::fail(std::move(job).error());
+        onProgress(*job);
+        VC_TRY(guarded([&] { impl_->turn(kProgressEvery); }));
+    }
+}
+
+Status Client::watch(const std::function<bool(const Event &)> &onEvent) {
+    const Interruptible signals;
+    return guarded([&] {
+        const Watcher watcher(*impl_->connection, onEvent);
+        while (!watcher.done() && !signals.happened()) impl_->turn(kWatchTurn);
+    });
+}
+
+}  // namespace volumecrypt::cli

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// Connects and hands over to the command.
+#include "cli/commands.h"
+
+#include <unistd.h>
+
+#include "cli/commands_change.h"
+#include "cli/commands_show.h"
+#include "cli/exit_code.h"
+
+namespace volumecrypt::cli {
+namespace {
+
+int dispatch(Session &session) {
+    switch (session.arguments().command) {
+        case Command::List:
+            return runList(session);
+        case Command::Status:
+            return runStatus(session);
+        case Command::Plan:
+            return runPlan(session);
+        case Command::Keys:
+            return runKeys(session);
+        case Command::Jobs:
+            return runJobs(session);
+        case Command::Watch:
+            return runWatch(session);
+        case Command::Apply:
+            return runApply(session);
+        case Command::Reload:
+            return runReload(session);
+        case Command::Unlock:
+            return runUnlock(session);
+        case Command::Lock:
+            return runLock(session);
+        case Command::Sync:
+            return runSync(session);
+        case Command::AddKey:
+            return runAddKey(session);
+        case Command::RemoveKey:
+            return runRemoveKey(session);
+        case Command::RotateKey:
+            return runRotateKey(session);
+        case Command::Cancel:
+            return runCancel(session);
+        case Command::Format:
+        case Command::Wipe:
+        case Command::Erase:
+        case Command::Forget:
+            return runConfirmed(session);
+    }
+    return kExitUsage;
+}
+
+}  // namespace
+
+int run(const Arguments &arguments) {
+    const bool interactive = arguments.ask.value_or(::isatty(STDIN_FILENO) == 1);
+    auto client = Client::connect(arguments.address, interactive);
+    if (!client) return reportError(arguments, arguments.volume, client.error());
+    Session session(arguments, std::move(*client));
+    return dispatch(session);
+}
+
+}  // namespace volumecrypt::cli

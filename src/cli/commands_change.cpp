@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+// apply, reload, unlock, lock, sync, keys' changes, and what destroys data.
+#include "cli/commands_change.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "cli/exit_code.h"
+#include "cli/text.h"
+
+namespace volumecrypt::cli {
+namespace {
+
+using base::ErrorCode;
+using base::Result;
+using base::UniqueFd;
+
+constexpr int kPassphraseAttempts = 3;
+
+int failed(const Session &session, const base::Error &error) {
+    return reportError(session.arguments(), session.arguments().volume, error);
+}
+
+base::Error noTerminal() {
+    base::Error error;
+    error.code = ErrorCode::InvalidConfig;
+    error.message = "there is no terminal to ask for a passphrase on";
+    error.hint = "Give it with --secret-file FILE, or --secret-file - on standard input.";
+    return error;
+}
+
+Result<UniqueFd> secretFromFile(const std::string &path) {
+    VC_ASSIGN(const base::SecretBuffer secret, readSecretFile(path));
+    return base::secretToMemfd(secret);
+}
+
+Result<UniqueFd> secretFromPerson(Terminal &terminal, const std::string &volume) {
+    VC_ASSIGN(const base::SecretBuffer secret,
+              terminal.askSecret("Passphrase for " + printable(volume) + ": "));
+    return base::secretToMemfd(secret);
+}
+
+bool wrongKey(const base::Error &error) {
+    return error.code == ErrorCode::NoUsableKey || error.code == ErrorCode::KeyRejected;
+}
+
+// Asks until one fits, the person gives up, or three did not fit.
+Result<std::string> unlockByPerson(Session &session, Terminal &terminal) {
+    const std::string &id = session.arguments().volume;
+    for (int attempt = 1;; ++attempt) {
+        VC_ASSIGN(const UniqueFd secret, secretFromPerson(terminal, id));
+        auto mapping = session.client().unlock(id, secret);
+        if (mapping || !wrongKey(mapping.error()) || attempt == kPassphraseAttempts) return mapping;
+        terminal.say("It does not fit.\n");
+    }
+}
+
+Result<std::string> unlock(Session &session) {
+    const Arguments &arguments = session.arguments();
+    auto person = session.person();
+    if (arguments.passphrase) {
+        if (!person) return base::fail(noTerminal());
+        return unlockByPerson(session, *person);
+    }
+    UniqueFd secret;
+    if (arguments.secretFile) {
+        VC_ASSIGN(secret, secretFromFile(*arguments.secretFile));
+    }
+    auto mapping = session.client().unlock(arguments.volume, secret);
+    const bool ask = !mapping && wrongKey(mapping.error()) && !arguments.secretFile && person;
+    if (!ask) return mapping;
+    person->say(printable(mapping.error().message) + "\n");
+    return unlockByPerson(session, *person);
+}
+
+// What somebody must know before confirming.
+std::string warning(const Session &session, const VolumeInfo &volume) {
+    const std::string device = volume.device.empty() ? "its device" : volume.device;
+    switch (session.arguments().command) {
+        case Command::Format:
+            return fmt::format(
+                "This makes a new, empty encrypted volume on {}: what is on it is "
+                "lost.",
+                device);
+        case Command::Wipe:
+            return fmt::format("This makes {} blank: what is on it is lost.", device);
+        case Command::Erase:
+            return fmt::format(
+                "This destroys every key slot of {}: what is on it is lost for "
+                "good, unless somebody has a backup of the header.",
+                device);
+        default:
+            return "This forgets which volume this was: whatever is in its place at the next "
+                   "unlock is accepted, or, if blank, formatted.";
+    }
+}
+
+// Confirmed by --confirm or by typing the ID; an exit code when it is not.
+std::optional<int> refused(Session &session) {
+    const Arguments &arguments = session.arguments();
+    if (arguments.confirm) {
+        if (*arguments.confirm == arguments.volume) return std::nullopt;
+        return reportUsage("--confirm is not the volume's ID",
+                           "It must be " + printable(arguments.volume) + ".");
+    }
+    auto person = session.person();
+    if (!person)
+        return reportUsage(arguments.name + " must be confirmed",
+                           "Add --confirm=" + printable(arguments.volume) + ".");
+    const auto volume = session.client().volume(arguments.volume);
+    if (!volume) return failed(session, volume.error());
+    person->say(printable(warning(session, *volume)) + "\n");
+    const auto typed = person->askLine("Type " + printable(arguments.volume) + " to go on: ");
+    if (!typed) return failed(session, typed.error());
+    if (*typed == arguments.volume) return std::nullopt;
+    base::Error error;
+    error.code = ErrorCode::Cancelled;
+    error.message = "not confirmed, nothing was done";
+    return failed(session, error);
+}
+
+Result<std::string> startConfirmed(Session &session) {
+    const Arguments &arguments = session.arguments();
+    const std::string &id = arguments.volume;
+    Client &client = session.client();
+    switch (arguments.command) {
+        case Command::Format:
+            return client.format(id, id, arguments.force);
+        case Command::Wipe:
+            return client.wipe(id, id);
+        case Command::Erase:
+            return client.erase(id, id);
+        default:
+            return client.forget(id, id);
+    }
+}
+
+}  // namespace
+
+int runApply(Session &session) {
+    return session.finish(session.client().apply(), "");
+}
+
+int runReload(Session &session) {
+    const auto done = session.client().reload();
+    if (!done) return failed(session, done.error());
+    const auto service = session.client().service();
+    if (!service) return failed(session, service.error());
+    const auto count = service->problems.size();
+    session.result(count == 0 ? "The configuration was read, without an error."
+                              : fmt::format("The configuration was read, with {} error{}: "
+                                            "`volumecryptctl status` shows what.",
+                                            count, count == 1 ? "" : "s"),
+                   "", {{"configErrors", count}});
+    return kExitDone;
+}
+
+int runUnlock(Session &session) {
+    const std::string &id = session.arguments().volume;
+    const auto mapping = unlock(session);
+    if (!mapping) return failed(session, mapping.error());
+    session.result(fmt::format("{}: unlocked as {}", id, *mapping), *mapping,
+                   {{"volume", id}, {"mapping", *mapping}});
+    return kExitDone;
+}
+
+int runLock(Session &session) {
+    const std::string &id = session.arguments().volume;
+    const auto done = session.client().lock(id);
+    if (!done) return failed(session, done.error());
+    session.result(id + ": locked", "", {{"volume", id}});
+    return kExitDone;
+}
+
+int runSync(Session &session) {
+    const Arguments &arguments = session.arguments();
+    if (!arguments.volume.empty())
+        return session.finish(session.client().sync(arguments.volume, arguments.verify),
+                              arguments.volume);
+    const auto volumes = session.client().volumes();
+    if (!volumes) return failed(session, volumes.error());
+    int code = kExitDone;
+    for (const auto &volume : *volumes) {
+        if (volume.state != "unlocked") continue;
+        const int one =
+            session.finish(session.client().sync(volume.id, arguments.verify), volume.id);
+        // What will fail again outweighs what may pass.
+        if (code == kExitDone || one == kExitError) code = one;
+    }
+    return code;
+}
+
+int runAddKey(Session &session) {
+    const Arguments &arguments = session.arguments();
+    Result<UniqueFd> secret = base::fail(noTerminal());
+    if (arguments.secretFile) {
+        secret = secretFromFile(*arguments.secretFile);
+    } else if (auto person = session.person()) {
+        auto typed = person->askNewSecret("New passphrase for " + printable(arguments.volume));
+        secret = typed ? base::secretToMemfd(*typed) : base::fail(std::move(typed).error());
+    }
+    if (!secret) return failed(session, secret.error());
+    const auto slot = session.client().addKey(arguments.volume, *secret);
+    if (!slot) return failed(session, slot.error());
+    session.result(fmt::format("{}: the passphrase is in slot {}", arguments.volume, *slot),
+                   std::to_string(*slot), {{"volume", arguments.volume}, {"slot", *slot}});
+    return kExitDone;
+}
+
+int runRemoveKey(Session &session) {
+    const Arguments &arguments = session.arguments();
+    const auto done = session.client().removeKey(arguments.volume, arguments.slot);
+    if (!done) return failed(session, done.error());
+    session.result(fmt::format("{}: the key of slot {} is removed. Whoever copied the header "
+                               "before can still use it on that copy.",
+                               arguments.volume, arguments.slot),
+                   "", {{"volume", arguments.volume}, {"slot", arguments.slot}});
+    return kExitDone;
+}
+
+int runRotateKey(Session &session) {
+    const Arguments &arguments = session.arguments();
+    return session.finish(session.client().rotateKey(arguments.volume, arguments.slot),
+                          arguments.volume);
+}
+
+int runCancel(Session &session) {
+    const std::string &job = session.arguments().job;
+    const auto done = session.client().cancel(job);
+    if (!done) return failed(session, done.error());
+    session.result("Job " + job + " stops at its next safe point.", "", {{"job", job}});
+    return kExitDone;
+}
+
+int runConfirmed(Session &session) {
+    if (const auto code = refused(session)) return *code;
+    return session.finish(startConfirmed(session), session.arguments().volume);
+}
+
+}  // namespace volumecrypt::cli

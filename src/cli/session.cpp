@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// Printing of results and errors, waiting for jobs.
+#include "cli/session.h"
+
+#include <cstdio>
+#include <utility>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "cli/exit_code.h"
+#include "cli/progress.h"
+#include "cli/render.h"
+#include "cli/text.h"
+#include "cli/volume_json.h"
+
+namespace volumecrypt::cli {
+
+Session::Session(const Arguments &arguments, Client client)
+    : arguments_(arguments),
+      client_(std::move(client)),
+      out_(Style::of(STDOUT_FILENO)),
+      err_(Style::of(STDERR_FILENO)) {}
+
+std::optional<Terminal> Session::person() const {
+    if (arguments_.json || ::isatty(STDIN_FILENO) != 1) return std::nullopt;
+    return Terminal::open();
+}
+
+void Session::result(const std::string &sentence, const std::string &plain,
+                     const nlohmann::json &members) {
+    if (arguments_.json) {
+        nlohmann::json line = {{"type", "result"}, {"verb", arguments_.name}};
+        line.update(members);
+        print(jsonLine(line));
+    } else if (out_.terminal) {
+        print(printable(sentence) + "\n");
+    } else if (!plain.empty()) {
+        print(printable(plain) + "\n");
+    }
+}
+
+int Session::finish(const base::Result<std::string> &job, const std::string &volume) {
+    if (!job) return reportError(arguments_, volume, job.error());
+    nlohmann::json members = {{"job", *job}};
+    if (!volume.empty()) members["volume"] = volume;
+    if (arguments_.noWait) {
+        result(fmt::format("Job {} runs; `volumecryptctl jobs` shows it.", *job), *job, members);
+        return kExitDone;
+    }
+    base::Result<std::string> end;
+    {
+        ProgressLine line(err_);
+        double last = -1;
+        end = client_.waitForJob(*job, [&](const JobInfo &info) {
+            if (!arguments_.json) {
+                line.show(info);
+            } else if (info.progress != last) {
+                last = info.progress;
+                print(jsonLine({{"type", "progress"},
+                                {"job", info.number},
+                                {"progress", info.progress},
+                                {"done", info.bytesDone},
+                                {"total", info.bytesTotal}}));
+            }
+        });
+    }
+    if (!end) return reportError(arguments_, volume, end.error());
+    members["message"] = *end;
+    const std::string what = end->empty() ? arguments_.name + ": done" : *end;
+    const bool named = volume.empty() || what.starts_with(volume + ": ");
+    result(named ? what : volume + ": " + what, "", members);
+    return kExitDone;
+}
+
+int reportError(const Arguments &arguments, const std::string &volume, const base::Error &error) {
+    // What was printed before comes first, also when both go to one file.
+    if (arguments.json) print(jsonLine(errorJson(arguments.name, volume, error)));
+    const std::string text = renderError(volume, error, Style::of(STDERR_FILENO));
+    (void)std::fwrite(text.data(), 1, text.size(), stderr);
+    return exitCodeOf(error);
+}
+
+int reportUsage(const std::string &message, const std::string &hint) {
+    std::fprintf(stderr, "volumecryptctl: %s\nhint: %s\n", message.c_str(), hint.c_str());
+    return kExitUsage;
+}
+
+void print(const std::string &text) {
+    (void)std::fwrite(text.data(), 1, text.size(), stdout);
+    (void)std::fflush(stdout);
+}
+
+}  // namespace volumecrypt::cli

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the service says of volumes, plans and jobs, as plain values.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace volumecrypt::cli {
+
+struct SlotInfo {
+    unsigned slot = 0;
+    std::string kind;  // static, nodeID, kms, tpm, recovery, passphrase, unknown
+    bool managed = false;
+    bool lockedToState = false;
+    std::string health;  // ok, unverified, stale, missing, unavailable
+};
+
+struct FailedSync {
+    unsigned slot = 0;
+    std::string reason;
+};
+
+struct VolumeInfo {
+    std::string path;  // of its D-Bus object
+    std::string id;
+    std::string kind;
+    std::string device;
+    std::string mapping;
+    std::string state;
+    bool degraded = false;
+    bool pinned = false;
+    std::string uuid;
+    std::string cipher;
+    std::string mountPoint;
+    std::optional<unsigned> unlockedBy;
+    std::vector<SlotInfo> slots;
+    std::vector<FailedSync> failedSyncs;
+    std::string errorCode;  // of the last operation that failed; empty: none
+    std::string errorMessage;
+};
+
+struct ConfigProblem {
+    std::string file;
+    unsigned line = 0;
+    unsigned column = 0;
+    std::string code;
+    std::string message;
+};
+
+struct ServiceInfo {
+    std::string version;
+    bool tpmPresent = false;
+    std::vector<ConfigProblem> problems;
+};
+
+struct PlanStep {
+    std::string action;  // keep, add, replace, remove, adopt, defer, refuse
+    std::optional<unsigned> slot;
+    std::string kind;
+    std::string reason;
+
+    [[nodiscard]] bool changes() const { return action != "keep"; }
+};
+
+struct VolumePlan {
+    std::string id;
+    std::vector<PlanStep> steps;
+};
+
+struct JobInfo {
+    std::string path;
+    std::string number;  // the last part of the path
+    std::string operation;
+    std::string volume;    // ID; empty for a job over all volumes
+    double progress = -1;  // 0..1; negative: not known
+    std::uint64_t bytesDone = 0;
+    std::uint64_t bytesTotal = 0;
+    std::uint64_t rate = 0;       // bytes a second
+    std::uint64_t startedAt = 0;  // microseconds of CLOCK_REALTIME
+    unsigned startedByUid = 0;
+};
+
+}  // namespace volumecrypt::cli

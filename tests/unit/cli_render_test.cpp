@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the showing commands print, and how D-Bus errors read.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "cli/client_error.h"
+#include "cli/exit_code.h"
+#include "cli/render.h"
+#include "cli/volume_json.h"
+
+namespace volumecrypt::cli {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+constexpr Style kPlain{};
+constexpr Style kTerminal{.terminal = true, .colour = false};
+constexpr Style kColour{.terminal = true, .colour = true};
+
+VolumeInfo unlocked() {
+    VolumeInfo volume;
+    volume.id = "u-data";
+    volume.kind = "user";
+    volume.device = "/dev/vda3";
+    volume.mapping = "/dev/mapper/luks2-u-data";
+    volume.state = "unlocked";
+    volume.pinned = true;
+    volume.uuid = "0a1b";
+    volume.cipher = "aes-xts-plain64";
+    volume.mountPoint = "/var/mnt/data";
+    volume.unlockedBy = 0;
+    volume.slots = {{0, "nodeID", true, false, "ok"}, {7, "unknown", false, true, "unverified"}};
+    return volume;
+}
+
+VolumeInfo broken() {
+    VolumeInfo volume;
+    volume.id = "STATE";
+    volume.kind = "state";
+    volume.state = "locked";
+    volume.degraded = true;
+    volume.failedSyncs = {{3, "KMS not reachable"}};
+    volume.errorCode = "NoUsableKey";
+    volume.errorMessage = "no declared key opens it";
+    return volume;
+}
+
+TEST(CliRender, ListIsOneLineAVolume) {
+    EXPECT_EQ(renderList({broken(), unlocked()}, kPlain),
+              "STATE\tlocked\tdegraded\t-\t-\n"
+              "u-data\tunlocked\tok\t/dev/vda3\t/var/mnt/data\n");
+    EXPECT_EQ(renderList({}, kPlain), "");
+    EXPECT_THAT(renderList({}, kTerminal), HasSubstr("volumecrypt.yaml(5)"));
+}
+
+TEST(CliRender, ListOnATerminalIsATable) {
+    EXPECT_EQ(renderList({unlocked()}, kTerminal),
+              "VOLUME  STATE     KEYS  DEVICE     MOUNT POINT\n"
+              "u-data  unlocked  ok    /dev/vda3  /var/mnt/data\n");
+}
+
+TEST(CliRender, StatusLinesAreKeysAndValues) {
+    EXPECT_EQ(renderVolume(unlocked(), kPlain),
+              "Id=u-data\nKind=user\nState=unlocked\nDegraded=no\nDevice=/dev/vda3\n"
+              "Mapping=/dev/mapper/luks2-u-data\nMountPoint=/var/mnt/data\nUuid=0a1b\n"
+              "Cipher=aes-xts-plain64\nPinned=yes\nUnlockedBySlot=0\n"
+              "KeySlot=0 nodeID managed ok\n"
+              "KeySlot=7 unknown unmanaged unverified locked-to-state\nLastError=\n");
+    EXPECT_THAT(renderVolume(broken(), kPlain),
+                HasSubstr("FailedSync=3 KMS not reachable\n"
+                          "LastError=NoUsableKey: no declared key opens it\n"));
+}
+
+TEST(CliRender, StatusOnATerminalLeavesOutWhatIsNotThere) {
+    const std::string text = renderVolume(broken(), kTerminal);
+    EXPECT_THAT(text, HasSubstr("STATE (state volume)\n  State:       locked, degraded\n"));
+    EXPECT_THAT(text, HasSubstr("  Not in sync: slot 3: KMS not reachable\n"));
+    EXPECT_THAT(text, Not(HasSubstr("Mapping")));
+    EXPECT_THAT(text, Not(HasSubstr("SLOT")));
+    EXPECT_THAT(renderVolume(unlocked(), kTerminal), HasSubstr("  Unlocked by: slot 0 (nodeID)\n"));
+}
+
+TEST(CliRender, HostileTextStaysOnItsLine) {
+    VolumeInfo volume = unlocked();
+    volume.device = "/dev/\033[31mx\nDegraded=no";
+    for (const Style &style : {kPlain, kTerminal, kColour}) {
+        EXPECT_THAT(renderVolume(volume, style), HasSubstr("/dev/\\x1b[31mx\\x0aDegraded=no\n"));
+        EXPECT_THAT(renderList({volume}, style), HasSubstr("\\x1b[31mx\\x0aDegraded=no"));
+    }
+}
+
+TEST(CliRender, ServiceNamesWhereTheConfigurationIsWrong) {
+    ServiceInfo service{"0.1.0",
+                        true,
+                        {{"/etc/a.yaml", 3, 7, "InvalidConfig", "slot 32"},
+                         {"/etc/b.yaml", 0, 0, "Io", "cannot be read"}}};
+    EXPECT_EQ(renderService(service, kPlain),
+              "Version=0.1.0\nTpmPresent=yes\nConfigError=/etc/a.yaml:3:7: slot 32\n"
+              "ConfigError=/etc/b.yaml: cannot be read\n");
+    EXPECT_THAT(renderService(service, kTerminal),
+                HasSubstr("VolumeCrypt 0.1.0, TPM 2.0 present\n/etc/a.yaml:3:7: slot 32\n"));
+}
+
+TEST(CliRender, APlanIsADiffWithReasons) {
+    const VolumePlan plan{"u-data",
+                          {{"keep", 0, "nodeID", "as declared"},
+                           {"replace", 1, "static", "the passphrase changed"},
+                           {"refuse", std::nullopt, "", "no key"}}};
+    EXPECT_EQ(renderPlans({plan}, kPlain),
+              "u-data\tkeep\t0\tnodeID\tas declared\n"
+              "u-data\treplace\t1\tstatic\tthe passphrase changed\n"
+              "u-data\trefuse\t-\t-\tno key\n");
+    EXPECT_EQ(renderPlans({plan}, kTerminal),
+              "u-data: 2 steps\n"
+              "     STEP     SLOT  KIND    REASON\n"
+              "     keep     0     nodeID  as declared\n"
+              "  ~  replace  1     static  the passphrase changed\n"
+              "  !  refuse   -     -       no key\n");
+    EXPECT_EQ(renderPlans({{"STATE", {}}}, kTerminal), "STATE: nothing to do\n");
+}
+
+TEST(CliRender, ErrorsNameTheVolumeOnceAndHintBelow) {
+    base::Error error;
+    error.code = base::ErrorCode::Busy;
+    error.message = "in use by 2 mounts";
+    error.hint = "unmount them";
+    EXPECT_EQ(renderError("u-data", error, kPlain),
+              "volumecryptctl: u-data: in use by 2 mounts\nhint: unmount them\n");
+    error.message = "u-data: in use\nby x";
+    error.hint.clear();
+    EXPECT_EQ(renderError("u-data", error, kPlain), "volumecryptctl: u-data: in use\\x0aby x\n");
+    EXPECT_EQ(renderError("", error, kPlain), "volumecryptctl: u-data: in use\\x0aby x\n");
+}
+
+TEST(CliRender, EventsAreOneLine) {
+    Event event;
+    event.volume = "u-data";
+    event.what = "changed";
+    event.values = {{"State", "un\nlocked"}, {"Degraded", false}, {"Uuid", nullptr}};
+    EXPECT_THAT(
+        renderEvent(event, kPlain),
+        ::testing::EndsWith("\tu-data\tchanged\tState=un\\x0alocked\tDegraded=false\tUuid\n"));
+}
+
+TEST(CliJson, VolumesHaveTheEnginesNames) {
+    const auto json = toJson(unlocked());
+    EXPECT_EQ(json["volume"], "u-data");
+    EXPECT_EQ(json["unlockedBySlot"], 0);
+    EXPECT_EQ(json["slots"][1]["lockedToState"], true);
+    EXPECT_EQ(json["lastError"], nullptr);
+    EXPECT_EQ(toJson(broken())["mapping"], nullptr);
+    EXPECT_EQ(toJson(broken())["lastError"]["code"], "NoUsableKey");
+}
+
+TEST(CliJson, BytesThatAreNoUtf8AreReplaced) {
+    EXPECT_EQ(jsonLine({{"a", "x\xff"}}), "{\"a\":\"x\xef\xbf\xbd\"}\n");
+}
+
+TEST(CliError, OurNamesAreOurCodes) {
+    for (const auto code : base::allErrorCodes()) {
+        const auto error = errorFromBus(
+            "org.example.VolumeCrypt.Error." + std::string(base::errorName(code)), "what\nhint");
+        EXPECT_EQ(error.code, code);
+        EXPECT_EQ(error.message, "what");
+        EXPECT_EQ(error.hint, "hint");
+    }
+    EXPECT_EQ(errorFromBus("org.example.VolumeCrypt.Error.FromTheFuture", "x").code,
+              base::ErrorCode::Internal);
+}
+
+struct BusErrorCase {
+    const char *name;
+    base::ErrorCode code;
+    int exitCode;
+    const char *text;
+};
+
+class BusError : public ::testing::TestWithParam<BusErrorCase> {};
+
+TEST_P(BusError, ReadsAsWhatAPersonCanDo) {
+    const auto error = errorFromBus(GetParam().name, "detail");
+    EXPECT_EQ(error.code, GetParam().code);
+    EXPECT_EQ(exitCodeOf(error), GetParam().exitCode);
+    EXPECT_THAT(error.message, HasSubstr(GetParam().text));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Cli, BusError,
+    ::testing::Values(
+        BusErrorCase{"org.freedesktop.DBus.Error.ServiceUnknown", base::ErrorCode::NotFound, 1,
+                     "not on the bus"},
+        BusErrorCase{"org.freedesktop.DBus.Error.Spawn.ChildExited", base::ErrorCode::Internal, 1,
+                     "does not start: detail"},
+        BusErrorCase{"org.freedesktop.systemd1.NoSuchUnit", base::ErrorCode::Internal, 1,
+                     "does not start: detail"},
+        BusErrorCase{"org.freedesktop.DBus.Error.AccessDenied", base::ErrorCode::NotAuthorized, 1,
+                     "not authorised: detail"},
+        BusErrorCase{"org.freedesktop.DBus.Error.NoReply", base::ErrorCode::Io, 75, "went away"},
+        BusErrorCase{"System.Error.ECONNRESET", base::ErrorCode::Io, 75, "connection"},
+        BusErrorCase{"org.freedesktop.DBus.Error.UnknownMethod", base::ErrorCode::Unsupported, 1,
+                     "does not do this: detail"},
+        BusErrorCase{"org.freedesktop.DBus.Error.UnknownObject", base::ErrorCode::NotFound, 1,
+                     "no longer knows"},
+        BusErrorCase{"org.example.VolumeCrypt.Error.Busy", base::ErrorCode::Busy, 75, "detail"},
+        BusErrorCase{"org.example.VolumeCrypt.Error.LastKey", base::ErrorCode::LastKey, 1,
+                     "detail"},
+        BusErrorCase{"com.example.Strange", base::ErrorCode::Internal, 1, "com.example.Strange"}));
+
+}  // namespace
+}  // namespace volumecrypt::cli
