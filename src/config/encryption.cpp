@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+// Provider, cipher and options; the keys are in keys.cpp.
+#include "config/encryption.h"
+
+#include <algorithm>
+#include <array>
+#include <string>
+
+#include <fmt/format.h>
+
+#include "config/keys.h"
+#include "config/text.h"
+
+namespace volumecrypt::config {
+namespace {
+
+struct Cipher {
+    std::string_view name;
+    std::array<unsigned, 2> keyBits;  // the default first
+};
+constexpr std::array<Cipher, 3> kCiphers{{
+    {"aes-xts-plain64", {512, 256}},
+    {"xchacha12,aes-adiantum-plain64", {256, 256}},
+    {"xchacha20,aes-adiantum-plain64", {256, 256}},
+}};
+
+constexpr std::array<std::int64_t, 5> kSectorSizes{0, 512, 1024, 2048, 4096};
+
+enum class Provider { NotGiven, None, Luks2, Wrong };
+
+Provider readProvider(Fields &fields) {
+    const auto text = fields.text("provider");
+    if (!text) return fields.any("provider") == nullptr ? Provider::NotGiven : Provider::Wrong;
+    const std::string name = lowerCase(*text);
+    if (name == "none") return Provider::None;
+    if (name == "luks2") return Provider::Luks2;
+    fields.report().error(
+        fields.place("provider"),
+        fmt::format("{} does not belong to EncryptionProviderType values", printable(*text)));
+    return Provider::Wrong;
+}
+
+void readCipher(Fields &fields, model::EncryptionSpec &spec) {
+    const auto text = fields.text("cipher");
+    const auto bits = fields.number("keySize");
+    const std::string name = text.value_or("").empty() ? std::string(kCiphers[0].name) : *text;
+    const auto cipher = std::find_if(kCiphers.begin(), kCiphers.end(),
+                                     [&](const Cipher &c) { return c.name == name; });
+    if (cipher == kCiphers.end()) {
+        fields.report().error(fields.place("cipher"),
+                              fmt::format("unknown cipher kind {}", printable(name)));
+        return;
+    }
+    spec.cipher = name;
+    spec.keyBits = cipher->keyBits[0];
+    if (bits.value_or(0) == 0) return;
+    if (*bits != cipher->keyBits[0] && *bits != cipher->keyBits[1]) {
+        const std::string allowed =
+            cipher->keyBits[0] == cipher->keyBits[1]
+                ? fmt::format("{}", cipher->keyBits[0])
+                : fmt::format("{} or {}", cipher->keyBits[1], cipher->keyBits[0]);
+        fields.report().error(fields.place("keySize"),
+                              fmt::format("{} must be {} bits for {}, not {}",
+                                          fields.pathOf("keySize"), allowed, name, *bits));
+        return;
+    }
+    spec.keyBits = static_cast<unsigned>(*bits);
+}
+
+void readOptions(Fields &fields, model::EncryptionSpec &spec) {
+    for (const auto &[text, place] : fields.texts("options")) {
+        const auto option = model::performanceOptionFromName(text);
+        if (!option)
+            fields.report().error(place, fmt::format("invalid perf option {}", printable(text)));
+        else if (std::find(spec.options.begin(), spec.options.end(), *option) == spec.options.end())
+            spec.options.push_back(*option);
+    }
+}
+
+void readSectorSize(Fields &fields, model::EncryptionSpec &spec) {
+    const auto size = fields.number("blockSize");
+    if (!size) return;
+    if (std::find(kSectorSizes.begin(), kSectorSizes.end(), *size) == kSectorSizes.end())
+        fields.report().error(fields.place("blockSize"),
+                              fmt::format("{} must be 512, 1024, 2048 or 4096 bytes, not {}",
+                                          fields.pathOf("blockSize"), *size));
+    else
+        spec.sectorSize = static_cast<unsigned>(*size);
+}
+
+// Whether the volume is to be encrypted; reports what Talos does, and what it lets pass although
+// somebody probably thinks that the volume is encrypted.
+bool isEncrypted(Fields &fields, Provider provider, bool anyKey) {
+    Report &report = fields.report();
+    if (anyKey) {
+        if (provider == Provider::None)
+            report.error(fields.place("provider"), "unsupported encryption provider: none");
+        return true;
+    }
+    if (provider == Provider::None) return false;
+    if (provider == Provider::NotGiven && fields.node().entries.empty())
+        report.warning(fields.place(), "encryption is empty: the volume is not encrypted");
+    else
+        report.error(fields.place("keys"), "encryption keys are required");
+    return false;
+}
+
+}  // namespace
+
+std::optional<model::EncryptionSpec> readEncryption(Fields &document, Draft &draft) {
+    auto fields = document.map("encryption");
+    if (!fields) return std::nullopt;
+    Report &report = document.report();
+    model::EncryptionSpec spec;
+    const Provider provider = readProvider(*fields);
+    const Node *keys = fields->list("keys");
+    const bool anyKey = keys != nullptr && !keys->items.empty();
+    const std::size_t errorsBefore = report.errorCount();
+    if (anyKey) {
+        spec.keys = readKeys(*keys, fields->pathOf("keys"), report, draft);
+        if (report.errorCount() == errorsBefore &&
+            std::all_of(spec.keys.begin(), spec.keys.end(), [](const model::KeySpec &key) {
+                return key.kind() == model::KeyKind::Unmanaged;
+            }))
+            report.error(keys->place, fmt::format("{} are all unmanaged: nothing could unlock the "
+                                                  "volume",
+                                                  fields->pathOf("keys")));
+    }
+    readCipher(*fields, spec);
+    readSectorSize(*fields, spec);
+    readOptions(*fields, spec);
+    spec.allowDiscards = fields->flag("allowDiscards").value_or(false);
+    spec.unmanagedSlots = fields
+                              ->choice<model::UnmanagedSlots>(
+                                  "unmanagedSlots", {{"keep", model::UnmanagedSlots::Keep},
+                                                     {"remove", model::UnmanagedSlots::Remove}})
+                              .value_or(model::UnmanagedSlots::Keep);
+    // A `keys` that is no list was reported as such.
+    const bool keysKnown = keys != nullptr || fields->any("keys") == nullptr;
+    const bool encrypted = keysKnown && isEncrypted(*fields, provider, anyKey);
+    fields->finish();
+    if (!encrypted) return std::nullopt;
+    return spec;
+}
+
+}  // namespace volumecrypt::config

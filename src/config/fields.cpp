@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+// Typed access to the fields of a map.
+#include "config/fields.h"
+
+#include <algorithm>
+#include <charconv>
+#include <system_error>
+
+#include <fmt/format.h>
+
+#include "config/text.h"
+
+namespace volumecrypt::config {
+namespace {
+
+std::optional<std::int64_t> parseNumber(std::string_view text) {
+    bool negative = false;
+    if (text.starts_with('-') || text.starts_with('+')) {
+        negative = text.front() == '-';
+        text.remove_prefix(1);
+    }
+    int radix = 10;
+    if (text.starts_with("0x")) radix = 16;
+    if (text.starts_with("0o")) radix = 8;
+    if (radix != 10) text.remove_prefix(2);
+    if (text.empty() || text.front() == '-') return std::nullopt;
+    std::int64_t value = 0;
+    const char *end = text.data() + text.size();
+    const auto [rest, error] = std::from_chars(text.data(), end, value, radix);
+    if (error != std::errc() || rest != end) return std::nullopt;
+    return negative ? -value : value;
+}
+
+// The words of YAML 1.1, which Talos takes too.
+std::optional<bool> parseFlag(std::string_view text) {
+    const std::string word = lowerCase(text);
+    for (const std::string_view yes : {"true", "yes", "on", "y"})
+        if (word == yes) return true;
+    for (const std::string_view no : {"false", "no", "off", "n"})
+        if (word == no) return false;
+    return std::nullopt;
+}
+
+}  // namespace
+
+Fields::Fields(const Node &node, std::string path, Report &report)
+    : node_(&node), path_(std::move(path)), report_(&report) {}
+
+const Node *Fields::any(std::string_view name) {
+    known_.push_back(name);
+    const Node *value = node_->find(name);
+    return value == nullptr || value->type == Node::Type::Null ? nullptr : value;
+}
+
+const Node *Fields::textNode(std::string_view name) {
+    const Node *value = any(name);
+    if (value == nullptr || !hasType(*value, pathOf(name), Node::Type::Text, "text"))
+        return nullptr;
+    return value;
+}
+
+std::optional<std::string> Fields::text(std::string_view name) {
+    const Node *value = textNode(name);
+    if (value == nullptr) return std::nullopt;
+    return value->text;
+}
+
+std::optional<bool> Fields::flag(std::string_view name) {
+    const Node *value = any(name);
+    if (value == nullptr || !hasType(*value, pathOf(name), Node::Type::Text, "true or false"))
+        return std::nullopt;
+    const auto result = value->plain ? parseFlag(value->text) : std::nullopt;
+    if (!result) wrongType(*value, pathOf(name), "true or false");
+    return result;
+}
+
+std::optional<std::int64_t> Fields::number(std::string_view name) {
+    const Node *value = any(name);
+    if (value == nullptr) return std::nullopt;
+    return numberIn(*value, pathOf(name));
+}
+
+std::optional<Fields> Fields::map(std::string_view name) {
+    const Node *value = any(name);
+    if (value == nullptr || !hasType(*value, pathOf(name), Node::Type::Map, "a map"))
+        return std::nullopt;
+    return Fields(*value, pathOf(name), *report_);
+}
+
+const Node *Fields::list(std::string_view name) {
+    const Node *value = any(name);
+    if (value == nullptr || !hasType(*value, pathOf(name), Node::Type::List, "a list"))
+        return nullptr;
+    return value;
+}
+
+std::vector<std::pair<std::string, Place>> Fields::texts(std::string_view name) {
+    std::vector<std::pair<std::string, Place>> result;
+    const Node *items = list(name);
+    if (items == nullptr) return result;
+    for (std::size_t i = 0; i < items->items.size(); ++i) {
+        const Node &item = *items->items[i];
+        if (hasType(item, fmt::format("{}[{}]", pathOf(name), i), Node::Type::Text, "text"))
+            result.emplace_back(item.text, item.place);
+    }
+    return result;
+}
+
+std::vector<std::pair<std::int64_t, Place>> Fields::numbers(std::string_view name) {
+    std::vector<std::pair<std::int64_t, Place>> result;
+    const Node *items = list(name);
+    if (items == nullptr) return result;
+    for (std::size_t i = 0; i < items->items.size(); ++i) {
+        const Node &item = *items->items[i];
+        if (const auto value = numberIn(item, fmt::format("{}[{}]", pathOf(name), i)))
+            result.emplace_back(*value, item.place);
+    }
+    return result;
+}
+
+Place Fields::place(std::string_view name) const {
+    const Node *value = node_->find(name);
+    return value == nullptr ? node_->place : value->place;
+}
+
+std::string Fields::pathOf(std::string_view name) const {
+    return path_.empty() ? std::string(name) : fmt::format("{}.{}", path_, name);
+}
+
+void Fields::finish() {
+    std::map<std::string_view, Place> seen;
+    for (const Node::Entry &entry : node_->entries) {
+        const Node &key = *entry.key;
+        if (key.type != Node::Type::Text) {
+            report_->error(key.place,
+                           fmt::format("a field's name must be text, not {}", typeName(key.type)));
+            continue;
+        }
+        const auto [first, isNew] = seen.emplace(key.text, key.place);
+        if (!isNew)
+            report_->error(key.place, fmt::format("{} is given twice, first in line {}",
+                                                  nameOf(key), first->second.line));
+        else if (!isKnown(key.text))
+            reportUnknown(key);
+    }
+}
+
+bool Fields::isKnown(std::string_view name) const {
+    return std::find(known_.begin(), known_.end(), name) != known_.end();
+}
+
+std::string Fields::nameOf(const Node &key) const {
+    const bool show = !hideUnknown_ || isKnown(key.text) || closest(key.text, known_);
+    const std::string name = show ? "field " + quote(key.text) : "a field";
+    return path_.empty() ? name : fmt::format("{} of {}", name, path_);
+}
+
+void Fields::reportUnknown(const Node &key) {
+    std::string message = "unknown " + nameOf(key);
+    // `slot:1` is one word to YAML.
+    const std::string beforeColon = key.text.substr(0, key.text.find(':'));
+    if (beforeColon.size() < key.text.size() && isKnown(beforeColon))
+        message = fmt::format("{}: a space is missing after the colon", pathOf(beforeColon));
+    else if (const auto meant = closest(key.text, known_))
+        message += fmt::format("; did you mean {}?", quote(*meant));
+    report_->error(key.place, std::move(message));
+}
+
+void Fields::wrongType(const Node &node, const std::string &path, std::string_view wanted) {
+    // The text is shown for words that were to be a number or the like, never for blocks: a
+    // passphrase might stand there by mistake.
+    const bool show = node.type == Node::Type::Text && !node.dropped && wanted != "a map" &&
+                      wanted != "a list" && wanted != "text";
+    report_->error(node.place, fmt::format("{} must be {}, not {}", path, wanted,
+                                           show ? quote(node.text) : typeName(node.type)));
+}
+
+bool Fields::hasType(const Node &node, const std::string &path, Node::Type type,
+                     std::string_view wanted) {
+    if (node.type != type) {
+        wrongType(node, path, wanted);
+        return false;
+    }
+    if (node.tag.empty()) return true;
+    report_->error(node.place,
+                   fmt::format("{}: the tag {} is not supported", path, quote(node.tag)));
+    return false;
+}
+
+std::optional<std::int64_t> Fields::numberIn(const Node &node, const std::string &path) {
+    constexpr std::string_view wanted = "a whole number";
+    if (!hasType(node, path, Node::Type::Text, wanted)) return std::nullopt;
+    const auto value = node.plain ? parseNumber(node.text) : std::nullopt;
+    if (!value) wrongType(node, path, wanted);
+    return value;
+}
+
+void Fields::wrongChoice(std::string_view name, const std::vector<std::string> &choices) {
+    const Node *value = node_->find(name);
+    wrongType(*value, pathOf(name), listed(choices, "or"));
+}
+
+}  // namespace volumecrypt::config

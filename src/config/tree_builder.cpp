@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+// Nodes from events, with the bounds and the checks that yaml-cpp does not make.
+#include "config/tree_builder.h"
+
+#include <algorithm>
+#include <set>
+#include <string_view>
+
+#include "config/yaml_reader.h"
+
+namespace volumecrypt::config {
+namespace {
+
+constexpr std::string_view kYamlTag = "tag:yaml.org,2002:";
+
+bool isOneOf(std::string_view word, std::initializer_list<std::string_view> words) {
+    return std::find(words.begin(), words.end(), word) != words.end();
+}
+
+// yaml-cpp says "?" for no tag and "!" for quoted text.
+void applyTag(Node &node, const std::string &tag) {
+    const bool basic = tag.starts_with(kYamlTag);
+    const std::string_view name = basic ? std::string_view(tag).substr(kYamlTag.size()) : "";
+    switch (node.type) {
+        case Node::Type::Text:
+            node.plain = tag == "?" || isOneOf(name, {"int", "bool", "float"});
+            if (node.plain || tag == "!" || tag.empty() || name == "str") return;
+            break;
+        case Node::Type::List:
+            if (tag == "?" || tag == "!" || tag.empty() || name == "seq") return;
+            break;
+        case Node::Type::Map:
+            if (tag == "?" || tag == "!" || tag.empty() || name == "map") return;
+            break;
+        case Node::Type::Null:
+            return;
+    }
+    node.tag = tag;
+}
+
+}  // namespace
+
+Place placeOf(const YAML::Mark &mark) {
+    return {static_cast<unsigned>(mark.line) + 1, static_cast<unsigned>(mark.column) + 1};
+}
+
+void TreeBuilder::OnDocumentStart(const YAML::Mark &) {
+    open_.clear();
+    anchors_.clear();
+    document_.emplace();
+}
+
+void TreeBuilder::OnNull(const YAML::Mark &mark, YAML::anchor_t anchor) {
+    Node &node = newNode(mark, anchor, Node::Type::Null);
+    // The mark of a value that is not there is that of whatever comes next.
+    if (!open_.empty() && open_.back().key != nullptr) node.place = open_.back().key->place;
+    place(node);
+}
+
+void TreeBuilder::OnAlias(const YAML::Mark &mark, YAML::anchor_t anchor) {
+    const auto found = anchors_.find(anchor);
+    if (found == anchors_.end())
+        throw YamlFault{placeOf(mark), "the referenced anchor is not defined"};
+    const Node &node = *found->second;
+    const bool unfinished = std::any_of(open_.begin(), open_.end(),
+                                        [&](const Frame &frame) { return frame.node == &node; });
+    if (unfinished) throw YamlFault{placeOf(mark), "an alias stands inside its own anchor"};
+    if (isPassphraseValue() && !passphrase_) passphrase_ = placeOf(mark);
+    place(node);
+}
+
+void TreeBuilder::OnScalar(const YAML::Mark &mark, const std::string &tag, YAML::anchor_t anchor,
+                           const std::string &value) {
+    refuseTab(mark);
+    Node &node = newNode(mark, anchor, Node::Type::Text);
+    applyTag(node, tag);
+    if (isPassphraseValue()) {
+        if (!passphrase_) passphrase_ = node.place;
+        node.dropped = secrets_ == Secrets::Drop && !value.empty();
+    }
+    if (!node.dropped) node.text = value;
+    place(node);
+}
+
+void TreeBuilder::OnSequenceStart(const YAML::Mark &mark, const std::string &tag,
+                                  YAML::anchor_t anchor, YAML::EmitterStyle::value) {
+    refuseTab(mark);
+    Node &node = newNode(mark, anchor, Node::Type::List);
+    applyTag(node, tag);
+    open(node);
+}
+
+void TreeBuilder::OnSequenceEnd() {
+    close();
+}
+
+void TreeBuilder::OnMapStart(const YAML::Mark &mark, const std::string &tag, YAML::anchor_t anchor,
+                             YAML::EmitterStyle::value) {
+    refuseTab(mark);
+    Node &node = newNode(mark, anchor, Node::Type::Map);
+    applyTag(node, tag);
+    open(node);
+}
+
+void TreeBuilder::OnMapEnd() {
+    merge(*open_.back().node);
+    close();
+}
+
+Node &TreeBuilder::newNode(const YAML::Mark &mark, YAML::anchor_t anchor, Node::Type type) {
+    if (document_->nodes.size() >= kMostNodes)
+        throw YamlFault{placeOf(mark), "the document is too large"};
+    Node &node = document_->nodes.emplace_back();
+    node.type = type;
+    node.place = placeOf(mark);
+    if (anchor != YAML::NullAnchor) anchors_[anchor] = &node;
+    return node;
+}
+
+// Puts a finished node where the parser is.
+void TreeBuilder::place(const Node &node) {
+    if (open_.empty()) {
+        document_->root = &node;
+        return;
+    }
+    Frame &frame = open_.back();
+    count(*frame.node, node, node.place);
+    if (frame.node->type == Node::Type::List) {
+        frame.node->items.push_back(&node);
+    } else if (frame.key == nullptr) {
+        frame.key = &node;
+    } else {
+        frame.node->entries.push_back({frame.key, &node});
+        frame.key = nullptr;
+    }
+}
+
+void TreeBuilder::open(Node &node) {
+    if (open_.size() >= kDeepestNesting)
+        throw YamlFault{node.place, "the document is nested too deeply"};
+    open_.push_back({&node, nullptr});
+}
+
+void TreeBuilder::close() {
+    const Node &node = *open_.back().node;
+    open_.pop_back();
+    place(node);
+}
+
+// Aliases of aliases could multiply a few lines to billions of nodes.
+void TreeBuilder::count(Node &parent, const Node &child, const Place &at) {
+    parent.weight += child.weight;
+    if (parent.weight > kMostNodes) throw YamlFault{at, "the document is too large"};
+}
+
+// `<<: *defaults`: the entries of another map (or of a list of maps, the first of which wins) that
+// this map does not have itself.
+void TreeBuilder::merge(Node &map) {
+    const auto isMerge = [](const Node::Entry &entry) {
+        return entry.key->type == Node::Type::Text && entry.key->plain && entry.key->text == "<<";
+    };
+    if (std::none_of(map.entries.begin(), map.entries.end(), isMerge)) return;
+    std::set<std::string_view> known;
+    std::vector<Node::Entry> kept;
+    std::vector<const Node *> sources;
+    for (const Node::Entry &entry : map.entries) {
+        if (!isMerge(entry)) {
+            kept.push_back(entry);
+            if (entry.key->type == Node::Type::Text) known.insert(entry.key->text);
+        } else if (entry.value->type == Node::Type::List) {
+            sources.insert(sources.end(), entry.value->items.begin(), entry.value->items.end());
+        } else {
+            sources.push_back(entry.value);
+        }
+    }
+    for (const Node *source : sources) {
+        if (source->type != Node::Type::Map)
+            throw YamlFault{map.place, "\"<<\" needs a map, or a list of maps"};
+        for (const Node::Entry &entry : source->entries)
+            if (entry.key->type != Node::Type::Text || known.insert(entry.key->text).second)
+                kept.push_back(entry);
+    }
+    map.entries = std::move(kept);
+}
+
+// YAML forbids tabs in indentation; yaml-cpp lets some pass.
+void TreeBuilder::refuseTab(const YAML::Mark &mark) const {
+    const auto start = static_cast<std::size_t>(mark.pos - mark.column);
+    const std::string_view before =
+        text_.substr(std::min(start, text_.size()), static_cast<std::size_t>(mark.column));
+    if (before.find_first_not_of(" \t") != std::string_view::npos) return;
+    const std::size_t tab = before.find('\t');
+    if (tab == std::string_view::npos) return;
+    throw YamlFault{{static_cast<unsigned>(mark.line) + 1, static_cast<unsigned>(tab) + 1},
+                    "a tab may not indent YAML: use spaces"};
+}
+
+bool TreeBuilder::isPassphraseValue() const {
+    return !open_.empty() && open_.back().key != nullptr &&
+           open_.back().key->type == Node::Type::Text && open_.back().key->text == "passphrase";
+}
+
+}  // namespace volumecrypt::config

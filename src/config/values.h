@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rules for single values: paths, mount points and options, durations, labels, endpoints. Pure
+// functions; a fault is the rest of a sentence that begins with the field's name.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "model/volume_spec.h"
+
+namespace volumecrypt::config {
+
+using Fault = std::optional<std::string>;
+
+// Absolute, normalised, fit for a line of a unit file.
+Fault pathFault(std::string_view path);
+// A path for mount.where: does not hide what the running system needs.
+Fault mountPointFault(std::string_view path);
+// One entry of mount.options.
+Fault mountOptionFault(std::string_view option);
+// What mkfs of this type would refuse or cut.
+Fault labelFault(model::FilesystemType type, std::string_view label);
+
+// "15", "15s", "1min 30s", "2h", "infinity" (0): as systemd.time(7), in whole seconds.
+std::optional<std::chrono::seconds> parseDuration(std::string_view text);
+
+struct Endpoint {
+    bool tls = false;
+    bool schemeGiven = true;
+};
+// HOST[:PORT] with an optional scheme, as Talos reads it: none and grpc are plaintext, grpcs, https
+// and http are TLS.
+Fault readEndpoint(std::string_view text, Endpoint &endpoint);
+
+}  // namespace volumecrypt::config
