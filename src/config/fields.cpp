@@ -151,7 +151,7 @@ bool Fields::isKnown(std::string_view name) const {
 
 std::string Fields::nameOf(const Node &key) const {
     const bool show = !hideUnknown_ || isKnown(key.text) || closest(key.text, known_);
-    const std::string name = show ? "field " + quote(key.text) : "a field";
+    const std::string name = show ? "field " + quote(key.text) : "field";
     return path_.empty() ? name : fmt::format("{} of {}", name, path_);
 }
 
@@ -182,8 +182,9 @@ bool Fields::hasType(const Node &node, const std::string &path, Node::Type type,
         return false;
     }
     if (node.tag.empty()) return true;
+    // Not shown: a passphrase that begins with "!" is a tag to YAML.
     report_->error(node.place,
-                   fmt::format("{}: the tag {} is not supported", path, quote(node.tag)));
+                   path + " has a tag: put a text that begins with \"!\" in quotation marks");
     return false;
 }
 

@@ -57,7 +57,7 @@ class Fields {
 
   private:
     [[nodiscard]] bool isKnown(std::string_view name) const;
-    // "field "slot" of encryption.keys[0]".
+    // field "slot" of encryption.keys[0]
     [[nodiscard]] std::string nameOf(const Node &key) const;
     void reportUnknown(const Node &key);
     void wrongType(const Node &node, const std::string &path, std::string_view wanted);

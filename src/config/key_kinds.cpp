@@ -106,6 +106,7 @@ model::KmsKey readKms(Fields &fields) {
 
 model::TpmKey readTpm(Fields &fields, std::int64_t slot) {
     model::TpmKey key;
+    const std::size_t errorsBefore = fields.report().errorCount();
     // As in Talos: without `options` PCR 7, with them exactly what they say, which may be nothing.
     key.pcrs = {kSecureBootPcr};
     if (auto options = fields.map("options")) {
@@ -115,13 +116,13 @@ model::TpmKey readTpm(Fields &fields, std::int64_t slot) {
     if (auto policy = fields.map("signedPolicy")) key.signedPolicy = readSignedPolicy(*policy);
     key.checkSecurebootStatusOnEnroll =
         fields.flag("checkSecurebootStatusOnEnroll").value_or(false);
-    if (key.pcrs.empty() && !key.signedPolicy)
+    fields.finish();
+    if (key.pcrs.empty() && !key.signedPolicy && fields.report().errorCount() == errorsBefore)
         fields.report().warning(
             fields.place(),
             fmt::format("slot {}: the key is bound to no PCR: this machine unlocks the volume "
                         "whatever it has booted",
                         slot));
-    fields.finish();
     return key;
 }
 
