@@ -84,8 +84,7 @@ def check_command_line(checks, machine):
     outcome = machine.run("volumecryptctl list --json")
     checks.fact("list --json succeeds", outcome.ok, outcome.output)
     listed = json.loads(outcome.output) if outcome.ok else []
-    listed = listed.get("volumes", []) if isinstance(listed, dict) else listed
-    states = {entry.get("id"): entry.get("state") for entry in listed}
+    states = {entry["volume"]: entry["state"] for entry in listed}
     checks.equal("it shows the three volumes unlocked", states, {v.id: "unlocked" for v in VOLUMES})
     outcome = machine.run("volumecryptctl plan", 180)
     checks.fact("plan has nothing to do: exit code 0", outcome.ok, f"{outcome.code}\n{outcome.output}")
