@@ -29,6 +29,18 @@ std::string SystemPaths::lastGood(const VolumeId &id) const {
     return below("/run/volumecrypt/last-good/" + id.text() + ".json");
 }
 
+std::string SystemPaths::outcome(const VolumeId &id, const std::string &verb) const {
+    return outcomeDir() + "/" + id.text() + "." + verb + ".json";
+}
+
+std::string SystemPaths::outcomeDir() const {
+    return below("/run/volumecrypt/outcome");
+}
+
+std::string SystemPaths::jobDir() const {
+    return below("/run/volumecrypt/jobs");
+}
+
 std::string SystemPaths::pin(const VolumeId &id) const {
     return below("/var/lib/volumecrypt/pins/" + id.text() + ".json");
 }

@@ -20,7 +20,11 @@ class SystemPaths {
     [[nodiscard]] std::string productUuid() const;  // /sys/class/dmi/id/product_uuid
     [[nodiscard]] std::string lockDir() const;      // /run/volumecrypt/lock
     [[nodiscard]] std::string lastGood(
-        const VolumeId &id) const;                            // /run/volumecrypt/last-good/ID.json
+        const VolumeId &id) const;  // /run/volumecrypt/last-good/ID.json
+    // How the last run of `verb` (attach, detach, sync) ended: the engine's last JSON line.
+    [[nodiscard]] std::string outcome(const VolumeId &id, const std::string &verb) const;
+    [[nodiscard]] std::string outcomeDir() const;             // /run/volumecrypt/outcome
+    [[nodiscard]] std::string jobDir() const;                 // /run/volumecrypt/jobs
     [[nodiscard]] std::string pin(const VolumeId &id) const;  // /var/lib/volumecrypt/pins/ID.json
     [[nodiscard]] std::string below(const std::string &absolute) const;  // root + absolute
 
