@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// Apply: makes the machine equal to the configuration, as one job.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "daemon/apply_plan.h"
+#include "daemon/authorized.h"
+#include "daemon/configuration.h"
+#include "daemon/unlocker.h"
+
+namespace volumecrypt::daemon {
+
+class Apply {
+  public:
+    // `systemd` may be null.
+    Apply(Configurator &configurator, EngineJobs &engines, JobTable &jobs, VolumeTable &volumes,
+          Inspector &inspector, Unlocker &unlocker, SystemdManager *systemd,
+          model::SystemPaths paths);
+
+    // InvalidConfig when the configuration has errors, Busy when an Apply runs. The job goes on
+    // with the next volume when one fails, and then fails as a whole.
+    base::Result<JobPointer> start(const Authorized<action::ManageKeys> &proof);
+
+  private:
+    struct Work;
+    using WorkPointer = std::shared_ptr<Work>;
+
+    void inspectAll(const WorkPointer &work);
+    void run(const WorkPointer &work);
+    void stopDeparted(const WorkPointer &work, const ApplyPlan::Stop &stop, const Done &next);
+    void stopMoved(const WorkPointer &work, const ApplyPlan::Stop &stop, const Done &next);
+    void startVolume(const WorkPointer &work, const VolumePointer &volume, const Done &next);
+    void syncVolume(const WorkPointer &work, const VolumePointer &volume, const Done &next);
+    void finish(const WorkPointer &work, const base::Status &status);
+    void stopUnits(const std::set<std::string> &units, Done done);
+    [[nodiscard]] bool isMapped(const model::VolumeId &id) const;
+
+    Configurator &configurator_;
+    EngineJobs &engines_;
+    JobTable &jobs_;
+    VolumeTable &volumes_;
+    Inspector &inspector_;
+    Unlocker &unlocker_;
+    SystemdManager *systemd_;
+    model::SystemPaths paths_;
+    bool running_ = false;
+};
+
+}  // namespace volumecrypt::daemon

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who is behind a bus name, and when they leave.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <sys/types.h>
+
+#include <sdbus-c++/sdbus-c++.h>
+
+#include "base/result.h"
+
+namespace volumecrypt::daemon {
+
+// Asks the bus itself, without waiting for it: a caller cannot say who it is, and a blocking
+// question would let a flood of messages pile up meanwhile.
+class BusCallers {
+  public:
+    using Resolved = std::function<void(base::Result<uid_t>)>;
+    using Left = std::function<void(const std::string &name)>;
+
+    explicit BusCallers(sdbus::IConnection &bus);
+
+    // At once when the name is known already.
+    void resolve(const std::string &name, Resolved resolved);
+    void onLeft(Left left) { left_.push_back(std::move(left)); }
+
+  private:
+    void ownerChanged(sdbus::Message &signal);
+
+    std::unique_ptr<sdbus::IProxy> driver_;
+    std::map<std::string, uid_t> known_;
+    std::vector<Left> left_;
+    sdbus::Slot match_;
+};
+
+}  // namespace volumecrypt::daemon

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// Job object: properties, Cancel, Finished.
+#include "daemon/bus_job.h"
+
+#include <utility>
+
+#include "daemon/bus_options.h"
+#include "daemon/volume_table.h"
+
+namespace volumecrypt::daemon {
+
+BusJob::BusJob(sdbus::IConnection &bus, BusGate &gate, JobPointer job)
+    : AdaptorInterfaces(bus, jobPath(job->record().number)), gate_(gate), job_(std::move(job)) {
+    registerAdaptor();
+    emitInterfacesAddedSignal();
+}
+
+BusJob::~BusJob() {
+    guarded([this] { emitInterfacesRemovedSignal(); });
+    unregisterAdaptor();
+}
+
+sdbus::ObjectPath BusJob::Volume() {
+    const auto &id = job_->record().volume;
+    return id.empty() ? sdbus::ObjectPath("/") : volumePath(id);
+}
+
+void BusJob::progressed() {
+    guarded([this] {
+        emitPropertiesChangedSignal(Adaptor::INTERFACE_NAME,
+                                    {"Progress", "BytesDone", "BytesTotal", "Rate"});
+    });
+}
+
+void BusJob::finished(const JobOutcome &outcome) {
+    guarded([&] {
+        emitPropertiesChangedSignal(Adaptor::INTERFACE_NAME, {"Progress"});
+        if (outcome)
+            emitFinished(true, "", *outcome);
+        else
+            emitFinished(false, errorBusName(outcome.error().code), fullText(outcome.error()));
+    });
+}
+
+void BusJob::Cancel(sdbus::Result<> &&result, Options options) {
+    answering([&] {
+        checkOptions(options, {});
+        const Reply<> reply(std::move(result));
+        gate_.pass<action::ManageJobs>(
+            getObject(), reply, {.volume = job_->record().volume, .operation = "cancel"},
+            [reply, job = job_](const Authorized<action::ManageJobs> &proof) {
+                base::log(base::Severity::Notice,
+                          "Cancelling job " + std::to_string(job->record().number),
+                          {{"OPERATION", "cancel"},
+                           {"JOB", std::to_string(job->record().number)},
+                           {"VOLUME", job->record().volume},
+                           {"CALLER_UID", std::to_string(proof.caller().uid)}});
+                job->cancel();
+                reply.succeed();
+            });
+    });
+}
+
+}  // namespace volumecrypt::daemon

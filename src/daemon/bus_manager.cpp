@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// Thin methods over the use cases.
+#include "daemon/bus_manager.h"
+
+#include <utility>
+
+#include "build_config.h"
+#include "daemon/bus_options.h"
+
+namespace volumecrypt::daemon {
+namespace {
+
+constexpr std::size_t kQuoted = 64;
+
+}  // namespace
+
+BusManager::BusManager(sdbus::IConnection &bus, BusGate &gate, UseCases &use)
+    : AdaptorInterfaces(bus, kRootPath), gate_(gate), use_(use) {
+    registerAdaptor();
+}
+
+BusManager::~BusManager() {
+    unregisterAdaptor();
+}
+
+void BusManager::configErrorsChanged() {
+    guarded([this] {
+        emitPropertiesChangedSignal(Adaptor::INTERFACE_NAME, {"ConfigErrors", "TpmPresent"});
+    });
+}
+
+std::string BusManager::Version() {
+    return VOLUMECRYPT_VERSION;
+}
+
+std::vector<BusManager::ConfigError> BusManager::ConfigErrors() {
+    std::vector<ConfigError> errors;
+    for (const auto &problem : use_.volumes.problems()) {
+        if (problem.level != config::Level::Error) continue;
+        errors.emplace_back(problem.position.file, problem.position.line, problem.position.column,
+                            std::string(base::errorName(problem.code)), problem.message);
+    }
+    return errors;
+}
+
+sdbus::ObjectPath BusManager::GetVolume(const std::string &id) {
+    return answering([&] {
+        if (use_.volumes.find(id)) return volumePath(id);
+        base::Error error;
+        error.code = base::ErrorCode::NotFound;
+        error.message = "no volume '" + id.substr(0, kQuoted) + "' is declared";
+        error.hint = "see volumecryptctl list, and ConfigErrors if it should be there";
+        throw toBusError(error);
+    });
+}
+
+std::vector<sdbus::ObjectPath> BusManager::ListJobs() {
+    return answering([&] {
+        std::vector<sdbus::ObjectPath> paths;
+        for (const auto number : use_.jobs.numbers()) paths.push_back(jobPath(number));
+        return paths;
+    });
+}
+
+void BusManager::Plan(sdbus::Result<std::vector<VolumeSteps>> &&result) {
+    answering([&] {
+        const Reply<std::vector<VolumeSteps>> reply(std::move(result));
+        gate_.pass<action::ManageKeys>(
+            getObject(), reply, {.operation = "plan"},
+            [&use = use_, reply](const Authorized<action::ManageKeys> &proof) {
+                use.operations.planAll(
+                    proof, use.volumes.all(),
+                    [reply](const base::Result<VolumeOperations::AllSteps> &all) {
+                        if (!all) return reply.fail(all.error());
+                        std::vector<VolumeSteps> volumes;
+                        for (const auto &[id, steps] : *all)
+                            volumes.emplace_back(id, toMaps(steps));
+                        reply.succeed(volumes);
+                    });
+            });
+    });
+}
+
+void BusManager::Reload(sdbus::Result<> &&result, Options options) {
+    answering([&] {
+        checkOptions(options, {});
+        const Reply<> reply(std::move(result));
+        gate_.pass<action::Reload>(getObject(), reply, {.operation = "reload"},
+                                   [&use = use_, reply](const Authorized<action::Reload> &proof) {
+                                       use.configurator.reload(proof);
+                                       reply.succeed();
+                                   });
+    });
+}
+
+void BusManager::Apply(sdbus::Result<sdbus::ObjectPath> &&result, Options options) {
+    answering([&] {
+        checkOptions(options, {});
+        const Reply<sdbus::ObjectPath> reply(std::move(result));
+        gate_.pass<action::ManageKeys>(
+            getObject(), reply, {.operation = "apply"},
+            [&use = use_, reply](const Authorized<action::ManageKeys> &proof) {
+                const auto job = use.apply.start(proof);
+                if (!job) return reply.fail(job.error());
+                reply.succeed(jobPath((*job)->record().number));
+            });
+    });
+}
+
+}  // namespace volumecrypt::daemon

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// Authorizer that asks polkit.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+
+#include <sdbus-c++/sdbus-c++.h>
+
+#include "daemon/authorized.h"
+#include "daemon/bus_callers.h"
+
+namespace volumecrypt::daemon {
+
+// uid 0 may everything, with polkit and without it; so polkit is not asked about it. Every error on
+// the way is a refusal. A question whose asker has left is withdrawn.
+class PolkitAuthorizer : public Authorizer {
+  public:
+    PolkitAuthorizer(sdbus::IConnection &bus, BusCallers &callers);
+
+  private:
+    struct Question {
+        std::string caller;
+        std::string action;
+        Decided decided;
+        sdbus::PendingAsyncCall call;
+    };
+    // is_authorized, is_challenge, details
+    using Answer = sdbus::Struct<bool, bool, std::map<std::string, std::string>>;
+
+    void check(const Caller &caller, std::string_view action, const Purpose &purpose,
+               Decided decided) override;
+    void answered(const std::string &id, const sdbus::Error *error, const Answer &answer);
+    void callerLeft(const std::string &name);
+    void withdraw(const std::string &id);
+
+    std::unique_ptr<sdbus::IProxy> polkit_;
+    std::map<std::string, Question> questions_;
+    std::uint64_t lastId_ = 0;
+};
+
+}  // namespace volumecrypt::daemon

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+// Construction in the order of dependence; the last step takes the bus name.
+#include "daemon/bus_service.h"
+
+#include <chrono>
+#include <utility>
+
+#include <unistd.h>
+
+#include "base/journal.h"
+#include "daemon/apply.h"
+#include "daemon/bus_connection.h"
+#include "daemon/bus_objects.h"
+#include "daemon/bus_polkit.h"
+#include "daemon/bus_unit_launcher.h"
+#include "daemon/child_launcher.h"
+#include "daemon/outcome_file.h"
+#include "daemon/udev_monitor.h"
+
+namespace volumecrypt::daemon {
+namespace {
+
+constexpr std::chrono::seconds kJobLinger{60};
+
+bool runsSystemd(const DaemonOptions &options) {
+    if (options.launcher == LauncherKind::Automatic)
+        return ::access("/run/systemd/system", F_OK) == 0;
+    return options.launcher == LauncherKind::Systemd;
+}
+
+EngineProgram engineProgram(const DaemonOptions &options) {
+    EngineProgram program{.path = options.engine, .options = {}};
+    if (!options.root.empty()) program.options = {"--root", options.root};
+    for (const auto &folder : options.configDirs) {
+        program.options.emplace_back("--config-dir");
+        program.options.push_back(folder);
+    }
+    return program;
+}
+
+std::unique_ptr<EngineLauncher> makeLauncher(EventLoop &loop, BusSystemd *systemd) {
+    if (systemd != nullptr) return std::make_unique<UnitLauncher>(loop, *systemd);
+    return std::make_unique<ChildLauncher>(loop);
+}
+
+}  // namespace
+
+struct Service::Parts {
+    Parts(EventLoop &eventLoop, const DaemonOptions &options,
+          std::unique_ptr<BusConnection> busConnection)
+        : loop(eventLoop),
+          paths(options.root, options.configDirs),
+          connection(std::move(busConnection)),
+          callers(connection->bus()),
+          authorizer(connection->bus(), callers),
+          gate(callers, authorizer),
+          systemd(runsSystemd(options) ? std::make_unique<BusSystemd>(connection->bus()) : nullptr),
+          launcher(makeLauncher(loop, systemd.get())),
+          store(paths.jobDir()),
+          runner(loop, *launcher, store, engineProgram(options)),
+          inspector(loop, runner, store, volumes, paths),
+          jobs(loop, store, kJobLinger),
+          engines(runner, store, jobs, volumes, inspector),
+          operations(engines, inspector),
+          outcomes(paths),
+          unlocker(engines, jobs, volumes, inspector, outcomes, systemd.get()),
+          configurator(volumes, inspector, paths),
+          apply(configurator, engines, jobs, volumes, inspector, unlocker, systemd.get(), paths),
+          use{volumes, jobs, operations, unlocker, apply, configurator, [this] { return tpm(); }},
+          objects(connection->bus(), gate, use),
+          udev(loop, [this](const DeviceEvent &event) { deviceEvent(event); }),
+          outcomeWatch(loop, [this](const std::string &id, const std::string &verb) {
+              outcomeWritten(id, verb);
+          }) {}
+
+    [[nodiscard]] bool tpm() const {
+        return ::access(paths.below("/sys/class/tpmrm/tpmrm0").c_str(), F_OK) == 0;
+    }
+    void deviceEvent(const DeviceEvent &event);
+    void outcomeWritten(const std::string &id, const std::string &verb);
+    void begin();
+
+    EventLoop &loop;
+    model::SystemPaths paths;
+    std::unique_ptr<BusConnection> connection;
+    BusCallers callers;
+    PolkitAuthorizer authorizer;
+    BusGate gate;
+    std::unique_ptr<BusSystemd> systemd;
+    std::unique_ptr<EngineLauncher> launcher;
+    JobStore store;
+    EngineRunner runner;
+    VolumeTable volumes;
+    Inspector inspector;
+    JobTable jobs;
+    EngineJobs engines;
+    VolumeOperations operations;
+    OutcomeFiles outcomes;
+    Unlocker unlocker;
+    Configurator configurator;
+    Apply apply;
+    UseCases use;
+    BusObjects objects;
+    UdevMonitor udev;
+    OutcomeWatch outcomeWatch;
+};
+
+void Service::Parts::deviceEvent(const DeviceEvent &event) {
+    for (const auto &volume : volumes.all())
+        if (concerns(event, *volume)) inspector.request(volume);
+}
+
+void Service::Parts::outcomeWritten(const std::string &id, const std::string &verb) {
+    const auto volume = volumes.find(id);
+    // What we run ourselves tells us itself.
+    if (!volume || !volume->operation().empty()) return;
+    if (const auto outcome = outcomes.read(volume->id(), verb))
+        engines.remember(*volume, verb, outcome->result);
+    inspector.request(volume);
+}
+
+void Service::Parts::begin() {
+    const auto records = store.load();
+    configurator.load();
+    for (const auto &volume : volumes.all())
+        for (const auto &outcome : outcomes.readAll(volume->id()))
+            engines.remember(*volume, outcome.verb, outcome.result);
+    for (const auto &record : records) engines.adopt(record);
+    const auto warn = [](const base::Status &status) {
+        if (!status) base::log(base::Severity::Warning, fullText(status.error()));
+    };
+    warn(udev.start());
+    warn(outcomeWatch.start(paths));
+}
+
+Service::Service(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Service::~Service() = default;
+
+base::Result<std::unique_ptr<Service>> Service::start(EventLoop &loop,
+                                                      const DaemonOptions &options) {
+    try {
+        VC_ASSIGN(auto connection, BusConnection::open(loop));
+        auto parts = std::make_unique<Parts>(loop, options, std::move(connection));
+        parts->begin();
+        VC_TRY(parts->connection->requestName(kBusName));
+        return std::unique_ptr<Service>(new Service(std::move(parts)));
+    } catch (const std::exception &exception) {
+        return base::fail(base::ErrorCode::Internal,
+                          std::string("cannot start: ") + exception.what());
+    }
+}
+
+}  // namespace volumecrypt::daemon

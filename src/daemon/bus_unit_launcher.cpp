@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// StartTransientUnit with the secret as standard input and the job's file as standard output.
+#include "daemon/bus_unit_launcher.h"
+
+#include <cerrno>
+#include <utility>
+
+namespace volumecrypt::daemon {
+namespace {
+
+using Property = BusSystemd::Property;
+using Strings = std::vector<std::string>;
+
+constexpr std::uint64_t kCapSysAdmin = std::uint64_t{1} << 21;
+// From SIGTERM, which an engine heeds at its next safe point, to SIGKILL.
+constexpr std::uint64_t kStopMicroseconds = 90'000'000;
+
+template <typename Value>
+void set(std::vector<Property> &properties, const char *name, Value value) {
+    properties.emplace_back(name, sdbus::Variant(std::move(value)));
+}
+
+void setText(std::vector<Property> &properties, const char *name, const char *value) {
+    set(properties, name, std::string(value));
+}
+
+void addStreams(std::vector<Property> &properties, const EngineProcess &process) {
+    if (process.input.valid())
+        set(properties, "StandardInputFileDescriptor", sdbus::UnixFd(process.input.get()));
+    else
+        setText(properties, "StandardInput", "null");
+    set(properties, "StandardOutputFileDescriptor", sdbus::UnixFd(process.output.get()));
+    // It would inherit standard output otherwise, and spoil the lines there.
+    setText(properties, "StandardError", "journal");
+    setText(properties, "SyslogIdentifier", "volumecrypt-engine");
+}
+
+void addSandbox(std::vector<Property> &properties, const EngineProcess &process) {
+    for (const char *name :
+         {"NoNewPrivileges", "ProtectHostname", "ProtectClock", "ProtectKernelLogs",
+          "ProtectKernelModules", "ProtectKernelTunables", "ProtectControlGroups", "PrivateNetwork",
+          "RestrictRealtime", "RestrictSUIDSGID", "LockPersonality", "MemoryDenyWriteExecute"})
+        set(properties, name, true);
+    set(properties, "CapabilityBoundingSet", kCapSysAdmin);
+    setText(properties, "ProtectSystem", "strict");
+    setText(properties, "ProtectHome", "yes");
+    setText(properties, "ProtectProc", "invisible");
+    Strings writable{"/run", "-/var/lib/volumecrypt"};
+    for (const auto &file : process.files) writable.push_back("-" + file);
+    set(properties, "ReadWritePaths", writable);
+    setText(properties, "DevicePolicy", "closed");
+    set(properties, "DeviceAllow",
+        std::vector<sdbus::Struct<std::string, std::string>>{
+            {"/dev/mapper/control", "rw"}, {"block-*", "rw"}, {"/dev/tpmrm0", "rw"}});
+    using Filter = sdbus::Struct<bool, Strings>;  // true: only these
+    set(properties, "RestrictAddressFamilies", Filter{true, {"AF_UNIX"}});
+    set(properties, "RestrictNamespaces", std::uint64_t{0});
+    set(properties, "SystemCallArchitectures", Strings{"native"});
+    set(properties, "SystemCallFilter", Filter{true, {"@system-service"}});
+    set(properties, "SystemCallErrorNumber", std::int32_t{EPERM});
+    setText(properties, "KeyringMode", "private");
+    set(properties, "UMask", std::uint32_t{0077});
+    set(properties, "LimitCORE", std::uint64_t{0});
+    set(properties, "OOMScoreAdjust", std::int32_t{500});
+}
+
+}  // namespace
+
+std::vector<Property> transientUnit(const EngineProcess &process) {
+    using Command = sdbus::Struct<std::string, Strings, bool>;
+    std::vector<Property> properties;
+    set(properties, "Description", process.description);
+    setText(properties, "Type", "oneshot");
+    // Gone as soon as it has ended, however it did: its end is what its lines say.
+    setText(properties, "CollectMode", "inactive-or-failed");
+    set(properties, "TimeoutStopUSec", kStopMicroseconds);
+    set(properties, "ExecStart", std::vector<Command>{{process.argv.at(0), process.argv, false}});
+    addStreams(properties, process);
+    addSandbox(properties, process);
+    return properties;
+}
+
+void UnitLauncher::start(EngineProcess process, Started started, Ended ended) {
+    const EngineHandle unit = "volumecrypt-job-" + std::to_string(process.number) + ".service";
+    systemd_.whenEnded(unit, [unit, ended = std::move(ended)] { ended(unit + " ended"); });
+    systemd_.startTransient(unit, transientUnit(process),
+                            [this, unit, started = std::move(started)](base::Status status) {
+                                if (status) return started(unit);
+                                systemd_.forget(unit);
+                                started(base::fail(std::move(status).error()));
+                            });
+}
+
+void UnitLauncher::adopt(const EngineHandle &handle, Ended ended) {
+    systemd_.whenEnded(handle, [handle, ended] { ended(handle + " ended"); });
+    systemd_.isRunning(handle, [this, handle, ended = std::move(ended)](bool running) {
+        if (running) return;
+        systemd_.forget(handle);
+        ended(handle + " ended before");
+    });
+}
+
+void UnitLauncher::stop(const EngineHandle &handle) {
+    systemd_.stopUnit(handle, [](const base::Status &) {});
+}
+
+}  // namespace volumecrypt::daemon

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// Conversions.
+#include "daemon/bus_values.h"
+
+#include <cstdlib>
+#include <memory>
+
+#include <systemd/sd-bus.h>
+
+#include "daemon/volume_table.h"
+
+namespace volumecrypt::daemon {
+
+sdbus::ObjectPath volumePath(const std::string &id) {
+    char *path = nullptr;
+    const auto prefix = std::string(kRootPath) + "/volume";
+    if (sd_bus_path_encode(prefix.c_str(), id.c_str(), &path) < 0) return {};
+    const std::unique_ptr<char, decltype(&std::free)> owner(path, &std::free);
+    return sdbus::ObjectPath(path);
+}
+
+sdbus::ObjectPath jobPath(std::uint64_t number) {
+    return sdbus::ObjectPath(std::string(kRootPath) + "/job/" + std::to_string(number));
+}
+
+std::string errorBusName(base::ErrorCode code) {
+    return std::string(kBusName) + ".Error." + std::string(base::errorName(code));
+}
+
+sdbus::Error toBusError(const base::Error &error) {
+    return {errorBusName(error.code), fullText(error)};
+}
+
+StepMaps toMaps(const std::vector<StepText> &steps) {
+    StepMaps maps;
+    for (const auto &step : steps)
+        maps.push_back({{"action", sdbus::Variant(step.action)},
+                        {"slot", sdbus::Variant(static_cast<std::uint32_t>(step.slot))},
+                        {"kind", sdbus::Variant(step.kind)},
+                        {"reason", sdbus::Variant(step.reason)}});
+    return maps;
+}
+
+}  // namespace volumecrypt::daemon

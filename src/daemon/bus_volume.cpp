@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: Apache-2.0
+// Thin methods: read the arguments, pass the gate, call the use case, reply.
+#include "daemon/bus_volume.h"
+
+#include <utility>
+
+#include "daemon/bus_options.h"
+
+namespace volumecrypt::daemon {
+
+BusVolume::BusVolume(sdbus::IConnection &bus, BusGate &gate, UseCases &use, VolumePointer volume)
+    : AdaptorInterfaces(bus, volumePath(volume->id().text())),
+      gate_(gate),
+      use_(use),
+      volume_(std::move(volume)) {
+    registerAdaptor();
+    emitInterfacesAddedSignal();
+}
+
+BusVolume::~BusVolume() {
+    guarded([this] { emitInterfacesRemovedSignal(); });
+    unregisterAdaptor();
+}
+
+void BusVolume::changed(const VolumeStatus &before) {
+    const auto &now = volume_->status();
+    std::vector<std::string> names;
+    const auto compare = [&names](const char *name, const auto &a, const auto &b) {
+        if (!(a == b)) names.emplace_back(name);
+    };
+    compare("Device", before.device, now.device);
+    compare("Mapping", before.mapping, now.mapping);
+    compare("State", before.state, now.state);
+    compare("Degraded", before.degraded, now.degraded);
+    compare("Pinned", before.pinned, now.pinned);
+    compare("Uuid", before.uuid, now.uuid);
+    compare("Cipher", before.cipher, now.cipher);
+    compare("MountPoint", before.mountPoint, now.mountPoint);
+    compare("UnlockedBySlot", before.unlockedBySlot, now.unlockedBySlot);
+    compare("KeySlots", before.slots, now.slots);
+    compare("FailedSyncs", before.failedSyncs, now.failedSyncs);
+    compare("LastError", std::pair(before.errorCode, before.errorMessage),
+            std::pair(now.errorCode, now.errorMessage));
+    if (names.empty()) return;
+    guarded([&] { emitPropertiesChangedSignal(Adaptor::INTERFACE_NAME, names); });
+}
+
+std::vector<BusVolume::Slot> BusVolume::KeySlots() {
+    std::vector<Slot> slots;
+    for (const auto &slot : volume_->status().slots)
+        slots.emplace_back(slot.slot, slot.kind, slot.managed, slot.lockedToState, slot.health);
+    return slots;
+}
+
+std::vector<sdbus::Struct<std::uint32_t, std::string>> BusVolume::FailedSyncs() {
+    std::vector<sdbus::Struct<std::uint32_t, std::string>> failed;
+    for (const auto &[slot, reason] : volume_->status().failedSyncs)
+        failed.emplace_back(slot, reason);
+    return failed;
+}
+
+sdbus::Struct<std::string, std::string> BusVolume::LastError() {
+    return {volume_->status().errorCode, volume_->status().errorMessage};
+}
+
+Purpose BusVolume::purpose(std::string_view operation) const {
+    return {.volume = volume_->id().text(),
+            .operation = std::string(operation),
+            .device = volume_->status().device};
+}
+
+template <typename Action, typename UseCase>
+void BusVolume::startJob(JobReply &&result, std::string_view operation, UseCase useCase) {
+    const Reply<sdbus::ObjectPath> reply(std::move(result));
+    gate_.pass<Action>(getObject(), reply, purpose(operation),
+                       [reply, volume = volume_, useCase](const Authorized<Action> &proof) {
+                           const base::Result<JobPointer> job = useCase(proof, volume);
+                           if (!job) return reply.fail(job.error());
+                           reply.succeed(jobPath((*job)->record().number));
+                       });
+}
+
+template <typename Action, typename... Values>
+void BusVolume::notYet(sdbus::Result<Values...> &&result, std::string_view operation,
+                       const Options &options) {
+    answering([&] {
+        checkOptions(options, {});
+        const Reply<Values...> reply(std::move(result));
+        gate_.pass<Action>(getObject(), reply, purpose(operation),
+                           [reply, what = std::string(operation),
+                            id = volume_->id().text()](const Authorized<Action> &) {
+                               base::Error error;
+                               error.code = base::ErrorCode::Unsupported;
+                               error.message = "volume " + id +
+                                               ": this version of VolumeCrypt "
+                                               "cannot " +
+                                               what + " yet; nothing was changed";
+                               reply.fail(error);
+                           });
+    });
+}
+
+void BusVolume::Unlock(sdbus::Result<std::string> &&result, Options options) {
+    answering([&] {
+        checkOptions(options, {"secret"});
+        // Shared, since a std::function has to be copyable.
+        const auto secret = std::make_shared<base::UniqueFd>(fdOption(options, "secret"));
+        const Reply<std::string> reply(std::move(result));
+        gate_.pass<action::Unlock>(getObject(), reply, purpose("unlock"),
+                                   [&use = use_, reply, secret,
+                                    volume = volume_](const Authorized<action::Unlock> &proof) {
+                                       use.unlocker.unlock(
+                                           proof, volume, std::move(*secret),
+                                           [reply](const base::Result<std::string> &mapping) {
+                                               if (!mapping) return reply.fail(mapping.error());
+                                               reply.succeed(*mapping);
+                                           });
+                                   });
+    });
+}
+
+void BusVolume::Lock(sdbus::Result<> &&result, Options options) {
+    answering([&] {
+        checkOptions(options, {});
+        const Reply<> reply(std::move(result));
+        gate_.pass<action::Lock>(
+            getObject(), reply, purpose("lock"),
+            [&use = use_, reply, volume = volume_](const Authorized<action::Lock> &proof) {
+                use.unlocker.lock(proof, volume, [reply](const base::Status &status) {
+                    if (!status) return reply.fail(status.error());
+                    reply.succeed();
+                });
+            });
+    });
+}
+
+void BusVolume::Plan(sdbus::Result<StepMaps> &&result) {
+    answering([&] {
+        const Reply<StepMaps> reply(std::move(result));
+        gate_.pass<action::ManageKeys>(
+            getObject(), reply, purpose("plan"),
+            [&use = use_, reply, volume = volume_](const Authorized<action::ManageKeys> &proof) {
+                use.operations.plan(proof, volume,
+                                    [reply](const base::Result<VolumeOperations::Steps> &steps) {
+                                        if (!steps) return reply.fail(steps.error());
+                                        reply.succeed(toMaps(*steps));
+                                    });
+            });
+    });
+}
+
+void BusVolume::Sync(JobReply &&result, Options options) {
+    answering([&] {
+        checkOptions(options, {"verify"});
+        const bool verify = flagOption(options, "verify");
+        startJob<action::ManageKeys>(
+            std::move(result), "sync",
+            [&use = use_, verify](const auto &proof, const VolumePointer &volume) {
+                return use.operations.sync(proof, volume, verify);
+            });
+    });
+}
+
+void BusVolume::Format(JobReply &&result, Options options) {
+    answering([&] {
+        checkOptions(options, {"confirm", "force"});
+        checkConfirmed(options, Id(), "Format");
+        const bool force = flagOption(options, "force");
+        startJob<action::Format>(
+            std::move(result), "format",
+            [&use = use_, force](const auto &proof, const VolumePointer &volume) {
+                return use.operations.format(proof, volume, force);
+            });
+    });
+}
+
+void BusVolume::AddKey(sdbus::Result<std::uint32_t> &&result, std::string kind,
+                       sdbus::UnixFd secret, Options options) {
+    answering([&] {
+        checkOptions(options, {});
+        if (kind != "passphrase" && kind != "recovery")
+            refuseArgument("the kind of an added key is passphrase or recovery");
+        if (kind == "recovery")
+            return notYet<action::ManageKeys>(std::move(result), "add recovery keys", {});
+        const auto held = std::make_shared<base::UniqueFd>(ownFd(secret));
+        const Reply<std::uint32_t> reply(std::move(result));
+        gate_.pass<action::ManageKeys>(
+            getObject(), reply, purpose("add-key"),
+            [&use = use_, reply, held, kind,
+             volume = volume_](const Authorized<action::ManageKeys> &proof) {
+                use.operations.addKey(proof, volume, kind, std::move(*held),
+                                      [reply](const base::Result<unsigned> &slot) {
+                                          if (!slot) return reply.fail(slot.error());
+                                          reply.succeed(*slot);
+                                      });
+            });
+    });
+}
+
+void BusVolume::RemoveKey(sdbus::Result<> &&result, std::uint32_t slot, Options options) {
+    answering([&] {
+        checkOptions(options, {});
+        const Reply<> reply(std::move(result));
+        gate_.pass<action::ManageKeys>(
+            getObject(), reply, purpose("remove-key"),
+            [&use = use_, reply, slot,
+             volume = volume_](const Authorized<action::ManageKeys> &proof) {
+                use.operations.removeKey(proof, volume, slot, [reply](const base::Status &status) {
+                    if (!status) return reply.fail(status.error());
+                    reply.succeed();
+                });
+            });
+    });
+}
+
+void BusVolume::Erase(JobReply &&result, Options options) {
+    answering([&] {
+        checkOptions(options, {"confirm"});
+        checkConfirmed(options, Id(), "Erase");
+        startJob<action::Erase>(std::move(result), "erase",
+                                [&use = use_](const auto &proof, const VolumePointer &volume) {
+                                    return use.operations.erase(proof, volume);
+                                });
+    });
+}
+
+void BusVolume::Wipe(JobReply &&result, Options options) {
+    answering([&] {
+        checkOptions(options, {"confirm"});
+        checkConfirmed(options, Id(), "Wipe");
+        startJob<action::Erase>(std::move(result), "wipe",
+                                [&use = use_](const auto &proof, const VolumePointer &volume) {
+                                    return use.operations.wipe(proof, volume);
+                                });
+    });
+}
+
+void BusVolume::Forget(JobReply &&result, Options options) {
+    answering([&] {
+        checkOptions(options, {"confirm"});
+        checkConfirmed(options, Id(), "Forget");
+        startJob<action::Erase>(std::move(result), "forget",
+                                [&use = use_](const auto &proof, const VolumePointer &volume) {
+                                    return use.operations.forget(proof, volume);
+                                });
+    });
+}
+
+void BusVolume::RotateKey(JobReply &&result, std::uint32_t, Options options) {
+    notYet<action::ManageKeys>(std::move(result), "rotate keys", options);
+}
+
+void BusVolume::NewRecoveryKey(sdbus::Result<sdbus::UnixFd> &&result, Options options) {
+    notYet<action::ManageKeys>(std::move(result), "make recovery keys", options);
+}
+
+void BusVolume::Encrypt(JobReply &&result, Options options) {
+    notYet<action::Reencrypt>(std::move(result), "encrypt in place", options);
+}
+
+void BusVolume::Decrypt(JobReply &&result, Options options) {
+    notYet<action::Reencrypt>(std::move(result), "decrypt in place", options);
+}
+
+void BusVolume::RotateVolumeKey(JobReply &&result, Options options) {
+    notYet<action::Reencrypt>(std::move(result), "change the volume key", options);
+}
+
+void BusVolume::BackupHeader(sdbus::Result<> &&result, sdbus::UnixFd, Options options) {
+    notYet<action::Header>(std::move(result), "back headers up", options);
+}
+
+void BusVolume::RestoreHeader(sdbus::Result<> &&result, sdbus::UnixFd, Options options) {
+    notYet<action::Header>(std::move(result), "restore headers", options);
+}
+
+}  // namespace volumecrypt::daemon

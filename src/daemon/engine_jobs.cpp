@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+// Engine results become volume status and job outcomes.
+#include "daemon/engine_jobs.h"
+
+#include <utility>
+
+#include "base/journal.h"
+
+namespace volumecrypt::daemon {
+namespace {
+
+// Past tense of a step; empty for those that change nothing and need no mention.
+std::string_view pastTense(const std::string &action) {
+    if (action == "add") return "added";
+    if (action == "replace") return "replaced";
+    if (action == "remove") return "removed";
+    if (action == "adopt") return "adopted";
+    if (action == "defer") return "deferred";
+    if (action == "refuse") return "refused";
+    return {};
+}
+
+bool isOpenEnd(const StepText &step) {
+    return step.action == "defer" || step.action == "refuse";
+}
+
+void logSteps(const Volume &volume, const JobPointer &job, const EngineResult &result) {
+    for (const auto &step : result.steps) {
+        const auto verb = pastTense(step.action);
+        if (verb.empty()) continue;
+        base::Fields fields{{"MESSAGE_ID", std::string(base::message_id::kSlotChanged)},
+                            {"VOLUME", volume.id().text()},
+                            {"OPERATION", result.verb},
+                            {"SLOT", std::to_string(step.slot)}};
+        if (job) fields.emplace_back("CALLER_UID", std::to_string(job->record().uid));
+        base::log(isOpenEnd(step) ? base::Severity::Warning : base::Severity::Notice,
+                  volume.id().text() + ": " + std::string(verb) + " slot " +
+                      std::to_string(step.slot) + " (" + step.kind + "): " + step.reason,
+                  fields);
+    }
+}
+
+}  // namespace
+
+std::string summaryOf(const EngineResult &result) {
+    std::string text;
+    for (const auto &step : result.steps) {
+        const auto verb = pastTense(step.action);
+        if (verb.empty()) continue;
+        if (!text.empty()) text += ", ";
+        text += std::string(verb) + " slot " + std::to_string(step.slot) + " (" + step.kind + ")";
+        if (isOpenEnd(step)) text += ": " + step.reason;
+    }
+    if (!text.empty()) return text;
+    return result.changed ? "done" : "nothing to do";
+}
+
+EngineObserver EngineJobs::observerOf(const JobPointer &job) {
+    EngineObserver observer;
+    observer.started = [this, job](const EngineHandle &handle) { jobs_.setHandle(*job, handle); };
+    observer.progress = [this, job](const EngineProgress &progress) {
+        jobs_.setProgress(*job, progress);
+    };
+    observer.warning = [job](const EngineWarning &warning) {
+        base::log(base::Severity::Warning, job->record().volume + ": " + warning.message,
+                  {{"VOLUME", job->record().volume},
+                   {"OPERATION", job->record().operation},
+                   {"CODE", warning.code}});
+    };
+    return observer;
+}
+
+base::Result<JobPointer> EngineJobs::start(const VolumePointer &volume, EngineCommand command,
+                                           std::uint32_t uid, Done done) {
+    VC_TRY(volume->begin(command.verb));
+    const auto job = jobs_.create(command.verb, volume->id().text(), uid);
+    const auto number = job->record().number;
+    job->onCancel([this, number] { runner_.stop(number); });
+    command.files = volume->files();
+    runner_.start(number, std::move(command), observerOf(job),
+                  [this, volume, job, done = std::move(done)](base::Result<EngineResult> result) {
+                      ended(volume, job, done, result);
+                  });
+    return job;
+}
+
+void EngineJobs::adopt(const JobRecord &record) {
+    const auto job = jobs_.restore(record);
+    const auto volume = volumes_.find(record.volume);
+    if (record.handle.empty() || !volume || !volume->begin(record.operation)) {
+        jobs_.finish(*job, base::fail(base::ErrorCode::Cancelled,
+                                      "the service was restarted during " + record.operation,
+                                      "start it again; it goes on from where it is"));
+        return;
+    }
+    const auto number = record.number;
+    job->onCancel([this, number] { runner_.stop(number); });
+    runner_.adopt(record, observerOf(job), [this, volume, job](base::Result<EngineResult> result) {
+        ended(volume, job, {}, result);
+    });
+}
+
+void EngineJobs::run(const VolumePointer &volume, EngineCommand command, const JobPointer &job,
+                     Done done) {
+    const auto verb = command.verb;
+    const auto number = store_.takeNumber();
+    command.files = volume->files();
+    if (job) job->onCancel([this, number] { runner_.stop(number); });
+    runner_.start(number, std::move(command), {},
+                  [this, volume, job, verb, number,
+                   done = std::move(done)](base::Result<EngineResult> result) {
+                      store_.remove(number);
+                      remember(*volume, verb, result);
+                      if (result && verb != "plan") logSteps(*volume, job, *result);
+                      done(std::move(result));
+                  });
+}
+
+void EngineJobs::ended(const VolumePointer &volume, const JobPointer &job, const Done &done,
+                       const base::Result<EngineResult> &result) {
+    remember(*volume, job->record().operation, result);
+    if (result) logSteps(*volume, job, *result);
+    // The properties are true before anybody hears that the job has finished.
+    inspector_.inspect(volume, [this, volume, job, done, result] {
+        volume->end();
+        if (done) done(result);
+        if (result)
+            jobs_.finish(*job, summaryOf(*result));
+        else
+            jobs_.finish(*job, base::fail(result.error()));
+    });
+}
+
+void EngineJobs::remember(Volume &volume, const std::string &verb,
+                          const base::Result<EngineResult> &result) {
+    if (verb == "plan") return;
+    if (!result) return volumes_.setLastError(volume, result.error());
+    auto status = volume.status();
+    status.errorCode.clear();
+    status.errorMessage.clear();
+    if (verb == "attach" && result->unlockedBySlot)
+        status.unlockedBySlot = static_cast<int>(*result->unlockedBySlot);
+    if (verb == "sync") {
+        status.failedSyncs.clear();
+        for (const auto &step : result->steps)
+            if (isOpenEnd(step)) status.failedSyncs.emplace_back(step.slot, step.reason);
+    }
+    volumes_.update(volume, std::move(status));
+}
+
+}  // namespace volumecrypt::daemon

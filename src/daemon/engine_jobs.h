@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// One engine verb as one job: start or adopt it, keep the volume's status true, finish the job.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "daemon/engine_runner.h"
+#include "daemon/inspector.h"
+#include "daemon/job_table.h"
+#include "daemon/volume_table.h"
+
+namespace volumecrypt::daemon {
+
+class EngineJobs {
+  public:
+    using Done = EngineRunner::Done;
+
+    EngineJobs(EngineRunner &runner, JobStore &store, JobTable &jobs, VolumeTable &volumes,
+               Inspector &inspector)
+        : runner_(runner), store_(store), jobs_(jobs), volumes_(volumes), inspector_(inspector) {}
+
+    // A job of its own. Busy when something else runs on the volume. `done`, when given, gets the
+    // engine's result before the job finishes.
+    base::Result<JobPointer> start(const VolumePointer &volume, EngineCommand command,
+                                   std::uint32_t uid, Done done = {});
+    // Goes on with the job of an earlier daemon.
+    void adopt(const JobRecord &record);
+    // A verb within another job or without one; `job`, when given, can stop it. The volume's status
+    // is kept, but the caller does begin(), end() and inspect.
+    void run(const VolumePointer &volume, EngineCommand command, const JobPointer &job, Done done);
+    // Takes the end of an engine, whoever ran it, into the volume's status.
+    void remember(Volume &volume, const std::string &verb,
+                  const base::Result<EngineResult> &result);
+
+  private:
+    EngineObserver observerOf(const JobPointer &job);
+    void ended(const VolumePointer &volume, const JobPointer &job, const Done &done,
+               const base::Result<EngineResult> &result);
+    EngineRunner &runner_;
+    JobStore &store_;
+    JobTable &jobs_;
+    VolumeTable &volumes_;
+    Inspector &inspector_;
+};
+
+// What an engine did, for people: "replaced slot 1 (static)".
+std::string summaryOf(const EngineResult &result);
+
+}  // namespace volumecrypt::daemon

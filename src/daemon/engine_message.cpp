@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// JSON line -> value. Every member is optional for the parser: the engine may be older or newer.
+#include "daemon/engine_message.h"
+
+#include <nlohmann/json.hpp>
+
+namespace volumecrypt::daemon {
+namespace {
+
+using Json = nlohmann::json;
+
+std::string textOf(const Json &object, const char *name) {
+    const auto found = object.find(name);
+    return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+bool boolOf(const Json &object, const char *name) {
+    const auto found = object.find(name);
+    return found != object.end() && found->is_boolean() && found->get<bool>();
+}
+
+std::optional<std::uint64_t> numberOf(const Json &object, const char *name) {
+    const auto found = object.find(name);
+    if (found == object.end() || !found->is_number_unsigned()) return std::nullopt;
+    return found->get<std::uint64_t>();
+}
+
+std::optional<unsigned> slotOf(const Json &object, const char *name) {
+    const auto number = numberOf(object, name);
+    if (!number || *number > 0xffff) return std::nullopt;
+    return static_cast<unsigned>(*number);
+}
+
+StepText stepOf(const Json &object) {
+    return {.action = textOf(object, "action"),
+            .slot = slotOf(object, "slot").value_or(0),
+            .kind = textOf(object, "kind"),
+            .reason = textOf(object, "reason")};
+}
+
+std::optional<std::vector<SlotReport>> slotsOf(const Json &object) {
+    const auto found = object.find("slots");
+    if (found == object.end() || !found->is_array()) return std::nullopt;
+    std::vector<SlotReport> slots;
+    for (const auto &entry : *found) {
+        if (!entry.is_object()) continue;
+        slots.push_back({.slot = slotOf(entry, "slot").value_or(0),
+                         .kind = textOf(entry, "kind"),
+                         .managed = boolOf(entry, "managed"),
+                         .lockedToState = boolOf(entry, "lockedToState"),
+                         .health = textOf(entry, "health")});
+    }
+    return slots;
+}
+
+EngineResult resultOf(const Json &object) {
+    EngineResult result{.verb = textOf(object, "verb"),
+                        .state = model::stateFromName(textOf(object, "state")),
+                        .changed = boolOf(object, "changed"),
+                        .slot = slotOf(object, "slot"),
+                        .unlockedBySlot = slotOf(object, "unlockedBySlot"),
+                        .device = textOf(object, "device"),
+                        .mapping = textOf(object, "mapping"),
+                        .uuid = textOf(object, "uuid"),
+                        .cipher = textOf(object, "cipher"),
+                        .slots = slotsOf(object),
+                        .steps = {}};
+    if (const auto steps = object.find("steps"); steps != object.end() && steps->is_array())
+        for (const auto &entry : *steps)
+            if (entry.is_object()) result.steps.push_back(stepOf(entry));
+    return result;
+}
+
+base::Error errorOf(const Json &object) {
+    base::Error error;
+    error.code = base::errorFromName(textOf(object, "code")).value_or(base::ErrorCode::Internal);
+    error.message = textOf(object, "message");
+    error.hint = textOf(object, "hint");
+    error.retry = boolOf(object, "retry");
+    error.slot = slotOf(object, "slot");
+    return error;
+}
+
+}  // namespace
+
+EngineMessage parseEngineLine(std::string_view line) {
+    const auto object = Json::parse(line, nullptr, false);
+    if (!object.is_object()) return EngineNoise{};
+    const auto type = textOf(object, "type");
+    if (type == "step") return stepOf(object);
+    if (type == "progress")
+        return EngineProgress{.done = numberOf(object, "done").value_or(0),
+                              .total = numberOf(object, "total").value_or(0)};
+    if (type == "warning")
+        return EngineWarning{.code = textOf(object, "code"), .message = textOf(object, "message")};
+    if (type == "result") return resultOf(object);
+    if (type == "error") return errorOf(object);
+    return EngineNoise{};
+}
+
+}  // namespace volumecrypt::daemon

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// The lines that an engine writes to its standard output, as values.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "base/error.h"
+#include "base/result.h"
+#include "model/volume_state.h"
+
+namespace volumecrypt::daemon {
+
+// A step of a plan, in the words of the engine.
+struct StepText {
+    std::string action;
+    unsigned slot = 0;
+    std::string kind;
+    std::string reason;
+
+    friend bool operator==(const StepText &, const StepText &) = default;
+};
+
+struct SlotReport {
+    unsigned slot = 0;
+    std::string kind;
+    bool managed = false;
+    bool lockedToState = false;
+    std::string health;
+
+    friend bool operator==(const SlotReport &, const SlotReport &) = default;
+};
+
+struct EngineProgress {
+    std::uint64_t done = 0;
+    std::uint64_t total = 0;
+};
+
+struct EngineWarning {
+    std::string code;
+    std::string message;
+};
+
+// The last line of an engine that did what it was asked. Members that its verb does not have are
+// empty.
+struct EngineResult {
+    std::string verb;
+    std::optional<model::VolumeState> state;
+    bool changed = false;
+    std::optional<unsigned> slot;            // add-key: the new slot
+    std::optional<unsigned> unlockedBySlot;  // attach, sync: the slot whose key opened the volume
+    std::string device;
+    std::string mapping;
+    std::string uuid;
+    std::string cipher;
+    std::optional<std::vector<SlotReport>> slots;
+    std::vector<StepText> steps;
+};
+
+// A line that is none of ours, or of a type that a later version adds.
+struct EngineNoise {};
+
+using EngineMessage =
+    std::variant<EngineNoise, StepText, EngineProgress, EngineWarning, EngineResult, base::Error>;
+
+// Never fails: what is not understood is EngineNoise.
+EngineMessage parseEngineLine(std::string_view line);
+
+}  // namespace volumecrypt::daemon

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// One `inspect` at a time for a volume; its result becomes the volume's status.
+#include "daemon/inspector.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <unistd.h>
+
+namespace volumecrypt::daemon {
+namespace {
+
+constexpr std::chrono::milliseconds kQuiet{300};
+constexpr std::chrono::milliseconds kLatest{2000};
+
+bool unlockedState(model::VolumeState state) {
+    return state == model::VolumeState::Unlocked || state == model::VolumeState::Reencrypting;
+}
+
+bool isDegraded(const VolumeStatus &status) {
+    return !status.failedSyncs.empty() ||
+           std::any_of(status.slots.begin(), status.slots.end(), [](const SlotReport &slot) {
+               return slot.managed && slot.health != "ok" && slot.health != "unverified";
+           });
+}
+
+}  // namespace
+
+Inspector::Inspector(EventLoop &loop, EngineRunner &runner, JobStore &store, VolumeTable &volumes,
+                     model::SystemPaths paths)
+    : loop_(loop), runner_(runner), store_(store), volumes_(volumes), paths_(std::move(paths)) {}
+
+void Inspector::request(const VolumePointer &volume) {
+    const auto id = volume->id().text();
+    auto &entry = entries_[id];
+    if (!entry.debounce)
+        entry.debounce = std::make_unique<Debounce>(loop_, kQuiet, kLatest, [this, id] {
+            const auto found = volumes_.find(id);
+            if (found && found->operation().empty()) return inspect(found, [] {});
+            entries_[id].missed = true;
+        });
+    entry.debounce->trigger();
+}
+
+void Inspector::catchUp(const VolumePointer &volume) {
+    if (entries_[volume->id().text()].missed) request(volume);
+}
+
+void Inspector::inspect(const VolumePointer &volume, Then then) {
+    auto &entry = entries_[volume->id().text()];
+    (entry.running ? entry.next : entry.waiting).push_back(std::move(then));
+    if (!entry.running) run(volume);
+}
+
+void Inspector::run(const VolumePointer &volume) {
+    auto &entry = entries_[volume->id().text()];
+    entry.running = true;
+    entry.missed = false;
+    EngineCommand command{.verb = "inspect", .volume = volume->id(), .files = volume->files()};
+    const auto number = store_.takeNumber();
+    runner_.start(number, std::move(command), {},
+                  [this, volume, number](base::Result<EngineResult> result) {
+                      store_.remove(number);
+                      publish(*volume, std::move(result));
+                      auto &ended = entries_[volume->id().text()];
+                      ended.running = false;
+                      for (const auto &then : std::exchange(ended.waiting, {})) then();
+                      if (ended.running || ended.next.empty()) return;
+                      ended.waiting = std::exchange(ended.next, {});
+                      run(volume);
+                  });
+}
+
+void Inspector::publish(Volume &volume, base::Result<EngineResult> result) {
+    auto status = volume.status();
+    status.pinned = ::access(paths_.pin(volume.id()).c_str(), F_OK) == 0;
+    if (!result) {
+        // An error is not a state: all that is known is that nothing is known.
+        status.state = model::VolumeState::Failed;
+        status.errorCode = base::errorName(result.error().code);
+        status.errorMessage = fullText(result.error());
+        return volumes_.update(volume, std::move(status));
+    }
+    const bool failedBefore = status.state == model::VolumeState::Failed;
+    status.state = result->state.value_or(model::VolumeState::Failed);
+    status.device = result->device.empty() ? volume.spec().device.path : result->device;
+    status.mapping = unlockedState(status.state) ? result->mapping : std::string();
+    status.uuid = result->uuid;
+    status.cipher = result->cipher;
+    status.slots = result->slots.value_or(std::vector<SlotReport>());
+    if (!unlockedState(status.state)) status.unlockedBySlot = -1;
+    // The error of an inspection ends with the next one that works; others are the operations'.
+    if (failedBefore && status.state != model::VolumeState::Failed) {
+        status.errorCode.clear();
+        status.errorMessage.clear();
+    }
+    status.degraded = isDegraded(status);
+    volumes_.update(volume, std::move(status));
+}
+
+}  // namespace volumecrypt::daemon

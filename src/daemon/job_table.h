@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// The jobs: what runs, how far it is, how it ended.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "daemon/engine_message.h"
+#include "daemon/event_loop.h"
+#include "daemon/job_store.h"
+
+namespace volumecrypt::daemon {
+
+// How a job ended: a sentence on what was done, or the error.
+using JobOutcome = base::Result<std::string>;
+
+class Job {
+  public:
+    using Waiter = std::function<void(const JobOutcome &)>;
+
+    [[nodiscard]] const JobRecord &record() const { return record_; }
+    [[nodiscard]] std::uint64_t bytesDone() const { return done_; }
+    [[nodiscard]] std::uint64_t bytesTotal() const { return total_; }
+    [[nodiscard]] std::uint64_t rate() const { return rate_; }  // bytes per second
+    [[nodiscard]] double progress() const;                      // 0 to 1
+    [[nodiscard]] bool finished() const { return finished_; }
+
+    // Called once, when the job has finished.
+    void whenFinished(Waiter waiter) { waiters_.push_back(std::move(waiter)); }
+    // What cancel does while the job runs.
+    void onCancel(std::function<void()> canceller) { canceller_ = std::move(canceller); }
+    void cancel();
+    [[nodiscard]] bool cancelled() const { return cancelled_; }
+
+  private:
+    friend class JobTable;
+    JobRecord record_;
+    std::chrono::steady_clock::time_point since_ = std::chrono::steady_clock::now();
+    std::uint64_t done_ = 0;
+    std::uint64_t total_ = 0;
+    std::uint64_t rate_ = 0;
+    bool finished_ = false;
+    bool succeeded_ = false;
+    bool cancelled_ = false;
+    std::function<void()> canceller_;
+    std::vector<Waiter> waiters_;
+    EventLoop::Source removal_;
+};
+
+using JobPointer = std::shared_ptr<Job>;
+
+class JobObserver {
+  public:
+    JobObserver() = default;
+    virtual ~JobObserver() = default;
+    JobObserver(const JobObserver &) = delete;
+    JobObserver &operator=(const JobObserver &) = delete;
+    virtual void jobAdded(const JobPointer &job) = 0;
+    virtual void jobProgressed(const Job &job) = 0;
+    virtual void jobFinished(const Job &job, const JobOutcome &outcome) = 0;
+    virtual void jobRemoved(std::uint64_t number) = 0;
+};
+
+class JobTable {
+  public:
+    // Finished jobs stay for `linger`.
+    JobTable(EventLoop &loop, JobStore &store, std::chrono::milliseconds linger)
+        : loop_(loop), store_(store), linger_(linger) {}
+
+    void observe(JobObserver *observer) { observer_ = observer; }
+
+    JobPointer create(const std::string &operation, const std::string &volume, std::uint32_t uid);
+    // A job that an earlier daemon began.
+    JobPointer restore(const JobRecord &record);
+    void setHandle(Job &job, const EngineHandle &handle);
+    void setProgress(Job &job, const EngineProgress &progress);
+    void finish(Job &job, const JobOutcome &outcome);
+    [[nodiscard]] std::vector<std::uint64_t> numbers() const;
+
+  private:
+    JobPointer add(JobRecord record);
+    static void log(const Job &job, const JobOutcome &outcome);
+
+    EventLoop &loop_;
+    JobStore &store_;
+    std::chrono::milliseconds linger_;
+    std::map<std::uint64_t, JobPointer> jobs_;
+    JobObserver *observer_ = nullptr;
+};
+
+}  // namespace volumecrypt::daemon

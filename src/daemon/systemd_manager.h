@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// Port: what we ask of systemd. Machines without it have no SystemdManager at all.
+#pragma once
+
+#include <string>
+
+#include "daemon/async.h"
+
+namespace volumecrypt::daemon {
+
+class SystemdManager {
+  public:
+    SystemdManager() = default;
+    virtual ~SystemdManager() = default;
+    SystemdManager(const SystemdManager &) = delete;
+    SystemdManager &operator=(const SystemdManager &) = delete;
+
+    // Done when the unit's job is: Io with the job's result when that is not "done". Starting an
+    // active unit and stopping one that is not there succeed.
+    virtual void startUnit(const std::string &unit, Done done) = 0;
+    virtual void stopUnit(const std::string &unit, Done done) = 0;
+    // Runs the generators and reads the units anew.
+    virtual void reload(Done done) = 0;
+};
+
+}  // namespace volumecrypt::daemon

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+// Unlock: attach, then the units that mount. Lock: the same backwards, never lazily.
+#include "daemon/unlocker.h"
+
+#include <chrono>
+#include <utility>
+
+#include "daemon/consumer.h"
+#include "model/names.h"
+
+namespace volumecrypt::daemon {
+namespace {
+
+using base::ErrorCode;
+using model::VolumeState;
+
+// File times come from the kernel's tick, which may be a little behind the clock.
+constexpr std::chrono::milliseconds kClockSlack{20};
+
+bool isUnlocked(const Volume &volume) {
+    const auto state = volume.status().state;
+    return state == VolumeState::Unlocked || state == VolumeState::Reencrypting ||
+           (state == VolumeState::Plain && !volume.spec().encryption);
+}
+
+base::Error notUnlocked(const Volume &volume) {
+    base::Error error;
+    const auto &status = volume.status();
+    error.code = base::errorFromName(status.errorCode).value_or(ErrorCode::Io);
+    error.message = "volume " + volume.id().text() + " is " +
+                    std::string(model::stateName(status.state)) + " after unlocking it";
+    if (!status.errorMessage.empty()) error.message += ": " + status.errorMessage;
+    error.hint = "see journalctl -u " + model::attachUnit(volume.id());
+    return error;
+}
+
+base::Error stillInUse(const Volume &volume) {
+    base::Error error;
+    error.code = ErrorCode::Busy;
+    error.message = "volume " + volume.id().text() + " is in use";
+    error.hint = "close what uses it (fuser -vm " +
+                 (volume.status().mountPoint.empty() ? model::mappingPath(volume.id())
+                                                     : volume.status().mountPoint) +
+                 " lists it), then lock it again";
+    return error;
+}
+
+}  // namespace
+
+void Unlocker::open(const VolumePointer &volume, base::UniqueFd secret, const JobPointer &job,
+                    Done done) {
+    std::vector<AsyncStep> steps;
+    if (secret.valid() || systemd_ == nullptr) {
+        const auto held = std::make_shared<base::UniqueFd>(std::move(secret));
+        steps.emplace_back([this, volume, job, held](Done next) {
+            EngineCommand command{
+                .verb = "attach", .volume = volume->id(), .secret = std::move(*held)};
+            engines_.run(volume, std::move(command), job,
+                         [next = std::move(next)](base::Result<EngineResult> result) {
+                             next(result ? base::Status() : base::fail(std::move(result).error()));
+                         });
+        });
+    }
+    if (systemd_ != nullptr)
+        steps.emplace_back([this, volume](Done next) { startUnits(volume, std::move(next)); });
+    runInOrder(std::move(steps), std::move(done));
+}
+
+void Unlocker::startUnits(const VolumePointer &volume, Done done) {
+    const auto begun = std::chrono::system_clock::now() - kClockSlack;
+    auto afterAttach = [this, volume, begun](const Done &next, base::Status status) {
+        const auto outcome = outcomes_.read(volume->id(), "attach");
+        const bool fresh = outcome && outcome->when >= begun;
+        if (fresh) engines_.remember(*volume, "attach", outcome->result);
+        // The engine knows better than systemd why its unit failed.
+        if (!status && fresh && !outcome->result) return next(base::fail(outcome->result.error()));
+        next(std::move(status));
+    };
+    std::vector<AsyncStep> steps;
+    steps.emplace_back([this, volume, afterAttach](Done next) {
+        systemd_->startUnit(model::attachUnit(volume->id()),
+                            [afterAttach, next = std::move(next)](base::Status status) {
+                                afterAttach(next, std::move(status));
+                            });
+    });
+    // An attach unit that was active already pulls nothing in.
+    if (auto unit = consumerUnit(volume->spec()); !unit.empty())
+        steps.emplace_back([this, unit = std::move(unit)](Done next) {
+            systemd_->startUnit(unit, std::move(next));
+        });
+    runInOrder(std::move(steps), std::move(done));
+}
+
+void Unlocker::close(const VolumePointer &volume, const JobPointer &job, Done done) {
+    if (systemd_ == nullptr)
+        return engines_.run(
+            volume, {.verb = "detach", .volume = volume->id()}, job,
+            [done = std::move(done)](base::Result<EngineResult> result) {
+                done(result ? base::Status() : base::fail(std::move(result).error()));
+            });
+    std::vector<AsyncStep> steps;
+    if (auto unit = consumerUnit(volume->spec()); !unit.empty())
+        steps.emplace_back([this, volume, unit = std::move(unit)](Done next) {
+            systemd_->stopUnit(unit, [volume, next = std::move(next)](base::Status status) {
+                next(status ? base::Status() : base::fail(stillInUse(*volume)));
+            });
+        });
+    steps.emplace_back([this, volume](Done next) {
+        // A failing ExecStop leaves the unit "failed" and the job "done": the mapping tells.
+        systemd_->stopUnit(model::attachUnit(volume->id()),
+                           [this, volume, next = std::move(next)](const base::Status &) {
+                               checkClosed(volume, next);
+                           });
+    });
+    runInOrder(std::move(steps), std::move(done));
+}
+
+void Unlocker::checkClosed(const VolumePointer &volume, const Done &done) {
+    inspector_.inspect(volume, [this, volume, done] {
+        if (!volume->spec().encryption || !isUnlocked(*volume)) return done({});
+        // Back to what it was: the unit belongs to the mapping, and pulls the mount in.
+        systemd_->startUnit(model::attachUnit(volume->id()), [volume, done](const base::Status &) {
+            done(base::fail(stillInUse(*volume)));
+        });
+    });
+}
+
+void Unlocker::finish(const VolumePointer &volume, const JobPointer &job,
+                      const base::Status &status) {
+    volume->end();
+    if (!status) {
+        volumes_.setLastError(*volume, status.error());
+        return jobs_.finish(*job, base::fail(status.error()));
+    }
+    volumes_.clearLastError(*volume);
+    jobs_.finish(*job, std::string("done"));
+}
+
+void Unlocker::unlock(const Authorized<action::Unlock> &proof, const VolumePointer &volume,
+                      base::UniqueFd secret, Unlocked unlocked) {
+    if (auto begun = volume->begin("unlock"); !begun)
+        return unlocked(base::fail(std::move(begun).error()));
+    volume->setLockedOnPurpose(false);
+    const auto job = jobs_.create("unlock", volume->id().text(), proof.caller().uid);
+    open(volume, std::move(secret), job,
+         [this, volume, job, unlocked = std::move(unlocked)](const base::Status &status) {
+             inspector_.inspect(volume, [this, volume, job, unlocked, status] {
+                 auto outcome = status;
+                 if (outcome && !isUnlocked(*volume)) outcome = base::fail(notUnlocked(*volume));
+                 finish(volume, job, outcome);
+                 if (!outcome) return unlocked(base::fail(std::move(outcome).error()));
+                 unlocked(volume->spec().contentDevice());
+             });
+         });
+}
+
+void Unlocker::lock(const Authorized<action::Lock> &proof, const VolumePointer &volume,
+                    Locked locked) {
+    if (auto begun = volume->begin("lock"); !begun)
+        return locked(base::fail(std::move(begun).error()));
+    const auto job = jobs_.create("lock", volume->id().text(), proof.caller().uid);
+    close(volume, job, [this, volume, job, locked = std::move(locked)](const base::Status &status) {
+        inspector_.inspect(volume, [this, volume, job, locked, status] {
+            if (status) volume->setLockedOnPurpose(true);
+            finish(volume, job, status);
+            locked(status);
+        });
+    });
+}
+
+}  // namespace volumecrypt::daemon

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// Unlock and Lock: systemd's units where there is systemd, the engine itself where there is none.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "base/unique_fd.h"
+#include "daemon/authorized.h"
+#include "daemon/engine_jobs.h"
+#include "daemon/outcome_file.h"
+#include "daemon/systemd_manager.h"
+
+namespace volumecrypt::daemon {
+
+class Unlocker {
+  public:
+    using Unlocked = std::function<void(base::Result<std::string>)>;  // what can be mounted
+    using Locked = std::function<void(base::Status)>;
+
+    // `systemd` may be null.
+    Unlocker(EngineJobs &engines, JobTable &jobs, VolumeTable &volumes, Inspector &inspector,
+             OutcomeFiles outcomes, SystemdManager *systemd)
+        : engines_(engines),
+          jobs_(jobs),
+          volumes_(volumes),
+          inspector_(inspector),
+          outcomes_(std::move(outcomes)),
+          systemd_(systemd) {}
+
+    // Both are jobs while they run. `secret` may be invalid: only the declared keys then.
+    void unlock(const Authorized<action::Unlock> &proof, const VolumePointer &volume,
+                base::UniqueFd secret, Unlocked unlocked);
+    void lock(const Authorized<action::Lock> &proof, const VolumePointer &volume, Locked locked);
+
+    // The parts of both, for Apply too. The caller does begin(), end() and inspect.
+    void open(const VolumePointer &volume, base::UniqueFd secret, const JobPointer &job, Done done);
+    void close(const VolumePointer &volume, const JobPointer &job, Done done);
+
+  private:
+    void startUnits(const VolumePointer &volume, Done done);
+    void checkClosed(const VolumePointer &volume, const Done &done);
+    void finish(const VolumePointer &volume, const JobPointer &job, const base::Status &status);
+
+    EngineJobs &engines_;
+    JobTable &jobs_;
+    VolumeTable &volumes_;
+    Inspector &inspector_;
+    OutcomeFiles outcomes_;
+    SystemdManager *systemd_;
+};
+
+}  // namespace volumecrypt::daemon

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// Method -> engine command line.
+#include "daemon/volume_operations.h"
+
+#include <memory>
+#include <utility>
+
+#include "daemon/async.h"
+
+namespace volumecrypt::daemon {
+
+void VolumeOperations::plan(const Authorized<action::ManageKeys> &, const VolumePointer &volume,
+                            Planned planned) {
+    if (auto begun = volume->begin("plan"); !begun)
+        return planned(base::fail(std::move(begun).error()));
+    engines_.run(volume, {.verb = "plan", .volume = volume->id()}, nullptr,
+                 [this, volume, planned = std::move(planned)](base::Result<EngineResult> result) {
+                     volume->end();
+                     inspector_.catchUp(volume);
+                     if (!result) return planned(base::fail(std::move(result).error()));
+                     planned(std::move(result->steps));
+                 });
+}
+
+void VolumeOperations::planAll(const Authorized<action::ManageKeys> &proof,
+                               std::vector<VolumePointer> volumes, AllPlanned planned) {
+    if (planningAll_)
+        return planned(base::fail(base::ErrorCode::Busy, "another plan of all volumes is running",
+                                  "wait for its answer"));
+    planningAll_ = true;
+    const auto all = std::make_shared<AllSteps>();
+    std::vector<AsyncStep> steps;
+    for (const auto &volume : volumes) {
+        if (!volume->spec().encryption) continue;
+        steps.emplace_back([this, proof, volume, all](const Done &next) {
+            plan(proof, volume, [volume, all, next](base::Result<Steps> result) {
+                if (!result)
+                    result = Steps{{.action = "refuse",
+                                    .slot = result.error().slot.value_or(0),
+                                    .kind = "unknown",
+                                    .reason = fullText(result.error())}};
+                all->emplace_back(volume->id().text(), std::move(*result));
+                next({});
+            });
+        });
+    }
+    runInOrder(std::move(steps), [this, all, planned = std::move(planned)](const base::Status &) {
+        planningAll_ = false;
+        planned(std::move(*all));
+    });
+}
+
+base::Result<JobPointer> VolumeOperations::sync(const Authorized<action::ManageKeys> &proof,
+                                                const VolumePointer &volume, bool verify) {
+    EngineCommand command{.verb = "sync", .volume = volume->id()};
+    if (verify) command.arguments = {"--verify"};
+    return engines_.start(volume, std::move(command), proof.caller().uid);
+}
+
+base::Result<JobPointer> VolumeOperations::format(const Authorized<action::Format> &proof,
+                                                  const VolumePointer &volume, bool force) {
+    EngineCommand command{.verb = "format", .volume = volume->id()};
+    if (force) command.arguments = {"--force"};
+    return engines_.start(volume, std::move(command), proof.caller().uid);
+}
+
+void VolumeOperations::addKey(const Authorized<action::ManageKeys> &proof,
+                              const VolumePointer &volume, const std::string &kind,
+                              base::UniqueFd secret, SlotAdded added) {
+    EngineCommand command{.verb = "add-key",
+                          .volume = volume->id(),
+                          .arguments = {"--kind", kind},
+                          .secret = std::move(secret)};
+    const auto job = engines_.start(
+        volume, std::move(command), proof.caller().uid, [added](base::Result<EngineResult> result) {
+            if (!result) return added(base::fail(std::move(result).error()));
+            if (!result->slot)
+                return added(base::fail(base::ErrorCode::Internal,
+                                        "the engine did not say which slot it used",
+                                        "see the volume's KeySlots"));
+            added(*result->slot);
+        });
+    if (!job) added(base::fail(job.error()));
+}
+
+void VolumeOperations::removeKey(const Authorized<action::ManageKeys> &proof,
+                                 const VolumePointer &volume, unsigned slot, Finished finished) {
+    EngineCommand command{.verb = "remove-key",
+                          .volume = volume->id(),
+                          .arguments = {"--slot", std::to_string(slot)}};
+    const auto job = engines_.start(volume, std::move(command), proof.caller().uid,
+                                    [finished](base::Result<EngineResult> result) {
+                                        if (!result)
+                                            return finished(base::fail(std::move(result).error()));
+                                        finished({});
+                                    });
+    if (!job) finished(base::fail(job.error()));
+}
+
+base::Result<JobPointer> VolumeOperations::erase(const Authorized<action::Erase> &proof,
+                                                 const VolumePointer &volume) {
+    return engines_.start(volume, {.verb = "erase", .volume = volume->id()}, proof.caller().uid);
+}
+
+base::Result<JobPointer> VolumeOperations::wipe(const Authorized<action::Erase> &proof,
+                                                const VolumePointer &volume) {
+    return engines_.start(volume, {.verb = "wipe", .volume = volume->id()}, proof.caller().uid);
+}
+
+base::Result<JobPointer> VolumeOperations::forget(const Authorized<action::Erase> &proof,
+                                                  const VolumePointer &volume) {
+    return engines_.start(volume, {.verb = "forget", .volume = volume->id()}, proof.caller().uid);
+}
+
+}  // namespace volumecrypt::daemon

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// The operations on one volume that are one engine verb each.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/unique_fd.h"
+#include "daemon/authorized.h"
+#include "daemon/engine_jobs.h"
+
+namespace volumecrypt::daemon {
+
+class VolumeOperations {
+  public:
+    using Steps = std::vector<StepText>;
+    using Planned = std::function<void(base::Result<Steps>)>;
+    using AllSteps = std::vector<std::pair<std::string, Steps>>;  // by ID
+    using AllPlanned = std::function<void(base::Result<AllSteps>)>;
+    using SlotAdded = std::function<void(base::Result<unsigned>)>;
+    using Finished = std::function<void(base::Status)>;
+
+    VolumeOperations(EngineJobs &engines, Inspector &inspector)
+        : engines_(engines), inspector_(inspector) {}
+
+    void plan(const Authorized<action::ManageKeys> &proof, const VolumePointer &volume,
+              Planned planned);
+    // Of the encrypted ones, one after the other. Busy when another planAll runs. A volume that
+    // cannot be planned has one step "refuse".
+    void planAll(const Authorized<action::ManageKeys> &proof, std::vector<VolumePointer> volumes,
+                 AllPlanned planned);
+    base::Result<JobPointer> sync(const Authorized<action::ManageKeys> &proof,
+                                  const VolumePointer &volume, bool verify);
+    base::Result<JobPointer> format(const Authorized<action::Format> &proof,
+                                    const VolumePointer &volume, bool force);
+    void addKey(const Authorized<action::ManageKeys> &proof, const VolumePointer &volume,
+                const std::string &kind, base::UniqueFd secret, SlotAdded added);
+    void removeKey(const Authorized<action::ManageKeys> &proof, const VolumePointer &volume,
+                   unsigned slot, Finished finished);
+    base::Result<JobPointer> erase(const Authorized<action::Erase> &proof,
+                                   const VolumePointer &volume);
+    base::Result<JobPointer> wipe(const Authorized<action::Erase> &proof,
+                                  const VolumePointer &volume);
+    base::Result<JobPointer> forget(const Authorized<action::Erase> &proof,
+                                    const VolumePointer &volume);
+
+  private:
+    EngineJobs &engines_;
+    Inspector &inspector_;
+    bool planningAll_ = false;
+};
+
+}  // namespace volumecrypt::daemon

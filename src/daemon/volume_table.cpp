@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// Keeps the volumes equal to the configuration, and tells the observer what changed.
+#include "daemon/volume_table.h"
+
+#include <algorithm>
+#include <set>
+
+namespace volumecrypt::daemon {
+
+std::string fullText(const base::Error &error) {
+    return error.hint.empty() ? error.message : error.message + "; " + error.hint;
+}
+
+base::Status Volume::begin(const std::string &operation) {
+    if (!operation_.empty())
+        return base::fail(base::ErrorCode::Busy,
+                          "volume " + id().text() + " is busy with " + operation_,
+                          "wait until that has finished");
+    operation_ = operation;
+    return {};
+}
+
+std::vector<std::string> Volume::devices() const {
+    std::vector<std::string> devices{spec_.device.path};
+    if (!spec_.metaDevice.empty()) devices.push_back(spec_.metaDevice);
+    if (!status_.device.empty() && status_.device != spec_.device.path)
+        devices.push_back(status_.device);
+    return devices;
+}
+
+std::vector<std::string> Volume::files() const {
+    auto files = devices();
+    std::erase_if(files, [](const std::string &path) { return path.starts_with("/dev/"); });
+    return files;
+}
+
+bool VolumeTable::hasErrors() const {
+    return std::any_of(problems_.begin(), problems_.end(),
+                       [](const auto &problem) { return problem.level == config::Level::Error; });
+}
+
+void VolumeTable::reconfigure(Volume &volume, model::VolumeSpec spec) {
+    auto status = volume.status_;
+    status.mountPoint = spec.mount ? spec.mount->where : std::string();
+    if (spec.device.path != volume.spec_.device.path || status.device.empty())
+        status.device = spec.device.path;
+    volume.spec_ = std::move(spec);
+    update(volume, std::move(status));
+}
+
+void VolumeTable::configure(config::Configuration configuration) {
+    problems_ = std::move(configuration.problems);
+    std::set<std::string> declared;
+    for (auto &spec : configuration.volumes) {
+        const auto id = spec.id.text();
+        declared.insert(id);
+        if (const auto known = find(id)) {
+            reconfigure(*known, std::move(spec));
+            continue;
+        }
+        const auto volume = std::make_shared<Volume>(std::move(spec));
+        volume->status_.device = volume->spec_.device.path;
+        if (volume->spec_.mount) volume->status_.mountPoint = volume->spec_.mount->where;
+        volumes_[id] = volume;
+        if (observer_ != nullptr) observer_->volumeAdded(volume);
+    }
+    for (const auto &volume : all()) {
+        if (declared.contains(volume->id().text()) || hasErrors()) continue;
+        const auto keep = volumes_.extract(volume->id().text());
+        if (observer_ != nullptr) observer_->volumeRemoved(volume->id());
+    }
+    if (observer_ != nullptr) observer_->configErrorsChanged();
+}
+
+VolumePointer VolumeTable::find(const std::string &id) const {
+    const auto found = volumes_.find(id);
+    return found == volumes_.end() ? nullptr : found->second;
+}
+
+std::vector<VolumePointer> VolumeTable::all() const {
+    std::vector<VolumePointer> volumes;
+    for (const auto &[id, volume] : volumes_) volumes.push_back(volume);
+    return volumes;
+}
+
+void VolumeTable::update(Volume &volume, VolumeStatus status) {
+    if (status == volume.status_) return;
+    const auto before = std::exchange(volume.status_, std::move(status));
+    // One that left the configuration has no object any more.
+    const auto known = find(volume.id().text());
+    if (observer_ != nullptr && known.get() == &volume) observer_->volumeChanged(volume, before);
+}
+
+void VolumeTable::setLastError(Volume &volume, const base::Error &error) {
+    auto status = volume.status_;
+    status.errorCode = base::errorName(error.code);
+    status.errorMessage = fullText(error);
+    update(volume, std::move(status));
+}
+
+void VolumeTable::clearLastError(Volume &volume) {
+    auto status = volume.status_;
+    status.errorCode.clear();
+    status.errorMessage.clear();
+    update(volume, std::move(status));
+}
+
+}  // namespace volumecrypt::daemon

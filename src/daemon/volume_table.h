@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// The declared volumes and what is known of each: the model behind the bus objects.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "config/loader.h"
+#include "daemon/engine_message.h"
+#include "model/volume_spec.h"
+#include "model/volume_state.h"
+
+namespace volumecrypt::daemon {
+
+// The published properties of a volume.
+struct VolumeStatus {
+    std::string device;
+    std::string mapping;
+    model::VolumeState state = model::VolumeState::Absent;
+    bool degraded = false;
+    bool pinned = false;
+    std::string uuid;
+    std::string cipher;
+    std::string mountPoint;
+    int unlockedBySlot = -1;
+    std::vector<SlotReport> slots;
+    std::vector<std::pair<unsigned, std::string>> failedSyncs;
+    std::string errorCode;  // LastError
+    std::string errorMessage;
+
+    friend bool operator==(const VolumeStatus &, const VolumeStatus &) = default;
+};
+
+// Shared, since an operation may still run on a volume that has just left the configuration.
+class Volume {
+  public:
+    explicit Volume(model::VolumeSpec spec) : spec_(std::move(spec)) {}
+
+    [[nodiscard]] const model::VolumeId &id() const { return spec_.id; }
+    [[nodiscard]] const model::VolumeSpec &spec() const { return spec_; }
+    [[nodiscard]] const VolumeStatus &status() const { return status_; }
+    // What runs on it now, such as "sync"; empty when nothing does. Operations never overlap.
+    [[nodiscard]] const std::string &operation() const { return operation_; }
+    // Busy when another one runs.
+    base::Status begin(const std::string &operation);
+    void end() { operation_.clear(); }
+    // Lock was called: an Apply leaves it locked until Unlock is.
+    [[nodiscard]] bool lockedOnPurpose() const { return lockedOnPurpose_; }
+    void setLockedOnPurpose(bool value) { lockedOnPurpose_ = value; }
+    // Every name of a device that belongs to it.
+    [[nodiscard]] std::vector<std::string> devices() const;
+    // Those that are plain files, for the sandbox of its engines.
+    [[nodiscard]] std::vector<std::string> files() const;
+
+  private:
+    friend class VolumeTable;
+    model::VolumeSpec spec_;
+    VolumeStatus status_;
+    std::string operation_;
+    bool lockedOnPurpose_ = false;
+};
+
+using VolumePointer = std::shared_ptr<Volume>;
+
+class VolumeObserver {
+  public:
+    VolumeObserver() = default;
+    virtual ~VolumeObserver() = default;
+    VolumeObserver(const VolumeObserver &) = delete;
+    VolumeObserver &operator=(const VolumeObserver &) = delete;
+    virtual void volumeAdded(const VolumePointer &volume) = 0;
+    virtual void volumeChanged(const Volume &volume, const VolumeStatus &before) = 0;
+    virtual void volumeRemoved(const model::VolumeId &id) = 0;
+    virtual void configErrorsChanged() = 0;
+};
+
+class VolumeTable {
+  public:
+    void observe(VolumeObserver *observer) { observer_ = observer; }
+
+    // Takes over a configuration. While it has errors, a volume that is missing from it stays as it
+    // was: its document may be the one with the error.
+    void configure(config::Configuration configuration);
+    [[nodiscard]] const std::vector<config::Problem> &problems() const { return problems_; }
+    [[nodiscard]] bool hasErrors() const;
+
+    [[nodiscard]] VolumePointer find(const std::string &id) const;
+    [[nodiscard]] std::vector<VolumePointer> all() const;
+
+    // Publishes a new status when it differs.
+    void update(Volume &volume, VolumeStatus status);
+    // A failed operation; success clears it.
+    void setLastError(Volume &volume, const base::Error &error);
+    void clearLastError(Volume &volume);
+
+  private:
+    void reconfigure(Volume &volume, model::VolumeSpec spec);
+
+    std::map<std::string, VolumePointer> volumes_;
+    std::vector<config::Problem> problems_;
+    VolumeObserver *observer_ = nullptr;
+};
+
+// "MESSAGE; HINT": one text for people.
+std::string fullText(const base::Error &error);
+
+}  // namespace volumecrypt::daemon
