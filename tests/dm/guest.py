@@ -1,0 +1,54 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""The first process of the guest: mounts what it needs, loads the modules, runs the checks."""
+import ctypes
+import os
+import pathlib
+import platform
+import subprocess
+import sys
+import traceback
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import lab  # pylint: disable=wrong-import-position
+
+# dm-crypt refuses to load without the ciphers before it.
+MODULES = ("aes_generic", "cbc", "ecb", "xts", "sha256_generic", "hmac", "loop", "dm-mod", "af_alg",
+           "algif_skcipher", "dm-crypt", "fat", "vfat", "nls_cp437", "nls_ascii", "nls_iso8859-1", "nls_utf8")
+POWER_OFF = 0x4321FEDC
+
+
+def prepare():
+    os.environ.update(PATH="/usr/sbin:/usr/bin:/sbin:/bin", TMPDIR="/run/tmp", LC_ALL="C",
+                      DM_DISABLE_UDEV="1", HOME="/run")
+    for command in (["mount", "-t", "proc", "proc", "/proc"], ["mount", "-t", "sysfs", "sysfs", "/sys"],
+                    ["mount", "-t", "tmpfs", "-o", "mode=755,size=90%", "tmpfs", "/run"]):
+        subprocess.run(command, check=True)
+    for folder in ("/run/tmp", "/run/cryptsetup", "/run/work", "/run/lib/modules"):
+        os.makedirs(folder)
+    version = platform.release()
+    os.symlink(f"/usr/lib/uml/modules/{version}", f"/run/lib/modules/{version}")
+    subprocess.run(["modprobe", "-d", "/run", "-a", *MODULES], check=True)
+
+
+def run_checks(build, chosen):
+    # After the mounts: they are for this kernel only.
+    import block_checks  # pylint: disable=import-outside-toplevel
+    groups = {"block": block_checks.run_all}
+    for name, group in groups.items():
+        if not chosen or name in chosen:
+            group(build)
+
+
+def main():
+    try:
+        prepare()
+        run_checks(sys.argv[1], sys.argv[2:])
+    except Exception:  # pylint: disable=broad-except
+        lab.verdict("the guest can run the checks", traceback.format_exc())
+    print("END of the checks", flush=True)
+    os.sync()
+    ctypes.CDLL(None).reboot(POWER_OFF)
+
+
+main()
