@@ -67,6 +67,8 @@ void logFailure(const Session &session, const base::Error &error) {
 
 int run(const Options &options) {
     Reporter reporter(options.verb, options.id.text(), options.output);
+    if (options.verb != Verb::Inspect && options.verb != Verb::Plan)
+        reporter.leaveOutcome(options.paths.outcome(options.id, verbName(options.verb)));
     Session session(options, reporter);
     auto outcome = runGuarded(session);
     if (outcome) return reporter.result(*outcome);

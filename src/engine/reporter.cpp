@@ -5,12 +5,17 @@
 #include <cstdio>
 #include <utility>
 
+#include "base/files.h"
 #include "base/journal.h"
 
 namespace volumecrypt::engine {
 namespace {
 
 using Json = nlohmann::json;
+
+std::string lineOf(const Json &object) {
+    return object.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
 
 }  // namespace
 
@@ -28,9 +33,15 @@ Reporter::Reporter(Verb verb, std::string volume, OutputFormat format)
 void Reporter::line(const Json &object) {
     // A reader that went away must not kill us between two writes to a header: SIGPIPE is ignored
     // by main.
-    std::fputs((object.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n").c_str(),
-               stdout);
+    std::fputs(lineOf(object).c_str(), stdout);
     std::fflush(stdout);
+}
+
+void Reporter::keep(const Json &object) const {
+    if (outcomePath_.empty()) return;
+    const auto written = base::writeFileAtomically(outcomePath_, lineOf(object), 0600);
+    // The volume is what it is; only the news of it is lost.
+    if (!written) base::log(base::Severity::Debug, written.error().message);
 }
 
 void Reporter::step(const model::Step &step) {
@@ -53,13 +64,14 @@ void Reporter::warning(base::ErrorCode code, const std::string &message) {
 }
 
 int Reporter::result(const Outcome &outcome) {
+    Json object = outcome.extra;
+    object["type"] = "result";
+    object["verb"] = verbName(verb_);
+    object["volume"] = volume_;
+    object["state"] = model::stateName(outcome.state);
+    object["changed"] = outcome.changed;
+    keep(object);
     if (format_ == OutputFormat::Json) {
-        Json object = outcome.extra;
-        object["type"] = "result";
-        object["verb"] = verbName(verb_);
-        object["volume"] = volume_;
-        object["state"] = model::stateName(outcome.state);
-        object["changed"] = outcome.changed;
         line(object);
     } else if (!outcome.text.empty()) {
         std::printf("%s\n", outcome.text.c_str());
@@ -73,15 +85,14 @@ int Reporter::result(const Outcome &outcome) {
 }
 
 int Reporter::error(const base::Error &error) {
+    const Json object{
+        {"type", "error"},          {"verb", verbName(verb_)},
+        {"volume", volume_},        {"code", base::errorName(error.code)},
+        {"message", error.message}, {"hint", error.hint},
+        {"retry", error.retry},     {"slot", error.slot ? Json(*error.slot) : Json(nullptr)}};
+    keep(object);
     if (format_ == OutputFormat::Json) {
-        line({{"type", "error"},
-              {"verb", verbName(verb_)},
-              {"volume", volume_},
-              {"code", base::errorName(error.code)},
-              {"message", error.message},
-              {"hint", error.hint},
-              {"retry", error.retry},
-              {"slot", error.slot ? Json(*error.slot) : Json(nullptr)}});
+        line(object);
     } else {
         std::fprintf(stderr, "%s: %s failed: %s (%s)\n", volume_.c_str(), verbName(verb_).c_str(),
                      error.message.c_str(), std::string(base::errorName(error.code)).c_str());

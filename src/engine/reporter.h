@@ -31,6 +31,10 @@ class Reporter {
   public:
     Reporter(Verb verb, std::string volume, OutputFormat format);
 
+    // The last line is also written to this file, in JSON: the daemon learns from it how engines
+    // ended that it did not start. Empty: to no file.
+    void leaveOutcome(std::string path) { outcomePath_ = std::move(path); }
+
     void step(const model::Step &step);
     void progress(std::uint64_t done, std::uint64_t total);  // bytes
     void warning(base::ErrorCode code, const std::string &message);
@@ -40,10 +44,12 @@ class Reporter {
 
   private:
     void line(const nlohmann::json &object);
+    void keep(const nlohmann::json &object) const;
 
     Verb verb_;
     std::string volume_;
     OutputFormat format_;
+    std::string outcomePath_;
 };
 
 }  // namespace volumecrypt::engine
