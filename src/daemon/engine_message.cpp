@@ -14,9 +14,14 @@ std::string textOf(const Json &object, const char *name) {
     return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
-bool boolOf(const Json &object, const char *name) {
+std::optional<bool> flagOf(const Json &object, const char *name) {
     const auto found = object.find(name);
-    return found != object.end() && found->is_boolean() && found->get<bool>();
+    if (found == object.end() || !found->is_boolean()) return std::nullopt;
+    return found->get<bool>();
+}
+
+bool boolOf(const Json &object, const char *name) {
+    return flagOf(object, name).value_or(false);
 }
 
 std::optional<std::uint64_t> numberOf(const Json &object, const char *name) {
@@ -59,6 +64,7 @@ EngineResult resultOf(const Json &object) {
                         .changed = boolOf(object, "changed"),
                         .slot = slotOf(object, "slot"),
                         .unlockedBySlot = slotOf(object, "unlockedBySlot"),
+                        .pinned = flagOf(object, "pinned"),
                         .device = textOf(object, "device"),
                         .mapping = textOf(object, "mapping"),
                         .uuid = textOf(object, "uuid"),

@@ -54,6 +54,7 @@ struct EngineResult {
     bool changed = false;
     std::optional<unsigned> slot;            // add-key: the new slot
     std::optional<unsigned> unlockedBySlot;  // attach, sync: the slot whose key opened the volume
+    std::optional<bool> pinned;              // inspect
     std::string device;
     std::string mapping;
     std::string uuid;

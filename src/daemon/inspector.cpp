@@ -73,7 +73,8 @@ void Inspector::run(const VolumePointer &volume) {
 
 void Inspector::publish(Volume &volume, base::Result<EngineResult> result) {
     auto status = volume.status();
-    status.pinned = ::access(paths_.pin(volume.id()).c_str(), F_OK) == 0;
+    status.pinned = result && result->pinned ? *result->pinned
+                                             : ::access(paths_.pin(volume.id()).c_str(), F_OK) == 0;
     if (!result) {
         // An error is not a state: all that is known is that nothing is known.
         status.state = model::VolumeState::Failed;

@@ -8,6 +8,14 @@
 #include "daemon/async.h"
 
 namespace volumecrypt::daemon {
+namespace {
+
+// The caller has confirmed by name, or the bus object would not have come here.
+EngineCommand confirmed(const char *verb, const Volume &volume) {
+    return {.verb = verb, .volume = volume.id(), .arguments = {"--confirm", volume.id().text()}};
+}
+
+}  // namespace
 
 void VolumeOperations::plan(const Authorized<action::ManageKeys> &, const VolumePointer &volume,
                             Planned planned) {
@@ -99,17 +107,17 @@ void VolumeOperations::removeKey(const Authorized<action::ManageKeys> &proof,
 
 base::Result<JobPointer> VolumeOperations::erase(const Authorized<action::Erase> &proof,
                                                  const VolumePointer &volume) {
-    return engines_.start(volume, {.verb = "erase", .volume = volume->id()}, proof.caller().uid);
+    return engines_.start(volume, confirmed("erase", *volume), proof.caller().uid);
 }
 
 base::Result<JobPointer> VolumeOperations::wipe(const Authorized<action::Erase> &proof,
                                                 const VolumePointer &volume) {
-    return engines_.start(volume, {.verb = "wipe", .volume = volume->id()}, proof.caller().uid);
+    return engines_.start(volume, confirmed("wipe", *volume), proof.caller().uid);
 }
 
 base::Result<JobPointer> VolumeOperations::forget(const Authorized<action::Erase> &proof,
                                                   const VolumePointer &volume) {
-    return engines_.start(volume, {.verb = "forget", .volume = volume->id()}, proof.caller().uid);
+    return engines_.start(volume, confirmed("forget", *volume), proof.caller().uid);
 }
 
 }  // namespace volumecrypt::daemon
