@@ -60,6 +60,7 @@ std::vector<std::string> findFiles(const model::SystemPaths &paths,
     for (const std::string &directory : paths.configDirs())
         listDirectory(directory, files, problems);
     std::vector<std::string> result;
+    result.reserve(files.size());
     for (const auto &[name, path] : files) result.push_back(path);
     return result;
 }

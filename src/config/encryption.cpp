@@ -113,7 +113,7 @@ std::optional<model::EncryptionSpec> readEncryption(Fields &document, Draft &dra
     Report &report = document.report();
     model::EncryptionSpec spec;
     const Provider provider = readProvider(*fields);
-    const Node *keys = fields->list("keys");
+    const TreeNode *keys = fields->list("keys");
     const bool anyKey = keys != nullptr && !keys->items.empty();
     const std::size_t errorsBefore = report.errorCount();
     if (anyKey) {

@@ -43,31 +43,31 @@ std::optional<bool> parseFlag(std::string_view text) {
 
 }  // namespace
 
-Fields::Fields(const Node &node, std::string path, Report &report)
+Fields::Fields(const TreeNode &node, std::string path, Report &report)
     : node_(&node), path_(std::move(path)), report_(&report) {}
 
-const Node *Fields::any(std::string_view name) {
+const TreeNode *Fields::any(std::string_view name) {
     known_.push_back(name);
-    const Node *value = node_->find(name);
-    return value == nullptr || value->type == Node::Type::Null ? nullptr : value;
+    const TreeNode *value = node_->find(name);
+    return value == nullptr || value->type == TreeNode::Type::Null ? nullptr : value;
 }
 
-const Node *Fields::textNode(std::string_view name) {
-    const Node *value = any(name);
-    if (value == nullptr || !hasType(*value, pathOf(name), Node::Type::Text, "text"))
+const TreeNode *Fields::textNode(std::string_view name) {
+    const TreeNode *value = any(name);
+    if (value == nullptr || !hasType(*value, pathOf(name), TreeNode::Type::Text, "text"))
         return nullptr;
     return value;
 }
 
 std::optional<std::string> Fields::text(std::string_view name) {
-    const Node *value = textNode(name);
+    const TreeNode *value = textNode(name);
     if (value == nullptr) return std::nullopt;
     return value->text;
 }
 
 std::optional<bool> Fields::flag(std::string_view name) {
-    const Node *value = any(name);
-    if (value == nullptr || !hasType(*value, pathOf(name), Node::Type::Text, "true or false"))
+    const TreeNode *value = any(name);
+    if (value == nullptr || !hasType(*value, pathOf(name), TreeNode::Type::Text, "true or false"))
         return std::nullopt;
     const auto result = value->plain ? parseFlag(value->text) : std::nullopt;
     if (!result) wrongType(*value, pathOf(name), "true or false");
@@ -75,32 +75,32 @@ std::optional<bool> Fields::flag(std::string_view name) {
 }
 
 std::optional<std::int64_t> Fields::number(std::string_view name) {
-    const Node *value = any(name);
+    const TreeNode *value = any(name);
     if (value == nullptr) return std::nullopt;
     return numberIn(*value, pathOf(name));
 }
 
 std::optional<Fields> Fields::map(std::string_view name) {
-    const Node *value = any(name);
-    if (value == nullptr || !hasType(*value, pathOf(name), Node::Type::Map, "a map"))
+    const TreeNode *value = any(name);
+    if (value == nullptr || !hasType(*value, pathOf(name), TreeNode::Type::Map, "a map"))
         return std::nullopt;
     return Fields(*value, pathOf(name), *report_);
 }
 
-const Node *Fields::list(std::string_view name) {
-    const Node *value = any(name);
-    if (value == nullptr || !hasType(*value, pathOf(name), Node::Type::List, "a list"))
+const TreeNode *Fields::list(std::string_view name) {
+    const TreeNode *value = any(name);
+    if (value == nullptr || !hasType(*value, pathOf(name), TreeNode::Type::List, "a list"))
         return nullptr;
     return value;
 }
 
 std::vector<std::pair<std::string, Place>> Fields::texts(std::string_view name) {
     std::vector<std::pair<std::string, Place>> result;
-    const Node *items = list(name);
+    const TreeNode *items = list(name);
     if (items == nullptr) return result;
     for (std::size_t i = 0; i < items->items.size(); ++i) {
-        const Node &item = *items->items[i];
-        if (hasType(item, fmt::format("{}[{}]", pathOf(name), i), Node::Type::Text, "text"))
+        const TreeNode &item = *items->items[i];
+        if (hasType(item, fmt::format("{}[{}]", pathOf(name), i), TreeNode::Type::Text, "text"))
             result.emplace_back(item.text, item.place);
     }
     return result;
@@ -108,10 +108,10 @@ std::vector<std::pair<std::string, Place>> Fields::texts(std::string_view name) 
 
 std::vector<std::pair<std::int64_t, Place>> Fields::numbers(std::string_view name) {
     std::vector<std::pair<std::int64_t, Place>> result;
-    const Node *items = list(name);
+    const TreeNode *items = list(name);
     if (items == nullptr) return result;
     for (std::size_t i = 0; i < items->items.size(); ++i) {
-        const Node &item = *items->items[i];
+        const TreeNode &item = *items->items[i];
         if (const auto value = numberIn(item, fmt::format("{}[{}]", pathOf(name), i)))
             result.emplace_back(*value, item.place);
     }
@@ -119,7 +119,7 @@ std::vector<std::pair<std::int64_t, Place>> Fields::numbers(std::string_view nam
 }
 
 Place Fields::place(std::string_view name) const {
-    const Node *value = node_->find(name);
+    const TreeNode *value = node_->find(name);
     return value == nullptr ? node_->place : value->place;
 }
 
@@ -129,9 +129,9 @@ std::string Fields::pathOf(std::string_view name) const {
 
 void Fields::finish() {
     std::map<std::string_view, Place> seen;
-    for (const Node::Entry &entry : node_->entries) {
-        const Node &key = *entry.key;
-        if (key.type != Node::Type::Text) {
+    for (const TreeNode::Entry &entry : node_->entries) {
+        const TreeNode &key = *entry.key;
+        if (key.type != TreeNode::Type::Text) {
             report_->error(key.place,
                            fmt::format("a field's name must be text, not {}", typeName(key.type)));
             continue;
@@ -149,13 +149,13 @@ bool Fields::isKnown(std::string_view name) const {
     return std::find(known_.begin(), known_.end(), name) != known_.end();
 }
 
-std::string Fields::nameOf(const Node &key) const {
+std::string Fields::nameOf(const TreeNode &key) const {
     const bool show = !hideUnknown_ || isKnown(key.text) || closest(key.text, known_);
     const std::string name = show ? "field " + quote(key.text) : "field";
     return path_.empty() ? name : fmt::format("{} of {}", name, path_);
 }
 
-void Fields::reportUnknown(const Node &key) {
+void Fields::reportUnknown(const TreeNode &key) {
     std::string message = "unknown " + nameOf(key);
     // `slot:1` is one word to YAML.
     const std::string beforeColon = key.text.substr(0, key.text.find(':'));
@@ -166,16 +166,16 @@ void Fields::reportUnknown(const Node &key) {
     report_->error(key.place, std::move(message));
 }
 
-void Fields::wrongType(const Node &node, const std::string &path, std::string_view wanted) {
+void Fields::wrongType(const TreeNode &node, const std::string &path, std::string_view wanted) {
     // The text is shown for words that were to be a number or the like, never for blocks: a
     // passphrase might stand there by mistake.
-    const bool show = node.type == Node::Type::Text && !node.dropped && wanted != "a map" &&
+    const bool show = node.type == TreeNode::Type::Text && !node.dropped && wanted != "a map" &&
                       wanted != "a list" && wanted != "text";
     report_->error(node.place, fmt::format("{} must be {}, not {}", path, wanted,
                                            show ? quote(node.text) : typeName(node.type)));
 }
 
-bool Fields::hasType(const Node &node, const std::string &path, Node::Type type,
+bool Fields::hasType(const TreeNode &node, const std::string &path, TreeNode::Type type,
                      std::string_view wanted) {
     if (node.type != type) {
         wrongType(node, path, wanted);
@@ -188,16 +188,16 @@ bool Fields::hasType(const Node &node, const std::string &path, Node::Type type,
     return false;
 }
 
-std::optional<std::int64_t> Fields::numberIn(const Node &node, const std::string &path) {
+std::optional<std::int64_t> Fields::numberIn(const TreeNode &node, const std::string &path) {
     constexpr std::string_view wanted = "a whole number";
-    if (!hasType(node, path, Node::Type::Text, wanted)) return std::nullopt;
+    if (!hasType(node, path, TreeNode::Type::Text, wanted)) return std::nullopt;
     const auto value = node.plain ? parseNumber(node.text) : std::nullopt;
     if (!value) wrongType(node, path, wanted);
     return value;
 }
 
 void Fields::wrongChoice(std::string_view name, const std::vector<std::string> &choices) {
-    const Node *value = node_->find(name);
+    const TreeNode *value = node_->find(name);
     wrongType(*value, pathOf(name), listed(choices, "or"));
 }
 

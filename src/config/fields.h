@@ -22,17 +22,17 @@ namespace volumecrypt::config {
 class Fields {
   public:
     // `node` is a map; `path` names it in messages ("encryption.keys[1]"), empty for the document.
-    Fields(const Node &node, std::string path, Report &report);
+    Fields(const TreeNode &node, std::string path, Report &report);
 
-    const Node *any(std::string_view name);
+    const TreeNode *any(std::string_view name);
     // Text and plain numbers or words alike, as Talos takes them.
     std::optional<std::string> text(std::string_view name);
     // The same without the copy: for secrets.
-    const Node *textNode(std::string_view name);
+    const TreeNode *textNode(std::string_view name);
     std::optional<bool> flag(std::string_view name);
     std::optional<std::int64_t> number(std::string_view name);
     std::optional<Fields> map(std::string_view name);
-    const Node *list(std::string_view name);
+    const TreeNode *list(std::string_view name);
     // The texts of a list; an item that is none is reported and left out.
     std::vector<std::pair<std::string, Place>> texts(std::string_view name);
     std::vector<std::pair<std::int64_t, Place>> numbers(std::string_view name);
@@ -42,7 +42,7 @@ class Fields {
                                 std::initializer_list<std::pair<std::string_view, Value>> choices);
 
     [[nodiscard]] Report &report() const { return *report_; }
-    [[nodiscard]] const Node &node() const { return *node_; }
+    [[nodiscard]] const TreeNode &node() const { return *node_; }
     // Of the field's value; of the map when there is none.
     [[nodiscard]] Place place(std::string_view name) const;
     [[nodiscard]] Place place() const { return node_->place; }
@@ -58,15 +58,15 @@ class Fields {
   private:
     [[nodiscard]] bool isKnown(std::string_view name) const;
     // field "slot" of encryption.keys[0]
-    [[nodiscard]] std::string nameOf(const Node &key) const;
-    void reportUnknown(const Node &key);
-    void wrongType(const Node &node, const std::string &path, std::string_view wanted);
-    bool hasType(const Node &node, const std::string &path, Node::Type type,
+    [[nodiscard]] std::string nameOf(const TreeNode &key) const;
+    void reportUnknown(const TreeNode &key);
+    void wrongType(const TreeNode &node, const std::string &path, std::string_view wanted);
+    bool hasType(const TreeNode &node, const std::string &path, TreeNode::Type type,
                  std::string_view wanted);
-    std::optional<std::int64_t> numberIn(const Node &node, const std::string &path);
+    std::optional<std::int64_t> numberIn(const TreeNode &node, const std::string &path);
     void wrongChoice(std::string_view name, const std::vector<std::string> &choices);
 
-    const Node *node_;
+    const TreeNode *node_;
     std::string path_;
     Report *report_;
     std::vector<std::string_view> known_;

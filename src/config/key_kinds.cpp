@@ -38,7 +38,7 @@ model::SignedPolicy readSignedPolicy(Fields &fields) {
     policy.pcrs = {kKernelPcr};
     if (fields.any("pcrs") != nullptr) {
         policy.pcrs = readPcrs(fields);
-        if (const Node *list = fields.list("pcrs"); list != nullptr && list->items.empty())
+        if (const TreeNode *list = fields.list("pcrs"); list != nullptr && list->items.empty())
             fields.report().error(list->place,
                                   fmt::format("{} must name a PCR", fields.pathOf("pcrs")));
     }
@@ -62,7 +62,7 @@ model::StaticKey readStatic(Fields &fields, std::int64_t slot) {
                      fmt::format("slot {}: static key must have key data defined", slot));
     key.passphraseFile = readPath(fields, "passphraseFile");
     // The text goes from the tree into locked memory, without a copy between.
-    if (const Node *passphrase = fields.textNode("passphrase")) {
+    if (const TreeNode *passphrase = fields.textNode("passphrase")) {
         if (passphrase->text.empty() && !passphrase->dropped)
             report.error(passphrase->place, fmt::format("slot {}: the passphrase is empty", slot));
         else if (!passphrase->text.empty())

@@ -60,7 +60,7 @@ std::string_view onlyKind(Fields &key, std::int64_t slot) {
     std::string_view kind;
     for (const std::string_view candidate : kKinds) {
         if (key.any(candidate) == nullptr) continue;
-        given.push_back(std::string(candidate));
+        given.emplace_back(candidate);
         kind = candidate;
     }
     if (given.size() == 1) return kind;
@@ -99,14 +99,14 @@ std::optional<model::KeySpec> readKey(Fields &key, std::set<std::int64_t> &slots
 
 }  // namespace
 
-std::vector<model::KeySpec> readKeys(const Node &list, const std::string &path, Report &report,
+std::vector<model::KeySpec> readKeys(const TreeNode &list, const std::string &path, Report &report,
                                      Draft &draft) {
     std::vector<model::KeySpec> keys;
     std::set<std::int64_t> slots;
     for (std::size_t i = 0; i < list.items.size(); ++i) {
-        const Node &item = *list.items[i];
+        const TreeNode &item = *list.items[i];
         const std::string itemPath = fmt::format("{}[{}]", path, i);
-        if (item.type != Node::Type::Map) {
+        if (item.type != TreeNode::Type::Map) {
             report.error(item.place,
                          fmt::format("{} must be a map, not {}", itemPath, typeName(item.type)));
             continue;

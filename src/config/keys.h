@@ -13,7 +13,7 @@ namespace volumecrypt::config {
 
 // The valid ones of `list`, in slot order; `path` names the list in messages. Notes in the draft
 // which are locked to STATE.
-std::vector<model::KeySpec> readKeys(const Node &list, const std::string &path, Report &report,
+std::vector<model::KeySpec> readKeys(const TreeNode &list, const std::string &path, Report &report,
                                      Draft &draft);
 
 }  // namespace volumecrypt::config

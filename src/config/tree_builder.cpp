@@ -18,21 +18,21 @@ bool isOneOf(std::string_view word, std::initializer_list<std::string_view> word
 }
 
 // yaml-cpp says "?" for no tag and "!" for quoted text.
-void applyTag(Node &node, const std::string &tag) {
+void applyTag(TreeNode &node, const std::string &tag) {
     const bool basic = tag.starts_with(kYamlTag);
     const std::string_view name = basic ? std::string_view(tag).substr(kYamlTag.size()) : "";
     switch (node.type) {
-        case Node::Type::Text:
+        case TreeNode::Type::Text:
             node.plain = tag == "?" || isOneOf(name, {"int", "bool", "float"});
             if (node.plain || tag == "!" || tag.empty() || name == "str") return;
             break;
-        case Node::Type::List:
+        case TreeNode::Type::List:
             if (tag == "?" || tag == "!" || tag.empty() || name == "seq") return;
             break;
-        case Node::Type::Map:
+        case TreeNode::Type::Map:
             if (tag == "?" || tag == "!" || tag.empty() || name == "map") return;
             break;
-        case Node::Type::Null:
+        case TreeNode::Type::Null:
             return;
     }
     node.tag = tag;
@@ -51,7 +51,7 @@ void TreeBuilder::OnDocumentStart(const YAML::Mark &) {
 }
 
 void TreeBuilder::OnNull(const YAML::Mark &mark, YAML::anchor_t anchor) {
-    Node &node = newNode(mark, anchor, Node::Type::Null);
+    TreeNode &node = newNode(mark, anchor, TreeNode::Type::Null);
     // The mark of a value that is not there is that of whatever comes next.
     if (!open_.empty() && open_.back().key != nullptr) node.place = open_.back().key->place;
     place(node);
@@ -61,7 +61,7 @@ void TreeBuilder::OnAlias(const YAML::Mark &mark, YAML::anchor_t anchor) {
     const auto found = anchors_.find(anchor);
     if (found == anchors_.end())
         throw YamlFault{placeOf(mark), "the referenced anchor is not defined"};
-    const Node &node = *found->second;
+    const TreeNode &node = *found->second;
     const bool unfinished = std::any_of(open_.begin(), open_.end(),
                                         [&](const Frame &frame) { return frame.node == &node; });
     if (unfinished) throw YamlFault{placeOf(mark), "an alias stands inside its own anchor"};
@@ -72,7 +72,7 @@ void TreeBuilder::OnAlias(const YAML::Mark &mark, YAML::anchor_t anchor) {
 void TreeBuilder::OnScalar(const YAML::Mark &mark, const std::string &tag, YAML::anchor_t anchor,
                            const std::string &value) {
     refuseTab(mark);
-    Node &node = newNode(mark, anchor, Node::Type::Text);
+    TreeNode &node = newNode(mark, anchor, TreeNode::Type::Text);
     applyTag(node, tag);
     if (isPassphraseValue()) {
         if (!passphrase_) passphrase_ = node.place;
@@ -85,7 +85,7 @@ void TreeBuilder::OnScalar(const YAML::Mark &mark, const std::string &tag, YAML:
 void TreeBuilder::OnSequenceStart(const YAML::Mark &mark, const std::string &tag,
                                   YAML::anchor_t anchor, YAML::EmitterStyle::value) {
     refuseTab(mark);
-    Node &node = newNode(mark, anchor, Node::Type::List);
+    TreeNode &node = newNode(mark, anchor, TreeNode::Type::List);
     applyTag(node, tag);
     open(node);
 }
@@ -97,7 +97,7 @@ void TreeBuilder::OnSequenceEnd() {
 void TreeBuilder::OnMapStart(const YAML::Mark &mark, const std::string &tag, YAML::anchor_t anchor,
                              YAML::EmitterStyle::value) {
     refuseTab(mark);
-    Node &node = newNode(mark, anchor, Node::Type::Map);
+    TreeNode &node = newNode(mark, anchor, TreeNode::Type::Map);
     applyTag(node, tag);
     open(node);
 }
@@ -107,10 +107,10 @@ void TreeBuilder::OnMapEnd() {
     close();
 }
 
-Node &TreeBuilder::newNode(const YAML::Mark &mark, YAML::anchor_t anchor, Node::Type type) {
+TreeNode &TreeBuilder::newNode(const YAML::Mark &mark, YAML::anchor_t anchor, TreeNode::Type type) {
     if (document_->nodes.size() >= kMostNodes)
         throw YamlFault{placeOf(mark), "the document is too large"};
-    Node &node = document_->nodes.emplace_back();
+    TreeNode &node = document_->nodes.emplace_back();
     node.type = type;
     node.place = placeOf(mark);
     if (anchor != YAML::NullAnchor) anchors_[anchor] = &node;
@@ -118,14 +118,14 @@ Node &TreeBuilder::newNode(const YAML::Mark &mark, YAML::anchor_t anchor, Node::
 }
 
 // Puts a finished node where the parser is.
-void TreeBuilder::place(const Node &node) {
+void TreeBuilder::place(const TreeNode &node) {
     if (open_.empty()) {
         document_->root = &node;
         return;
     }
     Frame &frame = open_.back();
     count(*frame.node, node, node.place);
-    if (frame.node->type == Node::Type::List) {
+    if (frame.node->type == TreeNode::Type::List) {
         frame.node->items.push_back(&node);
     } else if (frame.key == nullptr) {
         frame.key = &node;
@@ -135,49 +135,50 @@ void TreeBuilder::place(const Node &node) {
     }
 }
 
-void TreeBuilder::open(Node &node) {
+void TreeBuilder::open(TreeNode &node) {
     if (open_.size() >= kDeepestNesting)
         throw YamlFault{node.place, "the document is nested too deeply"};
     open_.push_back({&node, nullptr});
 }
 
 void TreeBuilder::close() {
-    const Node &node = *open_.back().node;
+    const TreeNode &node = *open_.back().node;
     open_.pop_back();
     place(node);
 }
 
 // Aliases of aliases could multiply a few lines to billions of nodes.
-void TreeBuilder::count(Node &parent, const Node &child, const Place &at) {
+void TreeBuilder::count(TreeNode &parent, const TreeNode &child, const Place &at) {
     parent.weight += child.weight;
     if (parent.weight > kMostNodes) throw YamlFault{at, "the document is too large"};
 }
 
 // `<<: *defaults`: the entries of another map (or of a list of maps, the first of which wins) that
 // this map does not have itself.
-void TreeBuilder::merge(Node &map) {
-    const auto isMerge = [](const Node::Entry &entry) {
-        return entry.key->type == Node::Type::Text && entry.key->plain && entry.key->text == "<<";
+void TreeBuilder::merge(TreeNode &map) {
+    const auto isMerge = [](const TreeNode::Entry &entry) {
+        return entry.key->type == TreeNode::Type::Text && entry.key->plain &&
+               entry.key->text == "<<";
     };
     if (std::none_of(map.entries.begin(), map.entries.end(), isMerge)) return;
     std::set<std::string_view> known;
-    std::vector<Node::Entry> kept;
-    std::vector<const Node *> sources;
-    for (const Node::Entry &entry : map.entries) {
+    std::vector<TreeNode::Entry> kept;
+    std::vector<const TreeNode *> sources;
+    for (const TreeNode::Entry &entry : map.entries) {
         if (!isMerge(entry)) {
             kept.push_back(entry);
-            if (entry.key->type == Node::Type::Text) known.insert(entry.key->text);
-        } else if (entry.value->type == Node::Type::List) {
+            if (entry.key->type == TreeNode::Type::Text) known.insert(entry.key->text);
+        } else if (entry.value->type == TreeNode::Type::List) {
             sources.insert(sources.end(), entry.value->items.begin(), entry.value->items.end());
         } else {
             sources.push_back(entry.value);
         }
     }
-    for (const Node *source : sources) {
-        if (source->type != Node::Type::Map)
+    for (const TreeNode *source : sources) {
+        if (source->type != TreeNode::Type::Map)
             throw YamlFault{map.place, "\"<<\" needs a map, or a list of maps"};
-        for (const Node::Entry &entry : source->entries)
-            if (entry.key->type != Node::Type::Text || known.insert(entry.key->text).second)
+        for (const TreeNode::Entry &entry : source->entries)
+            if (entry.key->type != TreeNode::Type::Text || known.insert(entry.key->text).second)
                 kept.push_back(entry);
     }
     map.entries = std::move(kept);
@@ -197,7 +198,7 @@ void TreeBuilder::refuseTab(const YAML::Mark &mark) const {
 
 bool TreeBuilder::isPassphraseValue() const {
     return !open_.empty() && open_.back().key != nullptr &&
-           open_.back().key->type == Node::Type::Text && open_.back().key->text == "passphrase";
+           open_.back().key->type == TreeNode::Type::Text && open_.back().key->text == "passphrase";
 }
 
 }  // namespace volumecrypt::config

@@ -47,16 +47,16 @@ class TreeBuilder : public YAML::EventHandler {
 
   private:
     struct Frame {
-        Node *node = nullptr;
-        const Node *key = nullptr;  // of a map: read, its value still to come
+        TreeNode *node = nullptr;
+        const TreeNode *key = nullptr;  // of a map: read, its value still to come
     };
 
-    Node &newNode(const YAML::Mark &mark, YAML::anchor_t anchor, Node::Type type);
-    void place(const Node &node);
-    void open(Node &node);
+    TreeNode &newNode(const YAML::Mark &mark, YAML::anchor_t anchor, TreeNode::Type type);
+    void place(const TreeNode &node);
+    void open(TreeNode &node);
     void close();
-    void count(Node &parent, const Node &child, const Place &at);
-    void merge(Node &map);
+    void count(TreeNode &parent, const TreeNode &child, const Place &at);
+    void merge(TreeNode &map);
     void refuseTab(const YAML::Mark &mark) const;
     [[nodiscard]] bool isPassphraseValue() const;
 
@@ -64,7 +64,7 @@ class TreeBuilder : public YAML::EventHandler {
     Secrets secrets_;
     std::optional<Document> document_;
     std::vector<Frame> open_;
-    std::map<YAML::anchor_t, Node *> anchors_;
+    std::map<YAML::anchor_t, TreeNode *> anchors_;
     std::optional<Place> passphrase_;
 };
 

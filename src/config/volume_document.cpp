@@ -33,9 +33,9 @@ std::optional<std::string_view> knownKind(std::string_view text) {
     return std::nullopt;
 }
 
-void reportSkipped(const Node &root, const Node *kind, Report &report) {
+void reportSkipped(const TreeNode &root, const TreeNode *kind, Report &report) {
     if (kind == nullptr) {
-        const Node *machine = root.find("machine");
+        const TreeNode *machine = root.find("machine");
         const bool legacy = machine != nullptr && machine->find("systemDiskEncryption") != nullptr;
         report.warning(root.place,
                        legacy ? "a document without kind is skipped, and its "
@@ -103,12 +103,12 @@ model::VolumeId placeholderId(std::string_view kind) {
     return *model::VolumeId::named(volumeKind, "x");
 }
 
-bool isGiven(const Node *node) {
-    return node != nullptr && !(node->type == Node::Type::Map && node->entries.empty());
+bool isGiven(const TreeNode *node) {
+    return node != nullptr && !(node->type == TreeNode::Type::Map && node->entries.empty());
 }
 
 void readProvisioning(Fields &fields, VolumeKind kind) {
-    const Node *provisioning = fields.any("provisioning");
+    const TreeNode *provisioning = fields.any("provisioning");
     if (provisioning == nullptr || !fields.map("provisioning") || !isGiven(provisioning)) return;
     if (kind == VolumeKind::State)
         fields.report().error(provisioning->place,
@@ -140,7 +140,7 @@ void readVolumeType(Fields &fields) {
                     fmt::format("{} spec is invalid for volumeType directory", name));
         return;
     }
-    const Node *provisioning = fields.any("provisioning");
+    const TreeNode *provisioning = fields.any("provisioning");
     if (provisioning == nullptr) return;
     for (const std::string_view name : {"minSize", "maxSize", "grow"})
         if (provisioning->find(name) != nullptr) {
@@ -164,16 +164,16 @@ void readVolume(Fields &fields, std::string_view kind, Draft &draft) {
 }  // namespace
 
 void readDocument(const Document &document, Report &report, std::vector<Draft> &drafts) {
-    const Node *root = document.root;
-    if (root == nullptr || root->type == Node::Type::Null) return;
+    const TreeNode *root = document.root;
+    if (root == nullptr || root->type == TreeNode::Type::Null) return;
     report.setVolume({});
-    if (root->type != Node::Type::Map) {
+    if (root->type != TreeNode::Type::Map) {
         report.error(root->place,
                      fmt::format("a document must be a map, not {}", typeName(root->type)));
         return;
     }
-    const Node *kindNode = root->find("kind");
-    const bool hasKind = kindNode != nullptr && kindNode->type == Node::Type::Text;
+    const TreeNode *kindNode = root->find("kind");
+    const bool hasKind = kindNode != nullptr && kindNode->type == TreeNode::Type::Text;
     const auto kind = hasKind ? knownKind(kindNode->text) : std::nullopt;
     if (!kind) {
         reportSkipped(*root, hasKind ? kindNode : nullptr, report);
@@ -184,7 +184,7 @@ void readDocument(const Document &document, Report &report, std::vector<Draft> &
     fields.any("kind");
     const auto id = readId(fields, *kind);
     if (id) report.setVolume(id->text());
-    const Node *name = root->find("name");
+    const TreeNode *name = root->find("name");
     const bool unsupported =
         !id && *kind == kSystemVolume && name != nullptr && name->text == "IMAGECACHE";
     if (!checkApiVersion(fields) || unsupported) {

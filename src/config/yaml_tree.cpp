@@ -8,26 +8,26 @@
 
 namespace volumecrypt::config {
 
-Node::~Node() {
+TreeNode::~TreeNode() {
     ::explicit_bzero(text.data(), text.size());
 }
 
-const Node *Node::find(std::string_view key) const {
+const TreeNode *TreeNode::find(std::string_view key) const {
     const auto found = std::find_if(entries.begin(), entries.end(), [key](const Entry &entry) {
         return entry.key->type == Type::Text && entry.key->text == key;
     });
     return found == entries.end() ? nullptr : found->value;
 }
 
-std::string_view typeName(Node::Type type) {
+std::string_view typeName(TreeNode::Type type) {
     switch (type) {
-        case Node::Type::Map:
+        case TreeNode::Type::Map:
             return "a map";
-        case Node::Type::List:
+        case TreeNode::Type::List:
             return "a list";
-        case Node::Type::Text:
+        case TreeNode::Type::Text:
             return "text";
-        case Node::Type::Null:
+        case TreeNode::Type::Null:
             break;
     }
     return "nothing";

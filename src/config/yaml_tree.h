@@ -17,11 +17,11 @@ struct Place {
     unsigned column = 0;
 };
 
-struct Node {
+struct TreeNode {
     enum class Type { Null, Text, List, Map };
     struct Entry {
-        const Node *key = nullptr;
-        const Node *value = nullptr;
+        const TreeNode *key = nullptr;
+        const TreeNode *value = nullptr;
     };
 
     Type type = Type::Null;
@@ -30,27 +30,27 @@ struct Node {
     bool plain = false;    // text without quotes: may stand for a number or a boolean
     std::string text;      // wiped at the end: it may be a passphrase
     bool dropped = false;  // there was text, which was not kept (Secrets::Drop)
-    std::vector<const Node *> items;
+    std::vector<const TreeNode *> items;
     std::vector<Entry> entries;  // in the order of the document, doubled keys included
     std::size_t weight = 1;      // nodes below, aliases counted in full
 
-    Node() = default;
-    Node(const Node &) = delete;
-    Node &operator=(const Node &) = delete;
-    Node(Node &&) = delete;
-    Node &operator=(Node &&) = delete;
-    ~Node();
+    TreeNode() = default;
+    TreeNode(const TreeNode &) = delete;
+    TreeNode &operator=(const TreeNode &) = delete;
+    TreeNode(TreeNode &&) = delete;
+    TreeNode &operator=(TreeNode &&) = delete;
+    ~TreeNode();
 
     // The value of the first entry with this key; nullptr when there is none.
-    [[nodiscard]] const Node *find(std::string_view key) const;
+    [[nodiscard]] const TreeNode *find(std::string_view key) const;
 };
 
 struct Document {
-    std::deque<Node> nodes;  // never move: the nodes point at each other
-    const Node *root = nullptr;
+    std::deque<TreeNode> nodes;  // never move: the nodes point at each other
+    const TreeNode *root = nullptr;
 };
 
 // "a map", "a list", "text", "nothing".
-std::string_view typeName(Node::Type type);
+std::string_view typeName(TreeNode::Type type);
 
 }  // namespace volumecrypt::config

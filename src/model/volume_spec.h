@@ -68,6 +68,7 @@ struct VolumeSpec {
     std::string metaDevice;  // STATE only; empty elsewhere
     std::optional<MountSpec> mount;
     bool required = false;  // its failure fails the boot, as with fstab
+    // How long a boot waits for the device; 0: for ever, absent: systemd's default.
     std::optional<std::chrono::seconds> deviceTimeout;
     FilesystemSpec filesystem;
     std::optional<EncryptionSpec> encryption;  // absent: a plain volume

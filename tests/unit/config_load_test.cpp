@@ -23,7 +23,7 @@ const std::string kSecretKey = "encryption:\n  keys:\n    - static:\n        pas
 class ConfigLoad : public testing::Test {
   protected:
     std::string write(const std::string &name, const std::string &text, unsigned mode = 0600) {
-        const std::string path = directory_.path() + "/" + name;
+        std::string path = directory_.path() + "/" + name;
         EXPECT_TRUE(base::writeFileAtomically(path, text, mode));
         return path;
     }

@@ -2,6 +2,8 @@
 // YAML itself: syntax errors with their position, encodings, aliases, and bounds on hostile files.
 #include <chrono>
 
+#include <fmt/format.h>
+
 #include "config_case.h"
 
 namespace volumecrypt::config::test {
@@ -132,12 +134,17 @@ INSTANTIATE_TEST_SUITE_P(Aliases, ConfigYaml, testing::ValuesIn(kAliases), caseN
 // Each doubles what is below: 2^40 nodes in 40 lines.
 std::string laughs() {
     std::string text = "a0: &a0 [x, x]\n";
-    for (int i = 1; i <= 40; ++i) {
-        const std::string last = "*a" + std::to_string(i - 1);
-        text += "a" + std::to_string(i) + ": &a" + std::to_string(i) + " [" + last + ", " + last +
-                "]\n";
-    }
+    for (int i = 1; i <= 40; ++i) text += fmt::format("a{0}: &a{0} [*a{1}, *a{1}]\n", i, i - 1);
     return text;
+}
+
+std::vector<std::string> linesOfManyProblems() {
+    std::vector<std::string> lines;
+    lines.reserve(1000);
+    for (int i = 0; i < 999; ++i)
+        lines.push_back(fmt::format("{}:1: a document must be a map, not text", 2 * i + 1));
+    lines.emplace_back("1999:1: too many problems: the rest of the file was not read");
+    return lines;
 }
 
 // yaml-cpp takes each bracket of a flow for a map and a list.
@@ -151,14 +158,7 @@ const std::vector<Case> kBounds{
     {"DeepBlocks", repeated("- ", 500'000), {"1:65: the document is nested too deeply"}},
     {"ManyNodes", "[" + repeated("a,", 60'000) + "]", {"1:100000: the document is too large"}},
     {"BillionLaughs", laughs(), {"14:6: the document is too large"}},
-    {"ManyProblems", repeated("x\n---\n", 2'000),
-     [] {
-         std::vector<std::string> lines;
-         for (int i = 0; i < 999; ++i)
-             lines.push_back(std::to_string(2 * i + 1) + ":1: a document must be a map, not text");
-         lines.push_back("1999:1: too many problems: the rest of the file was not read");
-         return lines;
-     }()},
+    {"ManyProblems", repeated("x\n---\n", 2'000), linesOfManyProblems()},
 };
 INSTANTIATE_TEST_SUITE_P(Bounds, ConfigYaml, testing::ValuesIn(kBounds), caseName);
 
