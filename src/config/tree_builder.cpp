@@ -44,7 +44,12 @@ Place placeOf(const YAML::Mark &mark) {
     return {static_cast<unsigned>(mark.line) + 1, static_cast<unsigned>(mark.column) + 1};
 }
 
-void TreeBuilder::OnDocumentStart(const YAML::Mark &) {
+void TreeBuilder::OnDocumentStart(const YAML::Mark &mark) {
+    // At a "," or a bracket out of place yaml-cpp stands still and delivers empty documents for
+    // ever.
+    if (lastStart_ && mark.pos <= *lastStart_)
+        throw YamlFault{placeOf(mark), "YAML: unexpected character"};
+    lastStart_ = mark.pos;
     open_.clear();
     anchors_.clear();
     document_.emplace();

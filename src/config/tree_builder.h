@@ -63,6 +63,7 @@ class TreeBuilder : public YAML::EventHandler {
     std::string_view text_;
     Secrets secrets_;
     std::optional<Document> document_;
+    std::optional<int> lastStart_;  // of the document, as an offset
     std::vector<Frame> open_;
     std::map<YAML::anchor_t, TreeNode *> anchors_;
     std::optional<Place> passphrase_;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // YAML itself: syntax errors with their position, encodings, aliases, and bounds on hostile files.
-#include <chrono>
+#include <ctime>
 
 #include <fmt/format.h>
 
@@ -49,6 +49,9 @@ const std::vector<Case> kSyntax{
     {"UnknownAnchor",
      userVolume("mount: *other\n"),
      {"4:8: YAML: the referenced anchor is not defined"}},
+    // yaml-cpp would deliver empty documents for ever.
+    {"CommaOutOfPlace", ",a\n", {"1:1: YAML: unexpected character"}},
+    {"CommaAfterADocument", userVolume("---\n---\n, b\n"), {"6:1: YAML: unexpected character"}},
     {"DocumentsBeforeAFaultAreRead",
      userVolume("color: red\n---\nx: [\n"),
      {"4:1: unknown field \"color\"", "7:1: YAML: end of sequence flow not found"}},
@@ -190,9 +193,10 @@ TEST(ConfigYamlTime, IsBoundedForAMebibyteOfAnything) {
                                     "\\",
                                     "|\n",
                                     "<<: {}\n"}) {
-        const auto start = std::chrono::steady_clock::now();
+        // Of this process: others may keep the machine busy.
+        const std::clock_t start = std::clock();
         parseText(repeated(piece, (std::size_t{1} << 20) / piece.size()));
-        EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(20)) << piece;
+        EXPECT_LT((std::clock() - start) / CLOCKS_PER_SEC, 20) << piece;
     }
 }
 
