@@ -25,9 +25,10 @@ struct SlotView {
     std::string areaCipher;        // aes-xts-plain64
     std::uint64_t areaOffset = 0;  // bytes from the start of the device
     std::uint64_t areaSize = 0;
-    unsigned keyBits = 0;
-    bool unbound = false;  // holds a key that belongs to no segment
-    std::string json;      // canonical (sorted keys, no spaces); what the record's check covers
+    unsigned areaKeyBits = 0;  // of the key that encrypts the area
+    unsigned keyBits = 0;      // of the key in the slot
+    bool unbound = false;      // holds a key that belongs to no segment
+    std::string json;          // canonical (sorted keys, no spaces); what the record's check covers
 };
 
 struct TokenView {
@@ -46,6 +47,14 @@ struct SegmentView {
     bool integrity = false;
 };
 
+// What a volume key is recognised by.
+struct DigestView {
+    std::string type;  // pbkdf2
+    std::uint64_t iterations = 0;
+    std::vector<unsigned> slots;
+    bool coversData = false;  // belongs to a segment
+};
+
 struct HeaderView {
     unsigned version = 0;
     std::string uuid;
@@ -56,6 +65,7 @@ struct HeaderView {
     std::map<unsigned, SlotView> slots;
     std::map<unsigned, TokenView> tokens;
     std::vector<SegmentView> segments;
+    std::vector<DigestView> digests;
     std::vector<std::string> requirements;
     std::vector<std::string> flags;  // persistent activation flags
 
