@@ -41,7 +41,11 @@ base::Result<NewHeader> buildHeader(const FormatParameters &parameters);
 base::Status writeHeader(int deviceFd, const model::VolumeId &id, const NewHeader &header);
 
 // The 4096-byte marker in sector 0 of an interrupted writeHeader: the ID it names. Empty when there
-// is no valid marker.
+// is no valid marker. Its bytes; the rest is zero:
+//     0  "VOLUMECRYPT-FORMATTING"
+//    32  version: 1
+//    64  ID of the volume, at most 255 bytes, closed by a zero
+//   480  SHA-256 of the bytes 0 to 479
 base::Result<std::optional<std::string>> readFormattingMarker(int deviceFd);
 
 }  // namespace volumecrypt::luks

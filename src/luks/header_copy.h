@@ -3,9 +3,11 @@
 // activated from.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "base/result.h"
+#include "base/secret_buffer.h"
 #include "base/unique_fd.h"
 #include "model/header_view.h"
 
@@ -23,6 +25,10 @@ struct HeaderCopy {
 // header (LUKS1 included, and the message says so), HeaderCorrupt when neither copy is whole, or
 // both claim the same sequence number and differ, HeaderRefused from the validation, Io.
 base::Result<HeaderCopy> copyHeader(const std::string &path);
+
+// Rewrites a damaged or older copy of the header from the current one; nothing to do is success.
+// The caller holds the volume's lock. Errors as copyHeader.
+base::Status repairHeader(const std::string &path);
 
 // design: version 2, exactly one segment of type crypt, known ciphers for data and key slots, no
 // null cipher, known KDFs (argon2id, argon2i, pbkdf2), no unknown flags or requirements, no

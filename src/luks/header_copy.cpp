@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copies a header into a memfd and lets libcryptsetup read it there, never on the device.
+#include "luks/header_copy.h"
+
+#include <cerrno>
+#include <span>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/files.h"
+#include "luks/digest.h"
+#include "luks/header_json.h"
+#include "luks/header_read.h"
+#include "luks/library.h"
+#include "luks/slot_error.h"
+
+namespace volumecrypt::luks {
+namespace {
+
+using base::ErrorCode;
+
+std::span<const std::byte> bytesOf(const std::string &text) {
+    return std::as_bytes(std::span(text));
+}
+
+base::Status copyArea(int from, int to, const model::SlotView &slot) {
+    std::string area(static_cast<std::size_t>(slot.areaSize), '\0');
+    VC_TRY(base::readExactly(from, std::as_writable_bytes(std::span(area)), slot.areaOffset));
+    return base::writeExactly(to, bytesOf(area), slot.areaOffset);
+}
+
+}  // namespace
+
+base::Status understoodAlike(crypt_device *library, const Metadata &metadata) {
+    const char *dump = nullptr;
+    const int result = ::crypt_dump_json(library, &dump, 0);
+    if (result < 0) return base::fail(libraryError("read the header's JSON", result));
+    VC_ASSIGN(const nlohmann::json document, parseHeaderJson(dump));
+    if (document != metadata.current().document ||
+        metadata.current().binary.uuid != ::crypt_get_uuid(library))
+        return base::fail(ErrorCode::HeaderCorrupt,
+                          "libcryptsetup reads another LUKS2 header than the one on the device",
+                          "Try again; if it stays so, the disk may have been tampered with.");
+    return {};
+}
+
+base::Result<DeviceHeader> readDeviceHeader(const std::string &path) {
+    DeviceHeader header;
+    VC_ASSIGN(header.device, base::openFile(path, O_RDONLY));
+    VC_ASSIGN(header.metadata, readMetadata(header.device.get()));
+    VC_ASSIGN(header.view, viewOf(header.metadata));
+    return header;
+}
+
+base::Result<HeaderCopy> makeCopy(const DeviceHeader &header, const std::set<unsigned> &slots) {
+    const Metadata &metadata = header.metadata;
+    HeaderCopy copy;
+    copy.view = header.view;
+    copy.needsRepair = metadata.needsRepair();
+    VC_ASSIGN(copy.memory, base::makeMemfd("volumecrypt-header"));
+    const int memory = copy.memory.get();
+    const std::uint64_t extent = 2 * header.view.metadataSize + header.view.keyslotsSize;
+    if (::ftruncate(memory, static_cast<off_t>(extent)) < 0)
+        return base::fail(base::errnoError("make room for a copy of the header", errno));
+    // A stale or damaged copy is left out: libcryptsetup must not choose another one than we did.
+    if (metadata.primary) VC_TRY(base::writeExactly(memory, bytesOf(metadata.primary->bytes), 0));
+    if (metadata.secondary)
+        VC_TRY(base::writeExactly(memory, bytesOf(metadata.secondary->bytes),
+                                  metadata.secondary->binary.size));
+    for (const auto &[number, slot] : header.view.slots)
+        if (slots.contains(number)) VC_TRY(copyArea(header.device.get(), memory, slot));
+
+    VC_ASSIGN(const CryptDevice library, loadHeader(memoryPath(copy.memory)));
+    VC_TRY(understoodAlike(library.get(), metadata));
+    return copy;
+}
+
+base::Result<HeaderCopy> copyHeader(const std::string &path) {
+    VC_ASSIGN(const DeviceHeader header, readDeviceHeader(path));
+    VC_TRY(validateHeader(header.view));
+    std::set<unsigned> used;
+    for (const auto &[number, slot] : header.view.slots) used.insert(number);
+    return makeCopy(header, used);
+}
+
+base::Status repairHeader(const std::string &path) {
+    VC_ASSIGN(const DeviceHeader header, readDeviceHeader(path));
+    if (!header.metadata.needsRepair()) return {};
+    VC_TRY(validateHeader(header.view));
+    VC_TRY(makeCopy(header, {}));
+    // Reading it is enough: libcryptsetup writes the other copy anew.
+    VC_ASSIGN(const CryptDevice library, loadHeader(path));
+    VC_TRY(understoodAlike(library.get(), header.metadata));
+    VC_ASSIGN(const Metadata repaired, readMetadata(header.device.get()));
+    if (repaired.needsRepair())
+        return base::fail(ErrorCode::Io, "the damaged copy of the header of " + path +
+                                             " could not be written anew");
+    return {};
+}
+
+base::Result<const model::SlotView *> findSlot(const model::HeaderView &view, unsigned slot) {
+    const auto found = view.slots.find(slot);
+    if (found == view.slots.end())
+        return failSlot(ErrorCode::NotFound, slot, slotName(slot) + " is empty");
+    return &found->second;
+}
+
+base::Result<std::string> slotDigestOf(int fd, const model::HeaderView &view, unsigned slot) {
+    VC_ASSIGN(const model::SlotView *entry, findSlot(view, slot));
+    std::string area(static_cast<std::size_t>(entry->areaSize), '\0');
+    VC_TRY(base::readExactly(fd, std::as_writable_bytes(std::span(area)), entry->areaOffset));
+    return hashOf("sha256", {entry->json, area});
+}
+
+base::Result<std::string> slotDigest(const HeaderCopy &copy, unsigned slot) {
+    return slotDigestOf(copy.memory.get(), copy.view, slot);
+}
+
+}  // namespace volumecrypt::luks

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+// Bringing a header from memory to the device, block by block, and the marker of an unfinished one.
+#include "luks/header_write.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <span>
+#include <string_view>
+
+#include <sys/types.h>
+
+#include <unistd.h>
+
+#include "base/files.h"
+#include "luks/digest.h"
+#include "luks/header_layout.h"
+#include "luks/metadata.h"
+
+namespace volumecrypt::luks {
+namespace {
+
+using base::ErrorCode;
+
+constexpr std::size_t kBlock = 4096;
+constexpr std::size_t kChunk = std::size_t{1} << 20;
+
+// The marker (header_build.h says what its fields are). All of it lies in the first 512 bytes, and
+// the rest is zero as in a binary header: a disk that writes whole sectors leaves the one or the
+// other, never a mixture.
+constexpr std::string_view kMarkerText = "VOLUMECRYPT-FORMATTING";
+constexpr std::size_t kVersionOffset = 32;
+constexpr char kVersion = 1;
+constexpr std::size_t kIdOffset = 64;
+constexpr std::size_t kIdSize = 256;
+constexpr std::size_t kChecksumOffset = 512 - kSha256Size;
+
+std::span<const std::byte> bytesOf(std::string_view text) {
+    return std::as_bytes(std::span(text.data(), text.size()));
+}
+
+base::Result<std::string> makeMarker(const std::string &id) {
+    std::string marker(kBlock, '\0');
+    if (id.empty() || id.size() >= kIdSize)
+        return base::fail(ErrorCode::Internal, "a volume ID that no marker can hold");
+    marker.replace(0, kMarkerText.size(), kMarkerText);
+    marker[kVersionOffset] = kVersion;
+    marker.replace(kIdOffset, id.size(), id);
+    VC_ASSIGN(const std::string checksum,
+              hashOf("sha256", {std::string_view(marker).substr(0, kChecksumOffset)}));
+    marker.replace(kChecksumOffset, checksum.size(), checksum);
+    return marker;
+}
+
+base::Status writeDifferent(int fd, std::string_view wanted, std::uint64_t offset) {
+    std::string present(wanted.size(), '\0');
+    VC_TRY(base::readExactly(fd, std::as_writable_bytes(std::span(present)), offset));
+    const auto differs = [&](std::size_t at) {
+        return wanted.substr(at, kBlock) != std::string_view(present).substr(at, kBlock);
+    };
+    for (std::size_t begin = 0; begin < wanted.size();) {
+        std::size_t end = begin;
+        while (end < wanted.size() && differs(end)) end += kBlock;
+        if (end > begin)
+            VC_TRY(
+                base::writeExactly(fd, bytesOf(wanted.substr(begin, end - begin)), offset + begin));
+        begin = std::max(end, begin + kBlock);
+    }
+    return {};
+}
+
+base::Status flush(int fd) {
+    if (::fsync(fd) < 0) return base::fail(base::errnoError("write the header to disk", errno));
+    return {};
+}
+
+// The bytes from `begin` to `end` of the memfd to the same place on the device, and down to the
+// disk.
+base::Status copyRange(int memory, int device, std::uint64_t begin, std::uint64_t end) {
+    std::string chunk;
+    for (std::uint64_t offset = begin; offset < end; offset += chunk.size()) {
+        chunk.resize(static_cast<std::size_t>(std::min<std::uint64_t>(kChunk, end - offset)));
+        VC_TRY(base::readExactly(memory, std::as_writable_bytes(std::span(chunk)), offset));
+        VC_TRY(writeDifferent(device, chunk, offset));
+    }
+    return flush(device);
+}
+
+}  // namespace
+
+base::Status writeHeaderUpTo(WritePoint last, int deviceFd, const model::VolumeId &id,
+                             const NewHeader &header) {
+    const int memory = header.memory.get();
+    VC_ASSIGN(const std::string marker, makeMarker(id.text()));
+    VC_TRY(writeDifferent(deviceFd, marker, 0));
+    VC_TRY(flush(deviceFd));
+    if (last == WritePoint::Marker) return {};
+    VC_TRY(copyRange(memory, deviceFd, kMetadataSize, kDataOffset));
+    if (last == WritePoint::SlotsAndSecondary) return {};
+    VC_TRY(copyRange(memory, deviceFd, kBinaryHeaderSize, kMetadataSize));
+    if (last == WritePoint::PrimaryJson) return {};
+    return copyRange(memory, deviceFd, 0, kBinaryHeaderSize);
+}
+
+base::Status writeHeader(int deviceFd, const model::VolumeId &id, const NewHeader &header) {
+    return writeHeaderUpTo(WritePoint::PrimaryBinary, deviceFd, id, header);
+}
+
+base::Result<std::optional<std::string>> readFormattingMarker(int deviceFd) {
+    std::optional<std::string> none;
+    VC_ASSIGN(const std::uint64_t size, sizeOfDevice(deviceFd));
+    if (size < kBlock) return none;
+    std::string block(kBlock, '\0');
+    VC_TRY(base::readExactly(deviceFd, std::as_writable_bytes(std::span(block)), 0));
+    if (!block.starts_with(kMarkerText)) return none;
+    const std::string_view field = std::string_view(block).substr(kIdOffset, kIdSize);
+    const std::string id(field.substr(0, field.find('\0')));
+    const auto expected = makeMarker(id);
+    if (!expected || *expected != block) return none;
+    return std::optional<std::string>(id);
+}
+
+}  // namespace volumecrypt::luks

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// crypt_set_pbkdf_type.
+#include "luks/kdf_cost.h"
+
+#include <optional>
+
+#include "luks/library.h"
+
+namespace volumecrypt::luks {
+namespace {
+
+std::optional<FixedCost> libraryCost;
+
+}  // namespace
+
+void setLibraryCost(const FixedCost &cost) {
+    libraryCost = cost;
+}
+
+base::Status applyCost(crypt_device *device, KdfCost cost) {
+    std::optional<FixedCost> fixed = libraryCost;
+    if (cost == KdfCost::Minimal) fixed = FixedCost{};
+    crypt_pbkdf_type type{};
+    if (fixed) {
+        type.type = CRYPT_KDF_ARGON2ID;
+        type.hash = "sha256";
+        type.iterations = fixed->passes;
+        type.max_memory_kb = fixed->memoryKiB;
+        type.parallel_threads = fixed->lanes;
+        type.flags = CRYPT_PBKDF_NO_BENCHMARK;
+    }
+    // Without a type: the library's default, benchmarked.
+    const int result = ::crypt_set_pbkdf_type(device, fixed ? &type : nullptr);
+    if (result < 0) return base::fail(libraryError("choose the cost of a key slot", result));
+    return {};
+}
+
+}  // namespace volumecrypt::luks

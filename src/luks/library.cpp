@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// crypt_init, crypt_load, and what their results mean.
+#include "luks/library.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <string_view>
+#include <system_error>
+
+namespace volumecrypt::luks {
+namespace {
+
+using base::ErrorCode;
+
+// libcryptsetup's state is global anyway: one process, one thread.
+std::array<char, 256> lastWords{};
+
+void forgetLastWords() noexcept {
+    lastWords.front() = '\0';
+}
+
+// Called by C code: a fixed array, so that nothing can be thrown.
+void captureLog(int level, const char *message, void * /*unused*/) noexcept {
+    if (level != CRYPT_LOG_ERROR || message == nullptr) return;
+    const std::size_t length = std::min(std::strlen(message), lastWords.size() - 1);
+    std::copy_n(message, length, lastWords.begin());
+    lastWords.at(length) = '\0';
+}
+
+std::string takeLastWords() {
+    std::string_view text(lastWords.data());
+    while (!text.empty() && (text.back() == '\n' || text.back() == '.')) text.remove_suffix(1);
+    std::string words(text);
+    forgetLastWords();
+    return words;
+}
+
+void prepareLibrary() noexcept {
+    ::crypt_set_log_callback(nullptr, captureLog, nullptr);
+    ::crypt_set_debug_level(CRYPT_DEBUG_NONE);
+    // Tokens are read and written by us; no plugin of somebody else shall be loaded for them.
+    ::crypt_token_external_disable();
+    forgetLastWords();
+}
+
+ErrorCode codeOf(int errnoValue, ErrorCode invalid) {
+    switch (errnoValue) {
+        case EPERM:
+            return ErrorCode::KeyRejected;
+        case ENOENT:
+        case ENODEV:
+        case ENXIO:
+            return ErrorCode::NotFound;
+        case EBUSY:
+        case EEXIST:
+            return ErrorCode::Busy;
+        case ENOSPC:
+            return ErrorCode::NoSpace;
+        case ENOTSUP:
+            return ErrorCode::Unsupported;
+        case ETXTBSY:  // requirements of the header that this library does not know
+            return ErrorCode::HeaderRefused;
+        case EINVAL:
+            return invalid;
+        default:
+            return ErrorCode::Io;
+    }
+}
+
+base::Result<CryptDevice> loaded(CryptDevice device, const std::string &path) {
+    const int result = ::crypt_load(device.get(), CRYPT_LUKS2, nullptr);
+    if (result < 0)
+        return base::fail(
+            libraryError("read the LUKS2 header of " + path, result, ErrorCode::HeaderCorrupt));
+    return device;
+}
+
+}  // namespace
+
+base::Result<CryptDevice> openDevice(const std::string &path) {
+    prepareLibrary();
+    crypt_device *raw = nullptr;
+    const int result = ::crypt_init(&raw, path.c_str());
+    if (result < 0) return base::fail(libraryError("open " + path, result));
+    return CryptDevice(raw);
+}
+
+base::Result<CryptDevice> loadHeader(const std::string &path) {
+    VC_ASSIGN(CryptDevice device, openDevice(path));
+    return loaded(std::move(device), path);
+}
+
+base::Result<CryptDevice> loadDetachedHeader(const std::string &headerPath,
+                                             const std::string &dataPath) {
+    prepareLibrary();
+    crypt_device *raw = nullptr;
+    const int result = ::crypt_init_data_device(&raw, headerPath.c_str(), dataPath.c_str());
+    if (result < 0) return base::fail(libraryError("open " + dataPath, result));
+    return loaded(CryptDevice(raw), dataPath);
+}
+
+base::Error libraryError(const std::string &what, int result, ErrorCode invalid) {
+    base::Error error;
+    error.code = codeOf(-result, invalid);
+    error.message = what + ": " + std::generic_category().message(-result);
+    const std::string words = takeLastWords();
+    if (!words.empty()) error.message += " (libcryptsetup: " + words + ")";
+    return error;
+}
+
+std::string memoryPath(const base::UniqueFd &memory) {
+    return "/proc/self/fd/" + std::to_string(memory.get());
+}
+
+}  // namespace volumecrypt::luks

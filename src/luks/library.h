@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// The way into libcryptsetup: handles, captured log texts, and the one translation of its results.
+#pragma once
+
+#include <string>
+
+#include <libcryptsetup.h>
+
+#include "base/c_handle.h"
+#include "base/result.h"
+#include "base/unique_fd.h"
+
+namespace volumecrypt::luks {
+
+// One per operation, never kept: it holds a header as it was when it was read.
+using CryptDevice = base::CHandle<crypt_device, crypt_free>;
+
+// Without reading anything. Io, NotFound.
+base::Result<CryptDevice> openDevice(const std::string &path);
+
+// Opens and reads the header; a damaged copy of the header is repaired from the whole one.
+// HeaderCorrupt when libcryptsetup finds no valid header, Io.
+base::Result<CryptDevice> loadHeader(const std::string &path);
+
+// The header of `headerPath` for the data on `dataPath`.
+base::Result<CryptDevice> loadDetachedHeader(const std::string &headerPath,
+                                             const std::string &dataPath);
+
+// The Error of a negative result: WHAT, the text of the errno, libcryptsetup's last words.
+// `invalid` is what EINVAL stands for in this call.
+base::Error libraryError(const std::string &what, int result,
+                         base::ErrorCode invalid = base::ErrorCode::Io);
+
+// A path by which libcryptsetup can open a memfd, as long as the descriptor lives.
+std::string memoryPath(const base::UniqueFd &memory);
+
+}  // namespace volumecrypt::luks
