@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <limits>
 
-#include <poll.h>
 #include <systemd/sd-bus.h>
 
 #include "cli/client_impl.h"
@@ -58,6 +57,7 @@ Properties Client::Impl::propertiesOf(const std::string &path, const char *inter
     Properties properties;
     proxy->callMethod("GetAll")
         .onInterface(kProperties)
+        .withTimeout(kReadTimeout)
         .withArguments(std::string(interface))
         .storeResultsTo(properties);
     return properties;
@@ -68,19 +68,16 @@ void Client::Impl::handleArrived() {
     }
 }
 
-void Client::Impl::turn(std::chrono::milliseconds limit) {
+void Client::Impl::turn(const Interruptible &signals, std::chrono::milliseconds limit) {
     handleArrived();
     const auto data = connection->getEventLoopPollData();
     const int wanted = data.getPollTimeout();
     const int most = static_cast<int>(limit.count());
-    pollfd waiting{.fd = data.fd, .events = data.events, .revents = 0};
-    (void)::poll(&waiting, 1, wanted < 0 ? most : std::min(wanted, most));
+    signals.wait(data.fd, data.events, wanted < 0 ? most : std::min(wanted, most));
 }
 
 void Client::Impl::prepare(bool interactive) {
     if (interactive) allowInteraction(*connection);
-    // A key derivation, a KMS or a person at a polkit prompt may take long; whoever waits can
-    // interrupt.
     connection->setMethodCallTimeout(std::numeric_limits<std::uint64_t>::max());
     const std::string rule = std::string("type='signal',sender='") + kService + "',interface='" +
                              kJobInterface + "',member='Finished'";
@@ -130,6 +127,7 @@ Result<std::vector<VolumeInfo>> Client::volumes() {
         sdbus::createProxy(*impl_->connection, kService, kRoot)
             ->callMethod("GetManagedObjects")
             .onInterface(kObjectManager)
+            .withTimeout(kReadTimeout)
             .storeResultsTo(objects);
         std::vector<VolumeInfo> volumes;
         for (const auto &[path, interfaces] : objects) {

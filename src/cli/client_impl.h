@@ -5,6 +5,7 @@
 #include <chrono>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <job-proxy.h>
@@ -21,6 +22,9 @@ namespace volumecrypt::cli {
 
 inline constexpr const char *kService = "org.example.VolumeCrypt";
 inline constexpr const char *kRoot = "/org/example/VolumeCrypt";
+// For what the service answers from memory; a key's derivation, a KMS or a person at a polkit
+// prompt may take any time, and whoever waits for them can interrupt.
+inline constexpr std::chrono::seconds kReadTimeout{25};
 inline constexpr const char *kVolumeInterface =
     org::example::VolumeCrypt::Volume_proxy::INTERFACE_NAME;
 inline constexpr const char *kJobInterface = org::example::VolumeCrypt::Job_proxy::INTERFACE_NAME;
@@ -56,10 +60,11 @@ struct Client::Impl {
     // Throws as GetVolume does.
     proxies::Volume volume(const std::string &id);
     std::string pathOf(const std::string &id) { return manager().GetVolume(id); }
+    base::Result<std::optional<JobInfo>> lookAtJob(const std::string &path);
     Properties propertiesOf(const std::string &path, const char *interface);
 
     // Handles what has arrived, then waits for more: at most `limit`, less when a signal comes.
-    void turn(std::chrono::milliseconds limit);
+    void turn(const Interruptible &signals, std::chrono::milliseconds limit);
     void handleArrived();
 };
 

@@ -12,7 +12,9 @@ using base::Result;
 using base::Status;
 
 constexpr std::chrono::milliseconds kProgressEvery{500};
-constexpr std::chrono::milliseconds kWatchTurn{1000};
+// A service that restarts does not answer for a moment.
+constexpr int kMostFailures = 6;
+constexpr std::chrono::milliseconds kWatchTurn{60'000};
 
 std::string jobPath(const std::string &number) {
     return std::string(kRoot) + "/job/" + number;
@@ -137,13 +139,25 @@ Status Client::cancel(const std::string &number) {
     });
 }
 
+// The job as it is now; nothing when the service does not know it (any more). Asking also starts
+// the service again, should it have ended: it adopts running jobs.
+Result<std::optional<JobInfo>> Client::Impl::lookAtJob(const std::string &path) {
+    try {
+        return jobFrom(path, propertiesOf(path, kJobInterface));
+    } catch (const sdbus::Error &error) {
+        if (error.getName() == "org.freedesktop.DBus.Error.UnknownObject") return std::nullopt;
+        return base::fail(errorFromBus(error.getName(), error.getMessage()));
+    }
+}
+
 Result<std::string> Client::waitForJob(const std::string &number,
                                        const std::function<void(const JobInfo &)> &onProgress) {
     const Interruptible signals;
     const std::string path = jobPath(number);
     bool known = true;
+    int failures = 0;
     for (;;) {
-        // What is known before the last look at the arrived signals cannot be missed by it.
+        // An end that came before a job was found unknown is among the signals handled here.
         VC_TRY(guarded([&] { impl_->handleArrived(); }));
         if (const auto end = impl_->ends.find(path); end != impl_->ends.end()) {
             if (end->second.success) return end->second.message;
@@ -154,15 +168,14 @@ Result<std::string> Client::waitForJob(const std::string &number,
                               "the service no longer knows job " + number,
                               "`volumecryptctl status` shows what came of it.");
         if (signals.happened()) return base::fail(interruptedError(number));
-        // Asking also starts the service again, should it have ended: it adopts running jobs.
-        auto job = guarded([&] { return jobFrom(path, impl_->propertiesOf(path, kJobInterface)); });
-        if (!job && job.error().code == base::ErrorCode::NotFound) {
-            known = false;
-            continue;
+        const auto job = impl_->lookAtJob(path);
+        if (!job && ++failures == kMostFailures) return base::fail(job.error());
+        if (job) {
+            failures = 0;
+            known = job->has_value();
+            if (known) onProgress(**job);
         }
-        if (!job) return base::fail(std::move(job).error());
-        onProgress(*job);
-        VC_TRY(guarded([&] { impl_->turn(kProgressEvery); }));
+        if (known) VC_TRY(guarded([&] { impl_->turn(signals, kProgressEvery); }));
     }
 }
 
@@ -170,7 +183,7 @@ Status Client::watch(const std::function<bool(const Event &)> &onEvent) {
     const Interruptible signals;
     return guarded([&] {
         const Watcher watcher(*impl_->connection, onEvent);
-        while (!watcher.done() && !signals.happened()) impl_->turn(kWatchTurn);
+        while (!watcher.done() && !signals.happened()) impl_->turn(signals, kWatchTurn);
     });
 }
 

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Signal handlers that set a flag, put back at the end.
+// Signal handlers that set a flag, and ppoll(2) as the only place where they run.
 #include "cli/interrupt.h"
 
 #include <cstddef>
+#include <ctime>
+
+#include <poll.h>
 
 namespace volumecrypt::cli {
 namespace {
@@ -19,14 +22,28 @@ void note(int /*signal*/) {
 Interruptible::Interruptible() {
     interrupted = 0;
     struct sigaction action {};
-    action.sa_handler = note;  // without SA_RESTART: reads and polls must end
-    for (std::size_t i = 0; i < kSignals.size(); ++i)
-        (void)::sigaction(kSignals.at(i), &action, &before_.at(i));
+    action.sa_handler = note;
+    sigset_t held;
+    ::sigemptyset(&held);
+    for (std::size_t i = 0; i < kSignals.size(); ++i) {
+        (void)::sigaction(kSignals.at(i), &action, &actionsBefore_.at(i));
+        ::sigaddset(&held, kSignals.at(i));
+    }
+    (void)::sigprocmask(SIG_BLOCK, &held, &maskBefore_);
 }
 
 Interruptible::~Interruptible() {
+    // One that came after the last look is noted, not deadly: what it was to interrupt is done.
+    (void)::sigprocmask(SIG_SETMASK, &maskBefore_, nullptr);
     for (std::size_t i = 0; i < kSignals.size(); ++i)
-        (void)::sigaction(kSignals.at(i), &before_.at(i), nullptr);
+        (void)::sigaction(kSignals.at(i), &actionsBefore_.at(i), nullptr);
+}
+
+void Interruptible::wait(int fd, short events, int milliseconds) const {
+    const timespec limit{.tv_sec = milliseconds / 1000,
+                         .tv_nsec = static_cast<long>(milliseconds % 1000) * 1'000'000};
+    pollfd waiting{.fd = fd, .events = events, .revents = 0};
+    (void)::ppoll(&waiting, 1, milliseconds < 0 ? nullptr : &limit, &maskBefore_);
 }
 
 bool Interruptible::happened() const {

@@ -7,8 +7,8 @@
 
 namespace volumecrypt::cli {
 
-// While one exists, the three signals make system calls return EINTR and are remembered. There is
-// at most one at a time.
+// While one exists, the three signals are held back, and noticed only in wait(): none is lost
+// between a look and the waiting that follows it. There is at most one at a time.
 class Interruptible {
   public:
     Interruptible();
@@ -18,10 +18,14 @@ class Interruptible {
     Interruptible(Interruptible &&) = delete;
     Interruptible &operator=(Interruptible &&) = delete;
 
+    // Until `fd` has one of `events` (poll(2)), a signal came, or `milliseconds` are over (-1:
+    // never).
+    void wait(int fd, short events, int milliseconds) const;
     [[nodiscard]] bool happened() const;
 
   private:
-    std::array<struct sigaction, 3> before_{};
+    std::array<struct sigaction, 3> actionsBefore_{};
+    sigset_t maskBefore_{};
 };
 
 }  // namespace volumecrypt::cli

@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -74,11 +75,12 @@ Result<SecretBuffer> readLine(int fd, const Interruptible &signals) {
     bool tooLong = false;
     for (;;) {
         char *next = buffer.chars() + used;
+        signals.wait(fd, POLLIN, -1);
+        if (signals.happened()) return base::fail(cancelled());
         const ssize_t got = ::read(fd, next, 1);
-        if (got < 0 && errno == EINTR && !signals.happened()) continue;
-        if (got < 0 && errno != EINTR)
-            return base::fail(base::errnoError("read from the terminal", errno));
-        if (got <= 0) return base::fail(cancelled());
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return base::fail(base::errnoError("read from the terminal", errno));
+        if (got == 0) return base::fail(cancelled());
         const Key key = keyOf(*next);
         if (key == Key::Enter) break;
         if (key == Key::Cancel) return base::fail(cancelled());
@@ -147,9 +149,10 @@ Result<std::string> Terminal::askLine(const std::string &question) {
     say(question);
     std::string line;
     for (;;) {
+        signals.wait(fd_.get(), POLLIN, -1);
         char c = 0;
-        const ssize_t got = ::read(fd_.get(), &c, 1);
-        if (got < 0 && errno == EINTR && !signals.happened()) continue;
+        const ssize_t got = signals.happened() ? 0 : ::read(fd_.get(), &c, 1);
+        if (got < 0 && errno == EINTR) continue;
         if (got <= 0) {
             say("\n");
             return base::fail(cancelled());

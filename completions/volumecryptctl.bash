@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+# Bash completion for volumecryptctl: commands, options, volume IDs, key slots and job numbers.
+
+# The first field of each line that volumecryptctl prints; quiet, and never asking anybody.
+_volumecryptctl_fields() { # PROGRAM ARGUMENT...
+  "$@" --no-ask 2>/dev/null </dev/null | cut -f 1
+}
+
+# Slots whose key is of one of these kinds (an extended regular expression).
+_volumecryptctl_slots() { # PROGRAM ID KINDS
+  "$1" keys "$2" --no-ask 2>/dev/null </dev/null | awk -F '\t' -v kinds="^($3)$" '$2 ~ kinds { print $1 }'
+}
+
+_volumecryptctl_options() { # COMMAND
+  case "$1" in
+    unlock) echo '--secret-file --passphrase' ;;
+    add-key) echo '--secret-file' ;;
+    sync) echo '--verify' ;;
+    format) echo '--confirm --force' ;;
+    wipe | erase | forget) echo '--confirm' ;;
+    '') echo '--version' ;;
+  esac
+  echo '--help --json --no-wait --ask --no-ask --address'
+}
+
+# What may stand at this place behind the command.
+_volumecryptctl_positional() { # PROGRAM COMMAND WORD...
+  local program=$1 command=$2
+  shift 2
+  case "$command:$#" in
+    cancel:0) _volumecryptctl_fields "$program" jobs ;;
+    list:* | apply:* | reload:* | jobs:* | watch:* | cancel:*) ;;
+    remove-key:1) _volumecryptctl_slots "$program" "$1" 'passphrase|recovery' ;;
+    rotate-key:1) _volumecryptctl_slots "$program" "$1" 'kms|tpm|recovery' ;;
+    *:0) _volumecryptctl_fields "$program" list ;;
+  esac
+}
+
+_volumecryptctl() {
+  local commands='list status plan keys jobs watch apply reload sync add-key remove-key rotate-key unlock lock
+    format wipe erase forget cancel'
+  local current=${COMP_WORDS[COMP_CWORD]} option=${COMP_WORDS[COMP_CWORD - 1]}
+  # Bash takes --option=value apart at the sign.
+  if [[ $current == '=' ]]; then
+    current=
+  elif [[ $option == '=' ]]; then
+    option=${COMP_WORDS[COMP_CWORD - 2]}
+  fi
+
+  local word i command='' positional=()
+  for ((i = 1; i < COMP_CWORD; i++)); do
+    word=${COMP_WORDS[i]}
+    case "$word" in
+      --secret-file | --confirm | --address)
+        [[ ${COMP_WORDS[i + 1]} != '=' ]] || ((i++))
+        ((i++))
+        ;;
+      -*) ;;
+      *) if [[ -z $command ]]; then command=$word; else positional+=("$word"); fi ;;
+    esac
+  done
+
+  local IFS=$' \t\n' candidates=
+  case "$option" in
+    --secret-file)
+      compopt -o filenames 2>/dev/null
+      mapfile -t COMPREPLY < <(compgen -f -- "$current")
+      return
+      ;;
+    --address) return ;;
+    --confirm) candidates=${positional[0]:-$(_volumecryptctl_fields "${COMP_WORDS[0]}" list)} ;;
+    *)
+      if [[ $current == -* ]]; then
+        candidates=$(_volumecryptctl_options "$command")
+      elif [[ -z $command ]]; then
+        candidates=$commands
+      else
+        candidates=$(_volumecryptctl_positional "${COMP_WORDS[0]}" "$command" "${positional[@]}")
+      fi
+      ;;
+  esac
+  # Not compgen -W: that would expand what the service printed.
+  local words
+  read -r -d '' -a words <<<"$candidates"
+  COMPREPLY=()
+  for word in "${words[@]}"; do
+    [[ $word != "$current"* ]] || COMPREPLY+=("$word")
+  done
+}
+
+complete -F _volumecryptctl volumecryptctl

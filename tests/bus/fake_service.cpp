@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: Apache-2.0
+// The stand-in's volumes and answers; runs until SIGTERM, or until a test makes it die.
+#include "fake_service.h"
+
+#include <cstdio>
+#include <utility>
+
+#include <poll.h>
+#include <systemd/sd-bus.h>
+#include <unistd.h>
+
+namespace volumecrypt::test {
+namespace {
+
+struct RawMessage : sdbus::Message {
+    static sd_bus_message *of(const sdbus::Message &message) {
+        return static_cast<sd_bus_message *>(message.*(&RawMessage::msg_));
+    }
+};
+
+sdbus::Error failure(const std::string &name, const std::string &message) {
+    return {kErrorPrefix + name, message};
+}
+
+std::string contentOf(const sdbus::UnixFd &fd) {
+    std::string content(16384, '\0');
+    const ssize_t got = ::read(fd.get(), content.data(), content.size());
+    content.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
+    return content;
+}
+
+Options step(const std::string &action, std::uint32_t slot, const std::string &kind,
+             const std::string &reason) {
+    return {{"action", sdbus::Variant(action)},
+            {"slot", sdbus::Variant(slot)},
+            {"kind", sdbus::Variant(kind)},
+            {"reason", sdbus::Variant(reason)}};
+}
+
+std::vector<Options> stepsOf(const std::string &id) {
+    if (id != "u-data") return {step("keep", 0, "nodeID", "as declared")};
+    return {step("keep", 0, "nodeID", "as declared"),
+            step("replace", 1, "static", "the passphrase changed")};
+}
+
+std::vector<FakeState> states() {
+    std::vector<FakeState> states;
+    states.push_back(
+        {"STATE",
+         "/dev/vda2",
+         "unlocked",
+         "/system/state",
+         false,
+         {{0U, "nodeID", true, false, "ok"}, {5U, "unknown", false, false, "unverified"}},
+         {},
+         {"", ""}});
+    states.push_back({"u-data",
+                      "/dev/vda3",
+                      "locked",
+                      "/var/mnt/data",
+                      true,
+                      {{0U, "nodeID", true, true, "ok"},
+                       {1U, "static", true, false, "stale"},
+                       {2U, "tpm", true, false, "ok"},
+                       {30U, "passphrase", true, false, "ok"}},
+                      {{1U, "the KMS does not answer"}},
+                      {"NoUsableKey", "u-data: no declared key opens it"}});
+    states.push_back({"u-evil",
+                      "/dev/\033[2J\nx",
+                      "locked",
+                      "/mnt/\xe2\x80\xaex",
+                      false,
+                      {},
+                      {},
+                      {"Io", "\033]0;x\a"}});
+    for (const char *id : {"u-busy", "u-dies", "u-instant"})
+        states.push_back({id, "/dev/vda9", "locked", "", false, {}, {}, {"", ""}});
+    return states;
+}
+
+}  // namespace
+
+FakeService::FakeService(sdbus::IConnection &bus)
+    : ManagerAdaptor(bus, "/org/example/VolumeCrypt"), bus_(bus) {
+    registerAdaptor();
+    for (auto &state : states())
+        volumes_.push_back(std::make_unique<FakeVolume>(bus, *this, std::move(state)));
+}
+
+FakeService::~FakeService() {
+    unregisterAdaptor();
+}
+
+void FakeService::note(const std::string &line) const {
+    std::printf("%s\n", line.c_str());
+    std::fflush(stdout);
+}
+
+sdbus::ObjectPath FakeService::start(const std::string &operation, const std::string &volume,
+                                     int ticks, const std::string &error) {
+    auto job = std::make_unique<FakeJob>(bus_, ++lastJob_, operation, volume, ticks, error);
+    auto path = job->path();
+    if (ticks > 0)
+        jobs_.push_back(std::move(job));
+    else
+        (void)job->advance();
+    return path;
+}
+
+void FakeService::tick() {
+    std::erase_if(jobs_, [](const auto &job) { return job->advance(); });
+}
+
+sdbus::ObjectPath FakeService::GetVolume(const std::string &id) {
+    for (const auto &volume : volumes_)
+        if (volume->state().id == id) return FakeVolume::pathOf(id);
+    throw failure("NotFound", "no volume " + id + " is declared\nsee `volumecryptctl list`");
+}
+
+std::vector<sdbus::ObjectPath> FakeService::ListJobs() {
+    std::vector<sdbus::ObjectPath> paths;
+    for (const auto &job : jobs_) paths.push_back(job->path());
+    return paths;
+}
+
+void FakeService::Plan(
+    sdbus::Result<std::vector<sdbus::Struct<std::string, std::vector<Options>>>> &&result) {
+    result.returnResults({{"STATE", stepsOf("STATE")}, {"u-data", stepsOf("u-data")}});
+}
+
+void FakeService::Reload(sdbus::Result<> &&result, Options /*options*/) {
+    result.returnResults();
+}
+
+void FakeService::Apply(sdbus::Result<sdbus::ObjectPath> &&result, Options /*options*/) {
+    result.returnResults(start("apply", "/", 2, "InvalidConfig"));
+}
+
+std::vector<sdbus::Struct<std::string, std::uint32_t, std::uint32_t, std::string, std::string>>
+FakeService::ConfigErrors() {
+    return {{"/etc/volumecrypt/a.yaml", 3U, 7U, "InvalidConfig", "slot 32 is out of range"}};
+}
+
+sdbus::ObjectPath FakeVolume::pathOf(const std::string &id) {
+    char *path = nullptr;
+    ::sd_bus_path_encode("/org/example/VolumeCrypt/volume", id.c_str(), &path);
+    sdbus::ObjectPath result(path);
+    ::free(path);  // NOLINT(cppcoreguidelines-no-malloc): libsystemd allocates it
+    return result;
+}
+
+FakeVolume::FakeVolume(sdbus::IConnection &bus, FakeService &service, FakeState state)
+    : VolumeAdaptor(bus, pathOf(state.id)), service_(service), state_(std::move(state)) {
+    registerAdaptor();
+}
+
+FakeVolume::~FakeVolume() {
+    unregisterAdaptor();
+}
+
+std::string FakeVolume::asked() {
+    const auto *message = getObject().getCurrentlyProcessedMessage();
+    const int may = ::sd_bus_message_get_allow_interactive_authorization(RawMessage::of(*message));
+    return may > 0 ? " ask" : " no-ask";
+}
+
+void FakeVolume::begin(sdbus::Result<sdbus::ObjectPath> &&result, const std::string &operation,
+                       const Options &options) {
+    std::string line = operation + " " + state_.id + asked();
+    for (const auto &[name, value] : options)
+        line += " " + name + "=" +
+                (value.containsValueOfType<bool>() ? "true" : value.get<std::string>());
+    service_.note(line);
+    const bool instant = state_.id == "u-instant";
+    if (state_.id == "u-dies") service_.dying = true;
+    result.returnResults(service_.start(operation, pathOf(state_.id), instant ? 0 : 12));
+}
+
+std::string FakeVolume::Mapping() {
+    return state_.state == "unlocked" ? "/dev/mapper/luks2-" + state_.id : "";
+}
+
+void FakeVolume::Unlock(sdbus::Result<std::string> &&result, Options options) {
+    const auto secret = options.find("secret");
+    service_.note("unlock " + state_.id + asked() +
+                  (secret == options.end()
+                       ? ""
+                       : " [" + contentOf(secret->second.get<sdbus::UnixFd>()) + "]"));
+    if (state_.id == "u-dies") {
+        service_.dying = true;
+        return;
+    }
+    const bool right = secret != options.end() &&
+                       ::lseek(secret->second.get<sdbus::UnixFd>().get(), 0, SEEK_SET) == 0 &&
+                       contentOf(secret->second.get<sdbus::UnixFd>()) == "right";
+    if (!right) {
+        result.returnError(failure("NoUsableKey", state_.id + ": no declared key opens it\n"
+                                                              "give a passphrase"));
+        return;
+    }
+    state_.state = "unlocked";
+    emitPropertiesChangedSignal("org.example.VolumeCrypt.Volume", {"State", "Mapping", "KeySlots"});
+    result.returnResults(Mapping());
+}
+
+void FakeVolume::Lock(sdbus::Result<> &&result, Options /*options*/) {
+    service_.note("lock " + state_.id + asked());
+    if (state_.id == "u-busy") {
+        result.returnError(failure("Busy", "u-busy: in use by 2 mounts\nunmount them"));
+        return;
+    }
+    if (state_.id == "u-evil") {
+        result.returnError(
+            sdbus::Error("org.freedesktop.DBus.Error.AccessDenied", "nobody said yes"));
+        return;
+    }
+    state_.state = "locked";
+    emitPropertiesChangedSignal("org.example.VolumeCrypt.Volume", {"State", "Mapping"});
+    result.returnResults();
+}
+
+void FakeVolume::Plan(sdbus::Result<std::vector<Options>> &&result) {
+    result.returnResults(stepsOf(state_.id));
+}
+
+void FakeVolume::Sync(sdbus::Result<sdbus::ObjectPath> &&result, Options options) {
+    begin(std::move(result), "sync", options);
+}
+
+void FakeVolume::Format(sdbus::Result<sdbus::ObjectPath> &&result, Options options) {
+    begin(std::move(result), "format", options);
+}
+
+void FakeVolume::RotateKey(sdbus::Result<sdbus::ObjectPath> &&result, std::uint32_t slot,
+                           Options options) {
+    begin(std::move(result), "rotate-" + std::to_string(slot), options);
+}
+
+void FakeVolume::AddKey(sdbus::Result<std::uint32_t> &&result, std::string kind,
+                        sdbus::UnixFd secret, Options /*options*/) {
+    service_.note("add-key " + state_.id + " " + kind + " [" + contentOf(secret) + "]");
+    result.returnResults(31U);
+}
+
+void FakeVolume::RemoveKey(sdbus::Result<> &&result, std::uint32_t slot, Options /*options*/) {
+    service_.note("remove-key " + state_.id + " " + std::to_string(slot));
+    if (slot == 0)
+        result.returnError(failure("LastKey", "slot 0 holds the last key of u-data"));
+    else
+        result.returnResults();
+}
+
+void FakeVolume::Erase(sdbus::Result<sdbus::ObjectPath> &&result, Options options) {
+    begin(std::move(result), "erase", options);
+}
+
+void FakeVolume::Wipe(sdbus::Result<sdbus::ObjectPath> &&result, Options options) {
+    begin(std::move(result), "wipe", options);
+}
+
+void FakeVolume::Forget(sdbus::Result<sdbus::ObjectPath> &&result, Options options) {
+    begin(std::move(result), "forget", options);
+}
+
+void FakeVolume::NewRecoveryKey(sdbus::Result<sdbus::UnixFd> &&result, Options /*options*/) {
+    result.returnError(failure("Unsupported", "not here"));
+}
+
+void FakeVolume::Encrypt(sdbus::Result<sdbus::ObjectPath> &&result, Options /*options*/) {
+    result.returnError(failure("Unsupported", "not here"));
+}
+
+void FakeVolume::Decrypt(sdbus::Result<sdbus::ObjectPath> &&result, Options /*options*/) {
+    result.returnError(failure("Unsupported", "not here"));
+}
+
+void FakeVolume::RotateVolumeKey(sdbus::Result<sdbus::ObjectPath> &&result, Options /*options*/) {
+    result.returnError(failure("Unsupported", "not here"));
+}
+
+void FakeVolume::BackupHeader(sdbus::Result<> &&result, sdbus::UnixFd /*file*/,
+                              Options /*options*/) {
+    result.returnError(failure("Unsupported", "not here"));
+}
+
+void FakeVolume::RestoreHeader(sdbus::Result<> &&result, sdbus::UnixFd /*file*/,
+                               Options /*options*/) {
+    result.returnError(failure("Unsupported", "not here"));
+}
+
+FakeJob::FakeJob(sdbus::IConnection &bus, unsigned number, std::string operation,
+                 std::string volume, int ticks, std::string error)
+    : JobAdaptor(bus, "/org/example/VolumeCrypt/job/" + std::to_string(number)),
+      path_("/org/example/VolumeCrypt/job/" + std::to_string(number)),
+      operation_(std::move(operation)),
+      volume_(std::move(volume)),
+      ticks_(ticks),
+      error_(std::move(error)) {
+    registerAdaptor();
+    emitInterfacesAddedSignal();
+}
+
+FakeJob::~FakeJob() {
+    emitInterfacesRemovedSignal();
+    unregisterAdaptor();
+}
+
+bool FakeJob::advance() {
+    if (++done_ < ticks_) return false;
+    if (error_.empty())
+        emitFinished(true, "", "all of it was done");
+    else
+        emitFinished(false, kErrorPrefix + error_, "it went wrong\ndo better");
+    return true;
+}
+
+void FakeJob::Cancel(sdbus::Result<> &&result, Options /*options*/) {
+    error_ = "Cancelled";
+    done_ = ticks_;
+    result.returnResults();
+}
+
+double FakeJob::Progress() {
+    return static_cast<double>(done_) / (ticks_ == 0 ? 1 : ticks_);
+}
+
+std::uint64_t FakeJob::BytesDone() {
+    return static_cast<std::uint64_t>(Progress() * static_cast<double>(kBytes));
+}
+
+}  // namespace volumecrypt::test
+
+int main() {
+    const auto bus = sdbus::createSystemBusConnection();
+    volumecrypt::test::FakeService service(*bus);
+    bus->requestName("org.example.VolumeCrypt");
+    service.note("ready");
+    while (!service.dying) {
+        while (bus->processPendingRequest()) {
+        }
+        const auto data = bus->getEventLoopPollData();
+        pollfd waiting{.fd = data.fd, .events = data.events, .revents = 0};
+        if (::poll(&waiting, 1, 100) == 0) service.tick();
+    }
+    ::_exit(0);
+}

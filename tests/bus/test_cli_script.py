@@ -1,0 +1,276 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""volumecryptctl as a script runs it: output, exit codes, secrets, jobs (TAP).
+usage: test_cli_script.py VOLUMECRYPTCTL FAKE-SERVICE"""
+import json
+import signal
+import sys
+
+from cli_fixture import CliFixture, wait_for
+from support.tap import equal, holds, lacks, run, tests_of
+
+
+def test_list(cli):
+    """list is one tab-separated line a volume, without a header or colours"""
+    result = cli.run()
+    equal(result.returncode, 0)
+    equal(result.stderr, "")
+    lines = result.stdout.splitlines()
+    equal(lines[:3], ["STATE\tunlocked\tok\t/dev/vda2\t/system/state", "u-busy\tlocked\tok\t/dev/vda9\t-",
+                      "u-data\tlocked\tdegraded\t/dev/vda3\t/var/mnt/data"])
+    equal(len(lines), 6)
+    lacks(result.stdout, "\x1b")
+
+
+def test_hostile_names(cli):
+    """what others wrote cannot steer the terminal, and JSON keeps it"""
+    for command in (["list"], ["status", "u-evil"]):
+        shown = cli.run(*command).stdout
+        holds(shown, "/dev/\\x1b[2J\\x0ax")
+        holds(shown, "/mnt/\\xe2\\x80\\xaex")
+        lacks(shown, "\x1b")
+    equal(json.loads(cli.run("status", "u-evil", "--json").stdout)["device"], "/dev/\x1b[2J\nx")
+
+
+def test_status(cli):
+    """status without a volume tells what is wrong with the configuration"""
+    shown = cli.run("status").stdout
+    holds(shown, "Version=9.9\nTpmPresent=yes\nConfigError=/etc/volumecrypt/a.yaml:3:7: slot 32 is out of range\n")
+    holds(shown, "KeySlot=1 static managed stale\n")
+    holds(shown, "FailedSync=1 the KMS does not answer\n")
+    document = json.loads(cli.run("--json", "status").stdout)
+    equal(document["configErrors"][0]["line"], 3)
+    equal([v["volume"] for v in document["volumes"]][:2], ["STATE", "u-busy"])
+
+
+def test_keys(cli):
+    """keys lists slot, kind, owner, health and lock"""
+    equal(cli.run("keys", "u-data").stdout.splitlines()[:2],
+          ["0\tnodeID\tmanaged\tok\tSTATE", "1\tstatic\tmanaged\tstale\t-"])
+    equal(json.loads(cli.run("keys", "STATE", "--json").stdout)[1]["managed"], False)
+
+
+def test_plan(cli):
+    """plan ends with 2 when there are steps, 0 when all is as declared"""
+    result = cli.run("plan")
+    equal(result.returncode, 2)
+    holds(result.stdout, "u-data\treplace\t1\tstatic\tthe passphrase changed\n")
+    equal(cli.run("plan", "STATE").returncode, 0)
+    equal(json.loads(cli.run("plan", "u-data", "--json").stdout)[0]["steps"][1]["action"], "replace")
+
+
+def test_unlock_fails(cli):
+    """an error is `volumecryptctl: VOLUME: message` and a hint, code 1"""
+    result = cli.run("unlock", "u-data")
+    equal((result.returncode, result.stdout), (1, ""))
+    equal(result.stderr, "volumecryptctl: u-data: no declared key opens it\nhint: give a passphrase\n")
+    equal(cli.calls(), ["unlock u-data no-ask"])
+
+
+def test_error_json(cli):
+    """with --json the error is also an object on standard output"""
+    result = cli.run("unlock", "u-data", "--json")
+    equal(json.loads(result.stdout), {
+        "type": "error", "verb": "unlock", "volume": "u-data", "code": "NoUsableKey",
+        "message": "u-data: no declared key opens it", "hint": "give a passphrase", "retry": False, "slot": None})
+
+
+def test_unlock_with_secret(cli):
+    """a secret travels byte for byte, from standard input or a file"""
+    equal(cli.run("unlock", "u-data", "--secret-file", "-", secret=b"right\n").returncode, 1)
+    equal(cli.run("unlock", "u-data", "--secret-file", cli.file("k", b"right\0")).returncode, 1)
+    result = cli.run("unlock", "u-data", "--secret-file=-", secret=b"right")
+    equal((result.returncode, result.stdout), (0, "/dev/mapper/luks2-u-data\n"))
+    equal(cli.calls()[-1], "unlock u-data no-ask [right]")
+
+
+def test_bad_secrets(cli):
+    """a secret that is too long, empty, a folder or not there is refused before anything is asked"""
+    for name, content in (("long", b"x" * 8193), ("empty", b"")):
+        result = cli.run("add-key", "u-data", "--secret-file", cli.file(name, content))
+        equal(result.returncode, 1)
+        holds(result.stderr, name)
+    for path in ("/", "/nonexistent"):
+        result = cli.run("add-key", "u-data", "--secret-file", path)
+        equal(result.returncode, 1)
+        holds(result.stderr, path)
+    equal(cli.calls(), [])
+    equal(cli.run("add-key", "u-data", "--secret-file", cli.file("most", b"x" * 8192)).returncode, 0)
+
+
+def test_no_terminal(cli):
+    """without a terminal nobody is asked: add-key and unlock --passphrase say what to do"""
+    for words in (["add-key", "u-data"], ["unlock", "u-data", "--passphrase"]):
+        result = cli.run(*words)
+        equal(result.returncode, 1)
+        holds(result.stderr, "--secret-file")
+    equal(cli.calls(), [])
+
+
+def test_add_and_remove_key(cli):
+    """add-key prints the slot, remove-key nothing"""
+    result = cli.run("add-key", "u-data", "--secret-file", "-", secret=b"new one")
+    equal((result.returncode, result.stdout), (0, "31\n"))
+    equal(cli.run("remove-key", "u-data", "31").stdout, "")
+    result = cli.run("remove-key", "u-data", "0")
+    equal(result.returncode, 1)
+    holds(result.stderr, "slot 0 holds the last key")
+    equal(cli.calls(), ["add-key u-data passphrase [new one]", "remove-key u-data 31", "remove-key u-data 0"])
+
+
+def test_busy(cli):
+    """what is worth retrying ends with 75"""
+    result = cli.run("lock", "u-busy")
+    equal(result.returncode, 75)
+    equal(result.stderr, "volumecryptctl: u-busy: in use by 2 mounts\nhint: unmount them\n")
+
+
+def test_authorisation(cli):
+    """polkit may ask only when told so, or at a terminal"""
+    cli.run("lock", "STATE")
+    cli.run("lock", "STATE", "--ask")
+    equal(cli.calls(), ["lock STATE no-ask", "lock STATE ask"])
+    result = cli.run("lock", "u-evil")
+    equal(result.returncode, 1)
+    holds(result.stderr, "not authorised: nobody said yes\nhint: ")
+
+
+def test_unknown_volume(cli):
+    """a volume that is not declared is an error, also for a dangerous command"""
+    for words in (["status"], ["lock"], ["plan"], ["keys"], ["wipe", "--confirm=u-no"]):
+        result = cli.run(words[0], "u-no", *words[1:])
+        equal(result.returncode, 1)
+        holds(result.stderr, "volumecryptctl: u-no: no volume u-no is declared\nhint: see `volumecryptctl list`\n")
+
+
+def test_confirmation(cli):
+    """what destroys data is confirmed by the ID, else it is a usage error and nothing is asked for"""
+    for command in ("wipe", "erase", "format", "forget"):
+        equal(cli.run(command, "u-data").returncode, 64)
+        equal(cli.run(command, "u-data", "--confirm=STATE").returncode, 64)
+        equal(cli.calls(), [])
+    for command in ("wipe", "erase", "forget"):
+        equal(cli.run(command, "u-data", "--confirm=u-data", "--no-wait").returncode, 0)
+    cli.run("format", "u-data", "--confirm", "u-data", "--force", "--no-wait")
+    equal(cli.calls(), [f"{verb} u-data no-ask confirm=u-data" for verb in ("wipe", "erase", "forget")] +
+          ["format u-data no-ask confirm=u-data force=true"])
+
+
+def test_job_json(cli):
+    """a job's JSON is progress lines and last one result"""
+    lines = [json.loads(line) for line in cli.run("sync", "u-data", "--json").stdout.splitlines()]
+    assert len(lines) > 1, lines
+    equal({line["type"] for line in lines[:-1]}, {"progress"})
+    equal(lines[-1], {"type": "result", "verb": "sync", "volume": "u-data", "job": "1", "message": "all of it was done"})
+
+
+def test_job_quiet(cli):
+    """without a terminal a job that went well prints nothing"""
+    result = cli.run("rotate-key", "u-data", "3")
+    equal((result.returncode, result.stdout, result.stderr), (0, "", ""))
+
+
+def test_instant_job(cli):
+    """a job that ends before its path is known is not waited for in vain"""
+    equal(cli.run("wipe", "u-instant", "--confirm=u-instant").returncode, 0)
+
+
+def test_failing_job(cli):
+    """a job's error is the command's"""
+    result = cli.run("apply")
+    equal(result.returncode, 1)
+    equal(result.stderr, "volumecryptctl: it went wrong\nhint: do better\n")
+
+
+def test_jobs_and_cancel(cli):
+    """jobs lists what runs, cancel ends it, and whoever waits is told"""
+    waiting = cli.start("erase", "u-data", "--confirm=u-data", log="wait.log")
+    wait_for(lambda: cli.run("jobs").stdout, "the job is listed")
+    fields = cli.run("jobs").stdout.rstrip("\n").split("\t")
+    equal(fields[:3], ["1", "erase", "u-data"])
+    equal(cli.run("cancel", "1").returncode, 0)
+    equal(waiting.wait(20), 1)
+    equal(cli.bus.log("wait.log"), ["volumecryptctl: u-data: it went wrong", "hint: do better"])
+    for number in ("77", "../job/1", ""):
+        equal(cli.run("cancel", number).returncode, 1)
+
+
+def test_interrupted_wait(cli):
+    """an interrupt ends the waiting, not the job"""
+    waiting = cli.start("wipe", "u-data", "--confirm=u-data", log="wait.log")
+    wait_for(lambda: cli.run("jobs").stdout, "the job runs")
+    waiting.send_signal(signal.SIGINT)
+    equal(waiting.wait(20), 1)
+    holds(cli.bus.log("wait.log")[0], "job 1 goes on")
+    holds(cli.run("jobs").stdout, "wipe")
+
+
+def test_sync_all(cli):
+    """sync without a volume syncs the unlocked ones"""
+    equal(cli.run("sync", "--verify").returncode, 0)
+    equal(cli.calls(), ["sync STATE no-ask verify=true"])
+
+
+def test_service_dies(cli):
+    """a service that dies while it answers is worth retrying"""
+    result = cli.run("unlock", "u-dies")
+    equal(result.returncode, 75)
+    holds(result.stderr, "went away without an answer")
+    result = cli.run("list")
+    equal(result.returncode, 1)
+    holds(result.stderr, "the VolumeCrypt service is not on the bus\nhint: ")
+
+
+def test_service_dies_during_a_job(cli):
+    """a service that does not come back ends the waiting with an error"""
+    result = cli.run("sync", "u-dies")
+    equal(result.returncode, 1)
+    holds(result.stderr, "not on the bus")
+
+
+def test_no_bus(cli):
+    """no bus is an error of one line and a hint"""
+    result = cli.run("list", "--address", f"unix:path={cli.bus.folder}/none")
+    equal(result.returncode, 1)
+    holds(result.stderr, "volumecryptctl: cannot reach the bus: ")
+
+
+def test_address(cli):
+    """--address beats DBUS_SYSTEM_BUS_ADDRESS"""
+    elsewhere = {**cli.environment, "DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/nonexistent"}
+    equal(cli.run("list", environment=elsewhere).returncode, 1)
+    equal(cli.run("list", "--address", cli.bus.address, environment=elsewhere).returncode, 0)
+
+
+def test_full_disk(cli):
+    """output that cannot be written is an error"""
+    with open("/dev/full", "wb") as full:
+        result = cli.run("list", stdout=full)
+    equal(result.returncode, 1)
+    holds(result.stderr, "cannot write to standard output")
+
+
+def test_watch(cli):
+    """watch prints changes as they happen, until interrupted"""
+    watching = cli.start("watch", log="watch.log")
+    listing = cli.start("watch", "--json", log="watch.json")
+
+    def unlocked():
+        cli.run("lock", "u-data")
+        cli.run("unlock", "u-data", "--secret-file", "-", secret=b"right")
+        return any("State=unlocked" in line for line in cli.bus.log("watch.log")) and cli.bus.log("watch.json")
+    wait_for(unlocked, "the change is seen")
+    cli.run("wipe", "u-data", "--confirm=u-data")
+    wait_for(lambda: any("\tjob 1\tfinished\t" in line for line in cli.bus.log("watch.log")), "the job's end is seen")
+    for process in (watching, listing):
+        process.send_signal(signal.SIGINT)
+        equal(process.wait(20), 0)
+    fields = next(line for line in cli.bus.log("watch.log") if "State=unlocked" in line).split("\t")
+    equal(fields[1:3], ["u-data", "changed"])
+    events = [json.loads(line) for line in cli.bus.log("watch.json")]
+    assert any(e.get("volume") == "u-data" and e["values"].get("State") == "unlocked" and
+               e["values"]["KeySlots"][1]["kind"] == "static" for e in events), events
+
+
+if __name__ == "__main__":
+    run(tests_of(dict(globals())), lambda: CliFixture(sys.argv[1], sys.argv[2]))

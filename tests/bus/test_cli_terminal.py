@@ -1,0 +1,154 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""volumecryptctl as a person at a terminal sees it: tables, colours, prompts, progress (TAP).
+usage: test_cli_terminal.py VOLUMECRYPTCTL FAKE-SERVICE"""
+import sys
+
+from cli_fixture import CliFixture
+from support.tap import equal, holds, lacks, run, tests_of
+
+
+def shown(cli, *words, **environment):
+    with cli.person(*words, **environment) as person:
+        person.leaves()
+        return person.seen
+
+
+def test_table(cli):
+    """list is a table with colours"""
+    text = shown(cli, "list")
+    holds(text, "\x1b[1mVOLUME\x1b[0m")
+    holds(text, "\x1b[32munlocked\x1b[0m")
+    with cli.person("list") as person:
+        equal(person.leaves(), 0)
+        lines = person.plain().splitlines()
+    equal(lines[0].split(), ["VOLUME", "STATE", "KEYS", "DEVICE", "MOUNT", "POINT"])
+    column = lines[0].index("STATE")
+    for line, state in zip(lines[1:3], ("unlocked", "locked")):
+        holds(line[column:], state)
+    lacks("\n".join(lines), "\t")
+
+
+def test_no_colour(cli):
+    """NO_COLOR and a dumb terminal leave the table and take the colours"""
+    for environment in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
+        text = shown(cli, "list", **environment)
+        lacks(text, "\x1b")
+        holds(text, "VOLUME     STATE ")
+    holds(shown(cli, "list", NO_COLOR=""), "\x1b[1m")
+
+
+def test_plan(cli):
+    """plan is a diff with reasons"""
+    text = shown(cli, "plan", "u-data", NO_COLOR="1")
+    holds(text, "u-data: 1 step\n")
+    holds(text, "~  replace  1     static  the passphrase changed")
+
+
+def test_status(cli):
+    """status is a block a volume with its slots"""
+    text = shown(cli, "status", "u-data", NO_COLOR="1")
+    holds(text, "u-data (user volume)\n  State:       locked, degraded\n")
+    holds(text, "  SLOT  KIND")
+
+
+def test_unlock_asks(cli):
+    """unlock asks when no declared key fits, without echo, until one fits"""
+    with cli.person("unlock", "u-data") as person:
+        person.reads("no declared key opens it\n")
+        person.reads("Passphrase for u-data: ")
+        assert not person.echoes()
+        person.types("wrong\n")
+        person.reads("It does not fit.\nPassphrase for u-data: ")
+        person.types("bright\x15righz\x7ft\n")
+        person.reads("u-data: unlocked as /dev/mapper/luks2-u-data\n")
+        assert person.echoes()
+        equal(person.leaves(), 0)
+        lacks(person.seen, "right")
+        lacks(person.seen, "wrong")
+    equal(cli.calls(), ["unlock u-data ask", "unlock u-data ask [wrong]", "unlock u-data ask [right]"])
+
+
+def test_three_attempts(cli):
+    """after three passphrases that do not fit it gives up"""
+    with cli.person("unlock", "u-data", "--passphrase", "--no-ask") as person:
+        for _ in range(3):
+            person.reads("Passphrase for u-data: ")
+            person.types("wrong\n")
+        equal(person.leaves(), 1)
+    equal(cli.calls(), ["unlock u-data no-ask [wrong]"] * 3)
+
+
+def test_interrupted_prompt(cli):
+    """^C, ^D and a signal at the prompt give the echo back"""
+    for typed in ("half\x03", "\x04", None):
+        with cli.person("unlock", "u-data", "--passphrase") as person:
+            person.reads("Passphrase for u-data: ")
+            if typed is None:
+                person.interrupts()
+            else:
+                person.types(typed)
+            person.reads("volumecryptctl: u-data: ")
+            person.reads("cancelled")
+            assert person.echoes()
+            equal(person.leaves(), 1)
+    equal(cli.calls(), [])
+
+
+def test_new_key_twice(cli):
+    """add-key asks twice, and again when the two differ"""
+    with cli.person("add-key", "u-data") as person:
+        for first, second in (("one", "two"), ("new \u00e9\u00e8\x7f\u00e9", "new \u00e9\u00e9")):
+            person.reads("New passphrase for u-data: ")
+            person.types(first + "\n")
+            person.reads("New passphrase for u-data (once more): ")
+            person.types(second + "\n")
+            if first == "one":
+                person.reads("The two differ.\n")
+        person.reads("u-data: the passphrase is in slot 31\n")
+        equal(person.leaves(), 0)
+    equal(cli.calls(), ["add-key u-data passphrase [new \u00e9\u00e9]"])
+
+
+def test_long_passphrase(cli):
+    """a passphrase longer than the terminal's own line buffer arrives whole, one too long is refused"""
+    with cli.person("unlock", "u-data", "--passphrase") as person:
+        person.reads("Passphrase for u-data: ")
+        person.types("x" * 6000 + "\n")
+        person.reads("It does not fit.\nPassphrase for u-data: ")
+        person.types("y" * 8193 + "\n")
+        person.reads("longer than 8192 bytes")
+        equal(person.leaves(), 1)
+    equal(cli.calls(), ["unlock u-data ask [" + "x" * 6000 + "]"])
+
+
+def test_typed_confirmation(cli):
+    """wipe says what is lost and goes on only when the ID is typed"""
+    with cli.person("wipe", "u-data") as person:
+        person.reads("This makes /dev/vda3 blank: what is on it is lost.\nType u-data to go on: ")
+        assert person.echoes()
+        person.types("yes\n")
+        person.reads("not confirmed, nothing was done")
+        equal(person.leaves(), 1)
+    equal(cli.calls(), [])
+    with cli.person("wipe", "u-data") as person:
+        person.reads("Type u-data to go on: ")
+        person.types("u-data\n")
+        equal(person.leaves(), 0)
+        holds(person.seen, "\rwipe u-data: ")
+        holds(person.seen, " of 1.0 GiB, 256.0 MiB/s")
+        holds(person.seen, "u-data: all of it was done\n")
+    equal(cli.calls(), ["wipe u-data ask confirm=u-data"])
+
+
+def test_json_never_asks(cli):
+    """with --json nobody is asked, even at a terminal"""
+    with cli.person("unlock", "u-data", "--json") as person:
+        equal(person.leaves(), 1)
+        lacks(person.seen, "Passphrase")
+    with cli.person("wipe", "u-data", "--json") as person:
+        equal(person.leaves(), 64)
+
+
+if __name__ == "__main__":
+    run(tests_of(dict(globals())), lambda: CliFixture(sys.argv[1], sys.argv[2]))
