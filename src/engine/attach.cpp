@@ -13,7 +13,9 @@
 #include "blockdev/filesystem.h"
 #include "engine/comparison.h"
 #include "engine/device_state.h"
+#include "engine/device_wipe.h"
 #include "engine/first_header.h"
+#include "engine/pin.h"
 #include "engine/stop.h"
 #include "engine/verbs.h"
 #include "luks/mapping.h"
@@ -27,6 +29,7 @@ using blockdev::ContentKind;
 
 // Whether the declaration lets us format this device at all; NotLuks2 tells why not.
 base::Status mayFormat(const Session &session) {
+    VC_TRY(checkNotPinned(session));
     if (session.spec().format == model::FormatPolicy::Never)
         return base::fail(
             ErrorCode::NotLuks2,
@@ -41,17 +44,16 @@ base::Status mayFormat(const Session &session) {
     return {};
 }
 
-// Remains of a mkfs that was interrupted would make the next one refuse.
-base::Status clearSignatures(const std::string &path) {
+// Remains of a mkfs that was interrupted, or the mark of a wipe, would make mkfs refuse.
+base::Status clearSignatures(int fd, const std::string &path) {
     constexpr std::uint64_t kEnd = std::uint64_t{1} << 20;
-    VC_ASSIGN(const base::UniqueFd fd, base::openFile(path, O_RDWR));
-    const off_t size = ::lseek(fd.get(), 0, SEEK_END);
+    const off_t size = ::lseek(fd, 0, SEEK_END);
     if (size < 0) return base::fail(base::errnoError("find the size of " + path, errno));
     const std::uint64_t length = std::min(kEnd, static_cast<std::uint64_t>(size));
     const std::vector<std::byte> zeros(length);
-    VC_TRY(base::writeExactly(fd.get(), zeros, 0));
-    VC_TRY(base::writeExactly(fd.get(), zeros, static_cast<std::uint64_t>(size) - length));
-    if (::fsync(fd.get()) < 0) return base::fail(base::errnoError("flush " + path, errno));
+    VC_TRY(base::writeExactly(fd, zeros, 0));
+    VC_TRY(base::writeExactly(fd, zeros, static_cast<std::uint64_t>(size) - length));
+    if (::fsync(fd) < 0) return base::fail(base::errnoError("flush " + path, errno));
     return {};
 }
 
@@ -75,12 +77,17 @@ base::Status activate(const Session &session, const OpenedVolume &volume) {
     return {};
 }
 
+base::Status clearMapping(const std::string &mapping) {
+    VC_ASSIGN(const base::UniqueFd fd, base::openFile(mapping, O_RDWR));
+    return clearSignatures(fd.get(), mapping);
+}
+
 // The file system, then the record's phase: nobody can have stored anything before `ready` is on
 // the disk.
 base::Status finishFirstAttach(const Session &session, OpenedVolume &volume) {
     const std::string mapping = model::mappingPath(session.id());
     if (session.spec().filesystem.type != model::FilesystemType::None) {
-        VC_TRY(clearSignatures(mapping));
+        VC_TRY(clearMapping(mapping));
         if (auto made = blockdev::makeFilesystem(session.spec().filesystem, mapping); !made)
             return base::fail(std::move(made).error().because(session.describe()));
     }
@@ -90,16 +97,28 @@ base::Status finishFirstAttach(const Session &session, OpenedVolume &volume) {
     return store->setToken(*volume.found.token, sealRecord(record, volume.recordKey));
 }
 
+// What is there, after a wipe that was staged while the volume was in use.
+base::Result<DeviceContent> contentAfterStagedWipe(const Session &session) {
+    VC_ASSIGN(DeviceContent found, lookAtDevice(session));
+    VC_ASSIGN(const bool staged, isWipeStaged(session, found.content));
+    if (!staged) return found;
+    VC_TRY(wipeDevice(session));
+    dropStagedWipe(session);
+    return lookAtDevice(session);
+}
+
 base::Result<Outcome> attachEncrypted(Session &session) {
     Outcome outcome;
     outcome.state = model::VolumeState::Unlocked;
-    VC_ASSIGN(const DeviceContent found, lookAtDevice(session));
+    VC_ASSIGN(const DeviceContent found, contentAfterStagedWipe(session));
     KeyRing ring(session);
     if (found.interruptedFormat || found.content.kind == ContentKind::Blank) {
         VC_TRY(mayFormat(session));
         VC_TRY(formatDevice(session, ring, false));
     }
     VC_ASSIGN(OpenedVolume volume, openVolume(session, ring));
+    const std::string &uuid = volume.header.view.uuid;
+    VC_TRY(checkPin(session, uuid, volume.unlocked.volumeKey));
     VC_TRY(checkStop());
     VC_TRY(activate(session, volume));
     outcome.changed = true;
@@ -112,6 +131,7 @@ base::Result<Outcome> attachEncrypted(Session &session) {
             return base::fail(std::move(finished).error());
         }
     }
+    VC_TRY(writePin(session, uuid, volume.unlocked.volumeKey));
     if (volume.header.needsRepair) VC_TRY(luks::openHeaderStore(session.device().node)->view());
     logUnlocked(session, volume.unlocked.slot);
     outcome.extra["unlockedBySlot"] = volume.unlocked.slot;
@@ -140,15 +160,15 @@ base::Status makePlainFilesystem(const Session &session) {
 base::Result<Outcome> attachPlain(Session &session) {
     Outcome outcome;
     outcome.state = model::VolumeState::Plain;
-    VC_ASSIGN(const DeviceContent found, lookAtDevice(session));
+    VC_ASSIGN(const DeviceContent found, contentAfterStagedWipe(session));
     const model::FilesystemType declared = session.spec().filesystem.type;
-    if (found.content.kind == ContentKind::Blank && !found.interruptedFormat) {
-        if (declared == model::FilesystemType::None) return outcome;
+    if (found.content.kind == ContentKind::Blank || found.interruptedFormat) {
+        if (declared == model::FilesystemType::None && !found.interruptedFormat) return outcome;
         VC_TRY(makePlainFilesystem(session));
         outcome.changed = true;
         return outcome;
     }
-    if (found.interruptedFormat || found.content.kind != ContentKind::Filesystem)
+    if (found.content.kind != ContentKind::Filesystem)
         return base::fail(unexpectedContent(session, found));
     if (declared != model::FilesystemType::None &&
         found.content.type != model::filesystemName(declared))
@@ -165,7 +185,7 @@ base::Result<Outcome> attachPlain(Session &session) {
 }  // namespace
 
 base::Result<Outcome> attach(Session &session) {
-    VC_TRY(session.readSecretFd());
+    VC_TRY(session.readSecrets());
     VC_TRY(session.loadSpec());
     VC_TRY(session.findDevice());
     if (session.device().isFile)

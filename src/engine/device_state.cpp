@@ -43,7 +43,8 @@ base::Result<DeviceContent> lookAtDevice(const Session &session) {
     if (!fd) return base::fail(std::move(fd).error().because(session.describe()));
     DeviceContent found;
     VC_ASSIGN(const auto marker, luks::readFormattingMarker(fd->get()));
-    if (marker) {
+    // A mark that names another volume is content like any other.
+    if (marker == session.id().text()) {
         found.interruptedFormat = true;
         return found;
     }

@@ -69,7 +69,7 @@ base::Status wipeEnd(int fd, std::uint64_t size) {
 // Whether `device` may be formatted; the caller holds it exclusively.
 base::Status checkWritable(const Session &session, int fd) {
     VC_ASSIGN(const auto marker, luks::readFormattingMarker(fd));
-    if (marker) return {};
+    if (marker == session.id().text()) return {};
     VC_ASSIGN(const blockdev::Content content, blockdev::probeContent(fd, session.device().size));
     if (content.kind == blockdev::ContentKind::Blank) return {};
     return base::fail(ErrorCode::NotBlank,

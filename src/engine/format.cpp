@@ -3,6 +3,7 @@
 // attach.
 #include "engine/device_state.h"
 #include "engine/first_header.h"
+#include "engine/pin.h"
 #include "engine/verbs.h"
 
 namespace volumecrypt::engine {
@@ -21,7 +22,10 @@ base::Result<Outcome> format(Session &session) {
         return base::fail(base::ErrorCode::Busy, session.describe() + " is unlocked",
                           "Lock it first: `volumecryptctl lock " + session.id().text() + "`.");
     KeyRing ring(session);
+    // Forcing it is the declared way to give up the volume that was there.
+    if (!session.options().force) VC_TRY(checkNotPinned(session));
     VC_TRY(formatDevice(session, ring, session.options().force));
+    VC_TRY(dropPin(session));
     Outcome outcome;
     outcome.state = model::VolumeState::Locked;
     outcome.changed = true;

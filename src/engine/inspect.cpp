@@ -5,6 +5,7 @@
 
 #include "engine/device_state.h"
 #include "engine/enrol.h"
+#include "engine/pin.h"
 #include "engine/record_book.h"
 #include "engine/verbs.h"
 #include "model/names.h"
@@ -25,6 +26,7 @@ Json emptyReport(const Session &session) {
             {"sectorSize", nullptr},
             {"phase", nullptr},
             {"content", nullptr},
+            {"pinned", false},
             {"slots", Json::array()}};
 }
 
@@ -162,6 +164,7 @@ base::Result<Outcome> inspect(Session &session) {
     VC_TRY(session.loadSpec());
     Outcome outcome;
     outcome.extra = emptyReport(session);
+    VC_ASSIGN(outcome.extra["pinned"], hasPin(session));
     if (auto device = session.findDevice(); !device) {
         if (device.error().code != base::ErrorCode::NotFound)
             return base::fail(std::move(device).error());

@@ -39,6 +39,16 @@ base::Result<Outcome> runVerb(Session &session) {
             return format(session);
         case Verb::Sync:
             return sync(session);
+        case Verb::AddKey:
+            return addKey(session);
+        case Verb::RemoveKey:
+            return removeKey(session);
+        case Verb::Wipe:
+            return wipe(session);
+        case Verb::Erase:
+            return erase(session);
+        case Verb::Forget:
+            return forget(session);
     }
     return base::fail(base::ErrorCode::Internal, "the verb has no implementation");
 }

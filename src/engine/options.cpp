@@ -15,31 +15,41 @@
 namespace volumecrypt::engine {
 namespace {
 
-constexpr std::array<std::pair<Verb, const char *>, 6> kVerbs{{
+constexpr std::array<std::pair<Verb, const char *>, 11> kVerbs{{
     {Verb::Inspect, "inspect"},
     {Verb::Plan, "plan"},
     {Verb::Attach, "attach"},
     {Verb::Detach, "detach"},
     {Verb::Format, "format"},
     {Verb::Sync, "sync"},
+    {Verb::AddKey, "add-key"},
+    {Verb::RemoveKey, "remove-key"},
+    {Verb::Wipe, "wipe"},
+    {Verb::Erase, "erase"},
+    {Verb::Forget, "forget"},
 }};
 
 constexpr const char *kFooter =
     "Verbs:\n"
-    "  inspect   show what the volume's device holds: state, cipher, key slots; changes nothing\n"
-    "  plan      show the steps that sync would take; changes nothing\n"
-    "  attach    unlock the volume; encrypt and format its device first when that is blank\n"
-    "  detach    lock the volume\n"
-    "  format    write a new LUKS2 header to a blank device or file\n"
-    "  sync      make the key slots equal to the declared keys\n"
+    "  inspect     show what the volume's device holds: state, cipher, key slots; changes nothing\n"
+    "  plan        show the steps that sync would take; changes nothing\n"
+    "  attach      unlock the volume; encrypt and format its device first when that is blank\n"
+    "  detach      lock the volume\n"
+    "  format      write a new LUKS2 header to a blank device or file\n"
+    "  sync        make the key slots equal to the declared keys\n"
+    "  add-key     add the passphrase from --secret-fd in a slot that is not declared\n"
+    "  remove-key  remove the added key in --slot\n"
+    "  wipe        give up what the device holds, so that the next attach formats it\n"
+    "  erase       destroy every key slot: the data can never be read again\n"
+    "  forget      drop what is remembered of the volume, to accept another one in its place\n"
     "\n"
     "Exit status: 0 done or nothing to do; 1 error; 2 plan has steps; 64 wrong usage; 75 failed, "
     "worth retrying.\n";
 
 struct Raw {
-    std::string verb, id, root, tcti, output = "text";
+    std::string verb, id, root, tcti, confirm, output = "text", kind = "passphrase";
     std::vector<std::string> configDirs;
-    int secretFd = -1;
+    int secretFd = -1, unlockFd = -1, slot = -1;
     bool force = false, verify = false, testKdf = false;
 };
 
@@ -60,6 +70,13 @@ void declare(CLI::App &app, Raw &raw) {
         ->check(CLI::NonNegativeNumber);
     app.add_option("--output", raw.output, "text, or json: one object a line")
         ->check(CLI::IsMember({"text", "json"}));
+    app.add_option("--unlock-fd", raw.unlockFd,
+                   "add-key: file descriptor with a passphrase that opens the volume")
+        ->check(CLI::NonNegativeNumber);
+    app.add_option("--kind", raw.kind, "add-key: what the new key is")
+        ->check(CLI::IsMember({"passphrase"}));
+    app.add_option("--slot", raw.slot, "remove-key: the key slot")->check(CLI::Range(0, 31));
+    app.add_option("--confirm", raw.confirm, "wipe, erase, forget: the volume's ID once more");
     app.add_flag("--force", raw.force, "format: overwrite what is on the device");
     app.add_flag("--verify", raw.verify, "sync, plan: really open every slot");
     app.add_flag("--test-kdf", raw.testKdf)->group("");
@@ -75,6 +92,26 @@ Verb verbFrom(const std::string &name) {
 int usageError(const std::string &message) {
     std::cerr << "volumecrypt-engine: " << message << "\nTry 'volumecrypt-engine --help'.\n";
     return kExitUsage;
+}
+
+bool needsConfirmation(Verb verb) {
+    return verb == Verb::Wipe || verb == Verb::Erase || verb == Verb::Forget;
+}
+
+// Options that go with other verbs only, or that are missing; empty when all is well.
+std::string misuse(const Options &options) {
+    const Verb verb = options.verb;
+    if (options.force && verb != Verb::Format) return "--force goes with format only";
+    if (options.verify && verb != Verb::Sync && verb != Verb::Plan)
+        return "--verify goes with sync and plan only";
+    if (options.unlockFd && verb != Verb::AddKey) return "--unlock-fd goes with add-key only";
+    if (options.slot.has_value() != (verb == Verb::RemoveKey))
+        return options.slot ? "--slot goes with remove-key only" : "remove-key needs --slot";
+    if (verb == Verb::AddKey && !options.secretFd) return "add-key needs --secret-fd";
+    if (needsConfirmation(verb) && options.confirm != options.id.text())
+        return verbName(verb) + " needs --confirm " + options.id.text() +
+               ": nothing can bring back what it gives up";
+    return {};
 }
 
 }  // namespace
@@ -106,11 +143,12 @@ std::variant<Options, int> parseOptions(int argc, const char *const *argv) {
                     .force = raw.force,
                     .verify = raw.verify};
     if (raw.secretFd >= 0) options.secretFd = raw.secretFd;
+    if (raw.unlockFd >= 0) options.unlockFd = raw.unlockFd;
+    if (raw.slot >= 0) options.slot = static_cast<unsigned>(raw.slot);
     if (raw.testKdf) options.cost = luks::KdfCost::Minimal;
-    if (options.force && options.verb != Verb::Format)
-        return usageError("--force goes with format only");
-    if (options.verify && options.verb != Verb::Sync && options.verb != Verb::Plan)
-        return usageError("--verify goes with sync and plan only");
+    options.confirm = raw.confirm;
+    options.kind = *model::keyKindFromName(raw.kind);
+    if (const std::string problem = misuse(options); !problem.empty()) return usageError(problem);
     return options;
 }
 

@@ -7,12 +7,25 @@
 #include <variant>
 
 #include "luks/header_store.h"
+#include "model/key_spec.h"
 #include "model/system_paths.h"
 #include "model/volume_id.h"
 
 namespace volumecrypt::engine {
 
-enum class Verb { Inspect, Plan, Attach, Detach, Format, Sync };
+enum class Verb {
+    Inspect,
+    Plan,
+    Attach,
+    Detach,
+    Format,
+    Sync,
+    AddKey,
+    RemoveKey,
+    Wipe,
+    Erase,
+    Forget
+};
 enum class OutputFormat { Text, Json };
 
 // As typed on the command line and in the `verb` member of results.
@@ -23,7 +36,13 @@ struct Options {
     model::VolumeId id;
     model::SystemPaths paths;
     std::string tcti;
+    // A passphrase that opens the volume; for add-key the new key.
     std::optional<int> secretFd;
+    // add-key: a passphrase that opens the volume.
+    std::optional<int> unlockFd;
+    std::optional<unsigned> slot;  // remove-key
+    std::string confirm;  // wipe, erase, forget, format --force: the volume's ID, typed again
+    model::KeyKind kind = model::KeyKind::Passphrase;  // add-key
     OutputFormat output = OutputFormat::Text;
     bool force = false;   // format: overwrite what is there
     bool verify = false;  // sync: open every slot

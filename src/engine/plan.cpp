@@ -52,7 +52,7 @@ void showPending(const FoundRecord &found, std::vector<model::Step> &steps) {
 }  // namespace
 
 base::Result<Outcome> plan(Session &session) {
-    VC_TRY(session.readSecretFd());
+    VC_TRY(session.readSecrets());
     VC_TRY(session.loadSpec());
     VC_TRY(session.findDevice());
     VC_ASSIGN(const DeviceContent found, lookAtDevice(session));

@@ -40,12 +40,18 @@ base::Status Session::loadSpec() {
         "Add a document for it to a file in " + options_.paths.configDirs().front() + ".");
 }
 
-base::Status Session::readSecretFd() {
-    if (!options_.secretFd) return {};
-    const base::UniqueFd fd(*options_.secretFd);
+base::Status Session::readSecrets() {
+    const bool adding = options_.verb == Verb::AddKey;
+    if (options_.secretFd) VC_TRY(readSecret(*options_.secretFd, adding ? newKey_ : secret_));
+    if (options_.unlockFd) VC_TRY(readSecret(*options_.unlockFd, secret_));
+    return {};
+}
+
+base::Status Session::readSecret(int number, std::optional<base::SecretBuffer> &into) const {
+    const base::UniqueFd fd(number);
     auto secret = base::readSecret(fd.get(), kLongestSecret, kSecretTimeoutMs);
     if (!secret) return base::fail(std::move(secret).error().because("volume " + id().text()));
-    secret_ = std::move(*secret);
+    into = std::move(*secret);
     return {};
 }
 

@@ -23,8 +23,8 @@ class Session {
     // Reads the configuration. InvalidConfig with every problem of this volume's documents,
     // NotFound when it is not declared.
     base::Status loadSpec();
-    // Reads --secret-fd, before any lock is taken.
-    base::Status readSecretFd();
+    // Reads --secret-fd and --unlock-fd, before any lock is taken.
+    base::Status readSecrets();
     // NotFound, AmbiguousDevice, …
     base::Status findDevice();
     // The lock that orders engines on this volume; held until the session ends. Busy after 5 s.
@@ -39,18 +39,24 @@ class Session {
     [[nodiscard]] const model::EncryptionSpec &encryption() const { return *spec_->encryption; }
     // Valid after findDevice.
     [[nodiscard]] const blockdev::Device &device() const { return *device_; }
+    // A passphrase given to open the volume; nullptr when there is none.
     [[nodiscard]] const base::SecretBuffer *secret() const { return secret_ ? &*secret_ : nullptr; }
+    // add-key: the key to add.
+    [[nodiscard]] const base::SecretBuffer &newKey() const { return *newKey_; }
 
     // "volume u-data (/dev/vdb4)", for messages.
     [[nodiscard]] std::string describe() const;
 
   private:
+    base::Status readSecret(int number, std::optional<base::SecretBuffer> &into) const;
+
     Options options_;
     Reporter &reporter_;
     config::Configuration configuration_;
     model::VolumeSpec *spec_ = nullptr;
     std::optional<blockdev::Device> device_;
     std::optional<base::SecretBuffer> secret_;
+    std::optional<base::SecretBuffer> newKey_;
     base::UniqueFd lock_;
 };
 

@@ -8,6 +8,7 @@
 #include "base/journal.h"
 #include "engine/enrol.h"
 #include "engine/kdf_lock.h"
+#include "keys/digests.h"
 
 namespace volumecrypt::engine {
 namespace {
@@ -96,7 +97,7 @@ base::Status SlotChanger::apply(const model::Step &step) {
         case StepAction::Replace:
             return replace(step);
         case StepAction::Remove:
-            return remove(step);
+            return removeOurs(step.slot);
         case StepAction::Keep:
         case StepAction::Defer:
         case StepAction::Refuse:
@@ -194,19 +195,38 @@ base::Status SlotChanger::replaceInPlace(const model::KeySpec &key, const keys::
     return {};
 }
 
-base::Status SlotChanger::remove(const model::Step &step) {
+base::Status SlotChanger::removeOurs(unsigned slot) {
     VC_ASSIGN(const model::HeaderView view, store_.view());
-    if (!view.slots.contains(step.slot)) {
-        record_.slots.erase(step.slot);
+    if (!view.slots.contains(slot)) {
+        record_.slots.erase(slot);
         return {};
     }
-    VC_TRY(proveAnother(step.slot));
-    VC_TRY(announce(pendingFor(PendingOperation::Remove, step.slot)));
-    VC_TRY(destroyProven(step.slot));
-    record_.slots.erase(step.slot);
+    VC_TRY(proveAnother(slot));
+    VC_TRY(announce(pendingFor(PendingOperation::Remove, slot)));
+    VC_TRY(destroyProven(slot));
+    record_.slots.erase(slot);
     record_.pending.reset();
     VC_TRY(commit());
-    log("remove", step.slot);
+    log("remove", slot);
+    return {};
+}
+
+base::Status SlotChanger::addUndeclared(unsigned slot, model::KeyKind kind,
+                                        const base::SecretBuffer &passphrase) {
+    model::RecordSlot entry;
+    entry.kind = kind;
+    entry.origin = model::Origin::Added;
+    entry.paramsDigest = keys::sha256("");
+    Pending pending = pendingFor(PendingOperation::Add, slot);
+    pending.entry = entry;
+    VC_TRY(announce(std::move(pending)));
+    VC_TRY(addAndProve(session_, store_, slot, kind, unlocked_.volumeKey, passphrase));
+    proven_.insert(slot);
+    VC_TRY(completeEntry(store_, slot, recordKey_, passphrase, entry));
+    record_.slots[slot] = std::move(entry);
+    record_.pending.reset();
+    VC_TRY(commit());
+    log("add", slot);
     return {};
 }
 

@@ -33,6 +33,12 @@ class SlotChanger {
     // One step of a plan; Keep, Defer and Refuse change nothing.
     base::Status apply(const model::Step &step);
 
+    // AddKey: enrols a key that is not declared in a free slot.
+    base::Status addUndeclared(unsigned slot, model::KeyKind kind,
+                               const base::SecretBuffer &passphrase);
+    // RemoveKey: a slot of ours. LastKey when no other key can be proven.
+    base::Status removeOurs(unsigned slot);
+
     // Writes the record when it differs from what is in the header (adopted slots, a new place).
     base::Status finish();
 
@@ -46,7 +52,6 @@ class SlotChanger {
     base::Status replaceThroughSpare(const model::KeySpec &key, const keys::NewKey &made,
                                      unsigned spare);
     base::Status replaceInPlace(const model::KeySpec &key, const keys::NewKey &made);
-    base::Status remove(const model::Step &step);
 
     // Adds the declared key to its (empty) slot, proves it and completes its entry in the record
     // (not yet written).

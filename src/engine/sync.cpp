@@ -4,10 +4,10 @@
 
 #include "engine/comparison.h"
 #include "engine/device_state.h"
-#include "engine/slot_changer.h"
+#include "engine/pin.h"
+#include "engine/slot_session.h"
 #include "engine/stop.h"
 #include "engine/verbs.h"
-#include "luks/header_store.h"
 
 namespace volumecrypt::engine {
 namespace {
@@ -42,7 +42,7 @@ base::Status firstRefusal(const Session &session, const std::vector<model::Step>
 }  // namespace
 
 base::Result<Outcome> sync(Session &session) {
-    VC_TRY(session.readSecretFd());
+    VC_TRY(session.readSecrets());
     VC_TRY(session.loadSpec());
     VC_TRY(session.findDevice());
     Outcome outcome;
@@ -51,28 +51,18 @@ base::Result<Outcome> sync(Session &session) {
         outcome.extra["steps"] = nlohmann::json::array();
         return outcome;
     }
-    VC_TRY(session.lock());
-    KeyRing ring(session);
-    VC_ASSIGN(OpenedVolume volume, openVolume(session, ring));
-    if (volume.found.trust == model::RecordTrust::Newer)
-        return base::fail(base::ErrorCode::Unsupported,
-                          session.describe() + ": " + volume.found.problem,
-                          "Update volumecrypt; nothing was changed.");
-    const auto store = luks::openHeaderStore(session.device().node);
-    // Loading the header from the device repairs a damaged copy of it from the good one.
-    if (volume.header.needsRepair) VC_TRY(store->view());
-    SlotChanger changer(session, *store, ring, volume.unlocked, volume.found, volume.recordKey);
-    if (volume.found.record && volume.found.record->pending) {
-        VC_TRY(changer.settlePending());
-        VC_ASSIGN(volume.header, readHeader(session));
-        volume.found.record = changer.record();
-        volume.found.token = volume.header.view.tokenOfType(model::kRecordTokenType);
-    }
-    VC_ASSIGN(const std::vector<model::Step> steps, compare(session, volume, ring));
-    VC_TRY(takeSteps(session, steps, changer, outcome));
+    VC_ASSIGN(const auto slots, SlotSession::begin(session));
+    const OpenedVolume &volume = slots->volume();
+    VC_TRY(checkPin(session, volume.header.view.uuid, volume.unlocked.volumeKey));
+    VC_ASSIGN(const std::vector<model::Step> steps,
+              compare(session, slots->volume(), slots->ring()));
+    VC_TRY(takeSteps(session, steps, slots->changer(), outcome));
     VC_TRY(firstRefusal(session, steps));
+    // Early in boot there may have been no writable place for it.
+    if (slots->changer().record().phase == model::Phase::Ready)
+        VC_TRY(writePin(session, volume.header.view.uuid, volume.unlocked.volumeKey));
     VC_ASSIGN(outcome.state, encryptedState(session));
-    outcome.changed = changer.changed() || volume.header.needsRepair;
+    outcome.changed = slots->changed();
     outcome.extra["unlockedBySlot"] = volume.unlocked.slot;
     return outcome;
 }

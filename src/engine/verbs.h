@@ -14,5 +14,10 @@ base::Result<Outcome> attach(Session &session);
 base::Result<Outcome> detach(Session &session);
 base::Result<Outcome> format(Session &session);
 base::Result<Outcome> sync(Session &session);
+base::Result<Outcome> addKey(Session &session);
+base::Result<Outcome> removeKey(Session &session);
+base::Result<Outcome> wipe(Session &session);
+base::Result<Outcome> erase(Session &session);
+base::Result<Outcome> forget(Session &session);
 
 }  // namespace volumecrypt::engine

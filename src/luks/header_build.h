@@ -40,6 +40,9 @@ base::Result<NewHeader> buildHeader(const FormatParameters &parameters);
 // marker, fsync.
 base::Status writeHeader(int deviceFd, const model::VolumeId &id, const NewHeader &header);
 
+// Writes the marker alone and flushes it: the device may be formatted anew, whatever else is on it.
+base::Status writeFormattingMarker(int deviceFd, const model::VolumeId &id);
+
 // The 4096-byte marker in sector 0 of an interrupted writeHeader: the ID it names. Empty when there
 // is no valid marker. Its bytes; the rest is zero:
 //     0  "VOLUMECRYPT-FORMATTING"

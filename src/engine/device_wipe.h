@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// Giving up what a device holds, so that the next attach makes the declared volume on it.
+#pragma once
+
+#include "base/result.h"
+#include "blockdev/content.h"
+#include "engine/session.h"
+
+namespace volumecrypt::engine {
+
+// On a device that nobody uses: drops the pin, zeroes both 16 MiB ends, discards the device. What
+// is not blank even then (the device cannot discard) is left with the mark of a format to be
+// started over. Safe against power loss: from the first write on, the mark says that the device may
+// be formatted. Busy, Io.
+base::Status wipeDevice(const Session &session);
+
+// For an active volume: remembered under /var/lib/volumecrypt, and done by the next attach to
+// exactly this content (its UUID).
+base::Status stageWipe(const Session &session, const blockdev::Content &content);
+base::Result<bool> isWipeStaged(const Session &session, const blockdev::Content &content);
+void dropStagedWipe(const Session &session);
+
+}  // namespace volumecrypt::engine

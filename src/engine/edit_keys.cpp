@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// add-key and remove-key: keys beside the declared ones.
+#include <utility>
+
+#include "engine/device_state.h"
+#include "engine/slot_session.h"
+#include "engine/verbs.h"
+
+namespace volumecrypt::engine {
+namespace {
+
+using base::ErrorCode;
+
+base::Status prepare(Session &session) {
+    VC_TRY(session.readSecrets());
+    VC_TRY(session.loadSpec());
+    if (!session.spec().encryption)
+        return base::fail(
+            ErrorCode::Unsupported,
+            "volume " + session.id().text() + " is declared without encryption: it has no keys");
+    return session.findDevice();
+}
+
+base::Error slotError(const Session &session, unsigned slot, ErrorCode code,
+                      const std::string &what, const std::string &hint) {
+    base::Error error;
+    error.code = code;
+    error.message = session.describe() + ", slot " + std::to_string(slot) + ": " + what;
+    error.hint = hint;
+    error.slot = slot;
+    return error;
+}
+
+// The highest free slot that nobody declared and that does not have the record's number.
+base::Result<unsigned> slotForAdded(const Session &session, const OpenedVolume &volume) {
+    std::vector<unsigned> avoid;
+    for (const model::KeySpec &key : session.encryption().keys) avoid.push_back(key.slot);
+    if (volume.found.token) avoid.push_back(*volume.found.token);
+    const auto slot = volume.header.view.highestFreeSlot(avoid);
+    if (slot) return *slot;
+    return base::fail(ErrorCode::NoSpace,
+                      session.describe() + ": every key slot is in use or declared",
+                      "Remove a key that is not needed any more.");
+}
+
+// Only what AddKey made: declared keys follow the YAML, everybody else's are not ours to touch.
+base::Status checkRemovable(const Session &session, const OpenedVolume &volume, unsigned slot) {
+    const model::KeySpec *declared = session.encryption().keyInSlot(slot);
+    if (declared != nullptr && declared->kind() != model::KeyKind::Unmanaged)
+        return base::fail(slotError(session, slot, ErrorCode::InvalidConfig,
+                                    "this key is declared in the configuration",
+                                    "Remove it from the YAML, then run `volumecryptctl apply`."));
+    const bool present = volume.header.view.slots.contains(slot);
+    const bool ours = volume.found.record && volume.found.record->slots.contains(slot);
+    if (!present && !ours)
+        return base::fail(
+            slotError(session, slot, ErrorCode::NotFound, "there is no key in it",
+                      "`volumecryptctl keys " + session.id().text() + "` shows the key slots."));
+    if (!ours)
+        return base::fail(slotError(session, slot, ErrorCode::SlotInUse,
+                                    "this key was not added by volumecrypt",
+                                    "Whoever added it can remove it (cryptsetup luksKillSlot)."));
+    return {};
+}
+
+}  // namespace
+
+base::Result<Outcome> addKey(Session &session) {
+    VC_TRY(prepare(session));
+    VC_ASSIGN(const auto slots, SlotSession::begin(session));
+    VC_ASSIGN(const unsigned slot, slotForAdded(session, slots->volume()));
+    VC_TRY(slots->changer().addUndeclared(slot, session.options().kind, session.newKey()));
+    Outcome outcome;
+    VC_ASSIGN(outcome.state, encryptedState(session));
+    outcome.changed = true;
+    outcome.extra["slot"] = slot;
+    outcome.text = session.describe() + ": added a key in slot " + std::to_string(slot);
+    return outcome;
+}
+
+base::Result<Outcome> removeKey(Session &session) {
+    VC_TRY(prepare(session));
+    const unsigned slot = *session.options().slot;
+    VC_ASSIGN(const auto slots, SlotSession::begin(session));
+    VC_TRY(checkRemovable(session, slots->volume(), slot));
+    VC_TRY(slots->changer().removeOurs(slot));
+    VC_TRY(slots->changer().finish());
+    session.reporter().warning(
+        ErrorCode::KeyRejected,
+        "whoever copied the header of " + session.describe() +
+            " while this key was in it can still use the key on that copy; only a new volume key "
+            "(RotateVolumeKey) ends that");
+    Outcome outcome;
+    VC_ASSIGN(outcome.state, encryptedState(session));
+    outcome.changed = true;
+    outcome.extra["slot"] = slot;
+    outcome.text = session.describe() + ": removed the key in slot " + std::to_string(slot);
+    return outcome;
+}
+
+}  // namespace volumecrypt::engine

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// The common beginning of sync, add-key and remove-key.
+#include "engine/slot_session.h"
+
+#include <utility>
+
+#include "engine/device_state.h"
+
+namespace volumecrypt::engine {
+
+base::Result<std::unique_ptr<SlotSession>> SlotSession::begin(Session &session) {
+    VC_TRY(session.lock());
+    std::unique_ptr<SlotSession> begun(new SlotSession(session));
+    VC_TRY(begun->open());
+    VC_TRY(begun->settle());
+    return begun;
+}
+
+base::Status SlotSession::open() {
+    VC_ASSIGN(volume_, openVolume(session_, ring_));
+    if (volume_.found.trust == model::RecordTrust::Newer)
+        return base::fail(base::ErrorCode::Unsupported,
+                          session_.describe() + ": " + volume_.found.problem,
+                          "Update volumecrypt; nothing was changed.");
+    store_ = luks::openHeaderStore(session_.device().node);
+    // Loading the header from the device repairs a damaged copy of it from the good one.
+    if (volume_.header.needsRepair) VC_TRY(store_->view());
+    changer_ = std::make_unique<SlotChanger>(session_, *store_, ring_, volume_.unlocked,
+                                             volume_.found, volume_.recordKey);
+    return {};
+}
+
+base::Status SlotSession::settle() {
+    if (!volume_.found.record || !volume_.found.record->pending) return {};
+    VC_TRY(changer_->settlePending());
+    const bool repaired = volume_.header.needsRepair;
+    VC_ASSIGN(volume_.header, readHeader(session_));
+    volume_.header.needsRepair = repaired;
+    volume_.found.record = changer_->record();
+    volume_.found.token = volume_.header.view.tokenOfType(model::kRecordTokenType);
+    return {};
+}
+
+}  // namespace volumecrypt::engine

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// An opened, locked volume whose interrupted changes are settled: where every verb that edits key
+// slots begins.
+#pragma once
+
+#include <memory>
+
+#include "base/result.h"
+#include "engine/comparison.h"
+#include "engine/key_ring.h"
+#include "engine/session.h"
+#include "engine/slot_changer.h"
+#include "luks/header_store.h"
+
+namespace volumecrypt::engine {
+
+// Neither copied nor moved: its parts refer to one another.
+class SlotSession {
+  public:
+    // Takes the lock, opens the volume, repairs a damaged copy of its header and settles what an
+    // interrupted run left. `session` has its spec and device. Unsupported when a newer version
+    // wrote the record; else as openVolume.
+    static base::Result<std::unique_ptr<SlotSession>> begin(Session &session);
+    SlotSession(const SlotSession &) = delete;
+    SlotSession &operator=(const SlotSession &) = delete;
+    SlotSession(SlotSession &&) = delete;
+    SlotSession &operator=(SlotSession &&) = delete;
+    ~SlotSession() = default;
+
+    [[nodiscard]] OpenedVolume &volume() { return volume_; }
+    [[nodiscard]] KeyRing &ring() { return ring_; }
+    [[nodiscard]] SlotChanger &changer() { return *changer_; }
+    // Something was written: by the changer, or by the repair.
+    [[nodiscard]] bool changed() const { return changer_->changed() || volume_.header.needsRepair; }
+
+  private:
+    explicit SlotSession(Session &session) : session_(session), ring_(session) {}
+    base::Status open();
+    base::Status settle();
+
+    Session &session_;
+    KeyRing ring_;
+    OpenedVolume volume_;
+    std::unique_ptr<luks::HeaderStore> store_;
+    std::unique_ptr<SlotChanger> changer_;
+};
+
+}  // namespace volumecrypt::engine

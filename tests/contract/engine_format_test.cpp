@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+// format touches blank devices only; every other content stays as it is and is named in the error.
+#include "base/files.h"
+#include "support/volume_fixture.h"
+
+namespace volumecrypt::test {
+namespace {
+
+class EngineFormatTest : public VolumeFixture {
+  protected:
+    void SetUp() override {
+        makeImage();
+        declare("- {slot: 0, nodeID: {}}\n- {slot: 1, static: {passphrase: secret}}");
+    }
+    void run(std::vector<std::string> argv) {
+        ASSERT_EQ((Process{.argv = std::move(argv), .input = {}, .secret = {}}.run().exitCode), 0);
+    }
+    // Every verb that could write leaves the image alone and reports `code`, with `words` in the
+    // message.
+    void expectUntouched(const std::string &code, const std::string &words) {
+        const std::string before = imageBytes();
+        for (const char *verb : {"format", "plan", "sync"}) {
+            const EngineResult result = engine(verb);
+            EXPECT_EQ(result.exitCode, 1) << verb;
+            if (std::string(verb) != "format") EXPECT_EQ(result.code(), code) << verb;
+            EXPECT_NE(result.last().value("message", "").find(words), std::string::npos)
+                << result.last().dump();
+            EXPECT_FALSE(result.last().value("hint", "").empty());
+        }
+        EXPECT_TRUE(imageBytes() == before);
+        EXPECT_EQ(engine("inspect").last().at("state"), "foreign");
+    }
+};
+
+TEST_F(EngineFormatTest, Ext4IsNotTouched) {
+    run({"mkfs.ext4", "-q", "-F", image_});
+    expectUntouched("NotBlank", "ext4");
+}
+
+TEST_F(EngineFormatTest, Luks1IsNotTouched) {
+    ASSERT_EQ(cryptsetup({"luksFormat", "--type", "luks1", "--pbkdf-force-iterations", "1000",
+                          "--key-file", "-", image_},
+                         "secret")
+                  .exitCode,
+              0);
+    expectUntouched("NotLuks2", "LUKS1");
+}
+
+TEST_F(EngineFormatTest, UnknownDataIsNotTouched) {
+    std::string bytes = imageBytes();
+    bytes[bytes.size() - 5] = 'x';
+    ASSERT_TRUE(base::writeFileAtomically(image_, bytes, 0600));
+    expectUntouched("NotBlank", "");
+}
+
+TEST_F(EngineFormatTest, ALuks2VolumeIsNotFormattedAgain) {
+    ASSERT_EQ(engine("format").exitCode, 0);
+    const std::string before = imageBytes();
+    const EngineResult again = engine("format");
+    EXPECT_EQ(again.code(), "NotBlank");
+    EXPECT_TRUE(imageBytes() == before);
+}
+
+TEST_F(EngineFormatTest, ForceOverwrites) {
+    run({"mkfs.ext4", "-q", "-F", image_});
+    const EngineResult result = engine("format", {"--force"});
+    EXPECT_EQ(result.exitCode, 0) << result.last().dump();
+    EXPECT_TRUE(opens(1, "secret"));
+    EXPECT_EQ(engine("plan").exitCode, 0);
+}
+
+TEST_F(EngineFormatTest, TooSmall) {
+    makeImage(std::uint64_t{8} << 20);
+    const EngineResult result = engine("format");
+    EXPECT_EQ(result.exitCode, 1);
+    EXPECT_EQ(result.code(), "NoSpace");
+}
+
+TEST_F(EngineFormatTest, AbsentDevice) {
+    std::filesystem::remove(image_);
+    EXPECT_EQ(engine("inspect").last().at("state"), "absent");
+    EXPECT_EQ(engine("format").code(), "NotFound");
+    EXPECT_EQ(engine("sync").code(), "NotFound");
+}
+
+TEST_F(EngineFormatTest, UndeclaredVolume) {
+    const EngineResult result = engine("inspect", {}, {}, "u-other");
+    EXPECT_EQ(result.exitCode, 1);
+    EXPECT_EQ(result.code(), "NotFound");
+}
+
+TEST_F(EngineFormatTest, InvalidConfigurationNamesItsPlace) {
+    writeConfig(
+        "apiVersion: v1alpha1\nkind: UserVolumeConfig\nname: data\nencryption:\n  keys:\n    - "
+        "{slot: 32, nodeID: {}}\n");
+    const EngineResult result = engine("inspect");
+    EXPECT_EQ(result.code(), "InvalidConfig");
+    EXPECT_NE(result.last().at("message").get<std::string>().find("volumes.yaml:6:"),
+              std::string::npos)
+        << result.last().dump();
+}
+
+TEST_F(EngineFormatTest, NoObtainableKeyWritesNothing) {
+    declare("- {slot: 1, static: {passphraseFile: /nonexistent/key}}");
+    const std::string before = imageBytes();
+    const EngineResult result = engine("format");
+    EXPECT_EQ(result.code(), "NoUsableKey");
+    EXPECT_TRUE(imageBytes() == before);
+}
+
+TEST_F(EngineFormatTest, FilesCannotBeAttached) {
+    EXPECT_EQ(engine("attach").code(), "Unsupported");
+}
+
+TEST_F(EngineFormatTest, UsageErrors) {
+    EXPECT_EQ(engine("explode").exitCode, 64);
+    EXPECT_EQ(engine("inspect", {"--force"}).exitCode, 64);
+    EXPECT_EQ(engine("inspect", {}, {}, "nonsense").exitCode, 64);
+    EXPECT_EQ(
+        (Process{.argv = {VOLUMECRYPT_ENGINE, "--help"}, .input = {}, .secret = {}}.run().exitCode),
+        0);
+}
+
+TEST_F(EngineFormatTest, SecretsStayOutOfTheOutput) {
+    const EngineResult result = engine("format");
+    for (const auto &line : result.lines) EXPECT_EQ(line.dump().find("secret"), std::string::npos);
+    EXPECT_EQ(result.err.find("secret"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace volumecrypt::test
