@@ -132,7 +132,7 @@ base::Result<Outcome> attachEncrypted(Session &session) {
         }
     }
     VC_TRY(writePin(session, uuid, volume.unlocked.volumeKey));
-    if (volume.header.needsRepair) VC_TRY(luks::openHeaderStore(session.device().node)->view());
+    if (volume.header.needsRepair) VC_TRY(luks::repairHeader(session.device().node));
     logUnlocked(session, volume.unlocked.slot);
     outcome.extra["unlockedBySlot"] = volume.unlocked.slot;
     outcome.text = session.describe() + ": unlocked by key slot " +

@@ -23,8 +23,7 @@ base::Status SlotSession::open() {
                           session_.describe() + ": " + volume_.found.problem,
                           "Update volumecrypt; nothing was changed.");
     store_ = luks::openHeaderStore(session_.device().node);
-    // Loading the header from the device repairs a damaged copy of it from the good one.
-    if (volume_.header.needsRepair) VC_TRY(store_->view());
+    if (volume_.header.needsRepair) VC_TRY(luks::repairHeader(session_.device().node));
     changer_ = std::make_unique<SlotChanger>(session_, *store_, ring_, volume_.unlocked,
                                              volume_.found, volume_.recordKey);
     return {};

@@ -106,6 +106,12 @@ base::Status writeHeader(int deviceFd, const model::VolumeId &id, const NewHeade
     return writeHeaderUpTo(WritePoint::PrimaryBinary, deviceFd, id, header);
 }
 
+base::Status writeFormattingMarker(int deviceFd, const model::VolumeId &id) {
+    VC_ASSIGN(const std::string marker, makeMarker(id.text()));
+    VC_TRY(writeDifferent(deviceFd, marker, 0));
+    return flush(deviceFd);
+}
+
 base::Result<std::optional<std::string>> readFormattingMarker(int deviceFd) {
     std::optional<std::string> none;
     VC_ASSIGN(const std::uint64_t size, sizeOfDevice(deviceFd));

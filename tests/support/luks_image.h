@@ -9,7 +9,7 @@
 
 #include "base/secret_buffer.h"
 #include "support/command.h"
-#include "support/temporary_directory.h"
+#include "support/temp_dir.h"
 
 namespace volumecrypt::test {
 
@@ -41,7 +41,7 @@ class LuksImage {
     [[nodiscard]] bool opensByCryptsetup(unsigned slot, const std::string &passphrase) const;
 
   private:
-    TemporaryDirectory directory_;
+    TempDir directory_;
     std::string path_;
 };
 

@@ -11,7 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "support/process.h"
-#include "support/temporary_directory.h"
+#include "support/temp_dir.h"
 
 namespace volumecrypt::test {
 
@@ -49,7 +49,7 @@ class VolumeFixture : public testing::Test {
     [[nodiscard]] std::string dump() const;
     [[nodiscard]] std::string imageBytes() const;
 
-    TemporaryDirectory directory_;
+    TempDir directory_;
     std::string image_;
     std::string configDir_;
     std::string root_;

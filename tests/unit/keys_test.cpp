@@ -9,7 +9,7 @@
 #include "keys/digests.h"
 #include "keys/node_id.h"
 #include "keys/static_key.h"
-#include "support/temporary_directory.h"
+#include "support/temp_dir.h"
 
 namespace volumecrypt::keys {
 namespace {
@@ -36,7 +36,7 @@ class NodeIdTest : public testing::Test {
         NodeIdKeySource source(0, {.volume = *model::VolumeId::parse(volume), .paths = paths});
         return source.obtain(std::nullopt);
     }
-    test::TemporaryDirectory root_;
+    test::TempDir root_;
 };
 
 TEST_F(NodeIdTest, IsUuidThenVolumeId) {
@@ -107,7 +107,7 @@ class StaticKeyTest : public testing::Test {
         StaticKeySource source(1, key);
         return source.obtain(std::nullopt);
     }
-    test::TemporaryDirectory root_;
+    test::TempDir root_;
 };
 
 TEST_F(StaticKeyTest, FileIsTakenAsItIs) {
