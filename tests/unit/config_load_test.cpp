@@ -11,7 +11,7 @@
 
 #include "base/files.h"
 #include "config_case.h"
-#include "support/temporary_directory.h"
+#include "support/temp_dir.h"
 
 namespace volumecrypt::config::test {
 namespace {
@@ -45,7 +45,7 @@ class ConfigLoad : public testing::Test {
         return result;
     }
 
-    volumecrypt::test::TemporaryDirectory directory_;
+    volumecrypt::test::TempDir directory_;
 };
 
 std::vector<std::string> ids(const Configuration &configuration) {
