@@ -79,11 +79,12 @@ std::string_view onlyKind(Fields &key, std::int64_t slot) {
 std::optional<model::KeySpec> readKey(Fields &key, std::set<std::int64_t> &slots, Draft &draft) {
     Report &report = key.report();
     const std::size_t errorsBefore = report.errorCount();
-    const std::int64_t slot = key.number("slot").value_or(0);
+    const auto given = key.number("slot");
+    const std::int64_t slot = given.value_or(0);
     if (slot < 0 || slot >= model::kSlotCount)
         report.error(key.place("slot"),
                      fmt::format("slot {} is out of range (0-{})", slot, model::kSlotCount - 1));
-    else if (!slots.insert(slot).second)
+    else if ((given || key.any("slot") == nullptr) && !slots.insert(slot).second)
         report.error(key.place("slot"), fmt::format("duplicate key slot {}", slot));
     const std::string_view kind = onlyKind(key, slot);
     // Those of several kinds are read as well: their problems are reported with the rest.

@@ -18,7 +18,8 @@ using Fault = std::optional<std::string>;
 Fault pathFault(std::string_view path);
 // A path for mount.where: does not hide what the running system needs.
 Fault mountPointFault(std::string_view path);
-// One entry of mount.options.
+// One entry of mount.options: exactly one option, as a comma would make two of it. What another
+// field decides, or works in fstab only, is refused rather than ignored.
 Fault mountOptionFault(std::string_view option);
 // What mkfs of this type would refuse or cut.
 Fault labelFault(model::FilesystemType type, std::string_view label);

@@ -135,6 +135,9 @@ const std::vector<Case> kSlots{
      keys({"{slot: 3, nodeID: {}}", "{slot: 3, tpm: {}}"}),
      {"7:14: duplicate key slot 3"}},
     {"DoubledByDefault", keys({"{nodeID: {}}", "{tpm: {}}"}), {"7:7: duplicate key slot 0"}},
+    {"AWrongSlotIsNotSlotZero",
+     keys({"{slot: one, nodeID: {}}", "{slot: 0, nodeID: {}}"}),
+     {"6:14: encryption.keys[0].slot must be a whole number, not \"one\""}},
     // Talos' own test: its order and its texts.
     {"KindlessAndDoubled",
      keys({"{slot: 0}", "{slot: 1, nodeID: {}}", "{slot: 1, tpm: {}}"}),
