@@ -72,7 +72,7 @@ std::string lineValue(std::string_view text) {
 }
 
 std::string wordValue(std::string_view text, std::string_view prefix) {
-    const std::string doubled = std::string(prefix) + percentDoubled(text);
+    std::string doubled = std::string(prefix) + percentDoubled(text);
     if (doubled.find_first_of(" \\\"'") == std::string::npos) return doubled;
     std::string word = "\"";
     for (const char c : doubled) {

@@ -13,7 +13,6 @@ namespace volumecrypt::test {
 namespace {
 
 using model::VolumeSpec;
-using std::chrono_literals::operator""s;
 
 void expectGolden(const std::string &name, const std::vector<VolumeSpec> &volumes) {
     const units::GeneratedUnits generated = generate(volumes);
@@ -46,7 +45,7 @@ TEST(UnitsGolden, networkVolume) {
     net.encryption->keys.clear();
     net.encryption->keys.push_back(kmsKey(0));
     net.required = true;
-    net.deviceTimeout = 40s;
+    net.deviceTimeout = std::chrono::seconds(40);
     expectGolden("network", volumeList(std::move(net)));
 }
 
