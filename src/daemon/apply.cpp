@@ -82,24 +82,13 @@ Apply::Apply(Configurator &configurator, EngineJobs &engines, JobTable &jobs, Vo
 base::Result<JobPointer> Apply::start(const Authorized<action::ManageKeys> &proof) {
     if (running_)
         return base::fail(base::ErrorCode::Busy, "another apply is running", "wait for its job");
-    configurator_.load();
+    configurator_.read();
     if (volumes_.hasErrors()) return base::fail(configError(volumes_.problems()));
     running_ = true;
     const auto work = std::make_shared<Work>();
     work->job = jobs_.create("apply", "", proof.caller().uid);
-    inspectAll(work);
+    configurator_.inspectAll([this, work] { run(work); });
     return work->job;
-}
-
-void Apply::inspectAll(const WorkPointer &work) {
-    std::vector<AsyncStep> steps;
-    for (const auto &volume : volumes_.all())
-        steps.emplace_back([this, volume](const Done &next) {
-            // What is busy keeps the status it has.
-            if (!volume->operation().empty()) return next({});
-            inspector_.inspect(volume, [next] { next({}); });
-        });
-    runInOrder(std::move(steps), [this, work](const base::Status &) { run(work); });
 }
 
 void Apply::run(const WorkPointer &work) {

@@ -27,7 +27,6 @@ class Apply {
     struct Work;
     using WorkPointer = std::shared_ptr<Work>;
 
-    void inspectAll(const WorkPointer &work);
     void run(const WorkPointer &work);
     void stopDeparted(const WorkPointer &work, const ApplyPlan::Stop &stop, const Done &next);
     void stopMoved(const WorkPointer &work, const ApplyPlan::Stop &stop, const Done &next);

@@ -45,7 +45,8 @@ std::vector<BusManager::ConfigError> BusManager::ConfigErrors() {
 
 sdbus::ObjectPath BusManager::GetVolume(const std::string &id) {
     return answering([&] {
-        if (use_.volumes.find(id)) return volumePath(id);
+        const auto volume = use_.volumes.find(id);
+        if (volume && volume->published()) return volumePath(id);
         base::Error error;
         error.code = base::ErrorCode::NotFound;
         error.message = "no volume '" + id.substr(0, kQuoted) + "' is declared";
@@ -87,8 +88,7 @@ void BusManager::Reload(sdbus::Result<> &&result, Options options) {
         const Reply<> reply(std::move(result));
         gate_.pass<action::Reload>(getObject(), reply, {.operation = "reload"},
                                    [&use = use_, reply](const Authorized<action::Reload> &proof) {
-                                       use.configurator.reload(proof);
-                                       reply.succeed();
+                                       use.configurator.reload(proof, [reply] { reply.succeed(); });
                                    });
     });
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Construction in the order of dependence; the last step takes the bus name.
+// Construction in the order of dependence; the bus name is taken once every volume is known.
 #include "daemon/bus_service.h"
 
 #include <chrono>
@@ -64,7 +64,7 @@ struct Service::Parts {
           operations(engines, inspector),
           outcomes(paths),
           unlocker(engines, jobs, volumes, inspector, outcomes, systemd.get()),
-          configurator(volumes, inspector, paths),
+          configurator(loop, volumes, inspector, paths),
           apply(configurator, engines, jobs, volumes, inspector, unlocker, systemd.get(), paths),
           use{volumes, jobs, operations, unlocker, apply, configurator, [this] { return tpm(); }},
           objects(connection->bus(), gate, use),
@@ -121,7 +121,7 @@ void Service::Parts::outcomeWritten(const std::string &id, const std::string &ve
 
 void Service::Parts::begin() {
     const auto records = store.load();
-    configurator.load();
+    configurator.read();
     for (const auto &volume : volumes.all())
         for (const auto &outcome : outcomes.readAll(volume->id()))
             engines.remember(*volume, outcome.verb, outcome.result);
@@ -131,6 +131,13 @@ void Service::Parts::begin() {
     };
     warn(udev.start());
     warn(outcomeWatch.start(paths));
+    // Nobody finds us before we know what we would tell them.
+    configurator.inspectAll([this] {
+        const auto named = connection->requestName(kBusName);
+        if (named) return;
+        base::log(base::Severity::Error, fullText(named.error()));
+        loop.quit(1);
+    });
 }
 
 Service::Service(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -142,7 +149,6 @@ base::Result<std::unique_ptr<Service>> Service::start(EventLoop &loop,
         VC_ASSIGN(auto connection, BusConnection::open(loop));
         auto parts = std::make_unique<Parts>(loop, options, std::move(connection));
         parts->begin();
-        VC_TRY(parts->connection->requestName(kBusName));
         return std::unique_ptr<Service>(new Service(std::move(parts)));
     } catch (const std::exception &exception) {
         return base::fail(base::ErrorCode::Internal,

@@ -12,8 +12,8 @@ namespace volumecrypt::daemon {
 
 class Service {
   public:
-    // Connects to the bus and publishes all objects. Io when there is no bus, Busy when another
-    // daemon has the name.
+    // Connects to the bus and publishes all objects, and takes the name as soon as the volumes'
+    // states are known; ends the loop when another daemon has it. Io when there is no bus.
     static base::Result<std::unique_ptr<Service>> start(EventLoop &loop,
                                                         const DaemonOptions &options);
     ~Service();

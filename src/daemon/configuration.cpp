@@ -2,26 +2,74 @@
 // Load, log what is wrong, look at every volume.
 #include "daemon/configuration.h"
 
+#include <chrono>
+#include <memory>
+#include <set>
+#include <utility>
+
 #include "base/journal.h"
 #include "config/loader.h"
 
 namespace volumecrypt::daemon {
+namespace {
 
-void Configurator::reload(const Authorized<action::Reload> &proof) {
+// Less than the time that the bus gives an activated service.
+constexpr std::chrono::seconds kPatience{15};
+
+// Those whose inspection is not over, and what comes after.
+struct Round {
+    std::set<VolumePointer> pending;
+    Configurator::Then then;
+    EventLoop::Source deadline;
+
+    void over() {
+        deadline.reset();
+        if (const auto next = std::exchange(then, {})) next();
+    }
+};
+
+}  // namespace
+
+void Configurator::reload(const Authorized<action::Reload> &proof, Then then) {
     base::log(base::Severity::Info,
               "Reading the configuration for uid " + std::to_string(proof.caller().uid),
               {{"OPERATION", "reload"}, {"CALLER_UID", std::to_string(proof.caller().uid)}});
-    load();
+    read();
+    inspectAll(std::move(then));
 }
 
-void Configurator::load() {
+void Configurator::read() {
     volumes_.configure(config::load(paths_, config::Secrets::Drop));
     for (const auto &problem : volumes_.problems())
         base::log(
             problem.level == config::Level::Error ? base::Severity::Error : base::Severity::Warning,
             problem.text(),
             {{"VOLUME", problem.volume}, {"CODE", std::string(base::errorName(problem.code))}});
-    for (const auto &volume : volumes_.all()) inspector_.request(volume);
+}
+
+void Configurator::inspectAll(Then then) {
+    const auto round = std::make_shared<Round>();
+    round->then = std::move(then);
+    // What is busy is inspected when it is done; its status is the one from before.
+    for (const auto &volume : volumes_.all())
+        if (volume->operation().empty()) round->pending.insert(volume);
+    if (round->pending.empty()) return loop_.post([round] { round->over(); });
+    round->deadline = loop_.after(kPatience, [this, round] {
+        for (const auto &volume : round->pending) {
+            base::Error error;
+            error.code = base::ErrorCode::Busy;
+            error.message =
+                "volume " + volume->id().text() + ": its inspection takes unusually long";
+            if (!volume->published()) volumes_.setLastError(*volume, error);
+            volumes_.publish(*volume);
+        }
+        round->over();
+    });
+    for (const auto &volume : std::set<VolumePointer>(round->pending))
+        inspector_.inspect(volume, [round, volume] {
+            round->pending.erase(volume);
+            if (round->pending.empty()) round->over();
+        });
 }
 
 }  // namespace volumecrypt::daemon

@@ -2,7 +2,10 @@
 // Reads the configuration into the volume table: at start, on Reload and before an Apply.
 #pragma once
 
+#include <functional>
+
 #include "daemon/authorized.h"
+#include "daemon/event_loop.h"
 #include "daemon/inspector.h"
 #include "daemon/volume_table.h"
 #include "model/system_paths.h"
@@ -11,14 +14,23 @@ namespace volumecrypt::daemon {
 
 class Configurator {
   public:
-    Configurator(VolumeTable &volumes, Inspector &inspector, model::SystemPaths paths)
-        : volumes_(volumes), inspector_(inspector), paths_(std::move(paths)) {}
+    using Then = std::function<void()>;
 
-    void reload(const Authorized<action::Reload> &proof);
-    // For the daemon's own needs: nobody asked.
-    void load();
+    Configurator(EventLoop &loop, VolumeTable &volumes, Inspector &inspector,
+                 model::SystemPaths paths)
+        : loop_(loop), volumes_(volumes), inspector_(inspector), paths_(std::move(paths)) {}
+
+    // `then` is called when the state of every volume is known.
+    void reload(const Authorized<action::Reload> &proof, Then then);
+
+    // For the daemon's own needs, which nobody asked for.
+    void read();
+    // Looks at every volume. One that takes long is not waited for: it is published as `failed`
+    // until it is known better.
+    void inspectAll(Then then);
 
   private:
+    EventLoop &loop_;
     VolumeTable &volumes_;
     Inspector &inspector_;
     model::SystemPaths paths_;

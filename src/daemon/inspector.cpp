@@ -61,7 +61,8 @@ void Inspector::run(const VolumePointer &volume) {
     runner_.start(number, std::move(command), {},
                   [this, volume, number](base::Result<EngineResult> result) {
                       store_.remove(number);
-                      publish(*volume, std::move(result));
+                      take(*volume, std::move(result));
+                      volumes_.publish(*volume);
                       auto &ended = entries_[volume->id().text()];
                       ended.running = false;
                       for (const auto &then : std::exchange(ended.waiting, {})) then();
@@ -71,7 +72,7 @@ void Inspector::run(const VolumePointer &volume) {
                   });
 }
 
-void Inspector::publish(Volume &volume, base::Result<EngineResult> result) {
+void Inspector::take(Volume &volume, base::Result<EngineResult> result) {
     auto status = volume.status();
     status.pinned = result && result->pinned ? *result->pinned
                                              : ::access(paths_.pin(volume.id()).c_str(), F_OK) == 0;

@@ -42,7 +42,7 @@ class Inspector {
     };
 
     void run(const VolumePointer &volume);
-    void publish(Volume &volume, base::Result<EngineResult> result);
+    void take(Volume &volume, base::Result<EngineResult> result);
 
     EventLoop &loop_;
     EngineRunner &runner_;

@@ -62,12 +62,12 @@ void VolumeTable::configure(config::Configuration configuration) {
         volume->status_.device = volume->spec_.device.path;
         if (volume->spec_.mount) volume->status_.mountPoint = volume->spec_.mount->where;
         volumes_[id] = volume;
-        if (observer_ != nullptr) observer_->volumeAdded(volume);
     }
     for (const auto &volume : all()) {
         if (declared.contains(volume->id().text()) || hasErrors()) continue;
-        const auto keep = volumes_.extract(volume->id().text());
-        if (observer_ != nullptr) observer_->volumeRemoved(volume->id());
+        const bool shown = isShown(*volume);
+        volumes_.erase(volume->id().text());
+        if (shown) observer_->volumeRemoved(volume->id());
     }
     if (observer_ != nullptr) observer_->configErrorsChanged();
 }
@@ -86,9 +86,19 @@ std::vector<VolumePointer> VolumeTable::all() const {
 void VolumeTable::update(Volume &volume, VolumeStatus status) {
     if (status == volume.status_) return;
     const auto before = std::exchange(volume.status_, std::move(status));
+    if (isShown(volume)) observer_->volumeChanged(volume, before);
+}
+
+bool VolumeTable::isShown(const Volume &volume) const {
     // One that left the configuration has no object any more.
+    return observer_ != nullptr && volume.published_ && find(volume.id().text()).get() == &volume;
+}
+
+void VolumeTable::publish(Volume &volume) {
     const auto known = find(volume.id().text());
-    if (observer_ != nullptr && known.get() == &volume) observer_->volumeChanged(volume, before);
+    if (known.get() != &volume || volume.published_) return;
+    volume.published_ = true;
+    if (observer_ != nullptr) observer_->volumeAdded(known);
 }
 
 void VolumeTable::setLastError(Volume &volume, const base::Error &error) {

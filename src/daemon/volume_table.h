@@ -20,7 +20,7 @@ namespace volumecrypt::daemon {
 struct VolumeStatus {
     std::string device;
     std::string mapping;
-    model::VolumeState state = model::VolumeState::Absent;
+    model::VolumeState state = model::VolumeState::Failed;  // not found out yet
     bool degraded = false;
     bool pinned = false;
     std::string uuid;
@@ -48,6 +48,8 @@ class Volume {
     // Busy when another one runs.
     base::Status begin(const std::string &operation);
     void end() { operation_.clear(); }
+    // Its status was found out once; until then nobody is told of it.
+    [[nodiscard]] bool published() const { return published_; }
     // Lock was called: an Apply leaves it locked until Unlock is.
     [[nodiscard]] bool lockedOnPurpose() const { return lockedOnPurpose_; }
     void setLockedOnPurpose(bool value) { lockedOnPurpose_ = value; }
@@ -61,6 +63,7 @@ class Volume {
     model::VolumeSpec spec_;
     VolumeStatus status_;
     std::string operation_;
+    bool published_ = false;
     bool lockedOnPurpose_ = false;
 };
 
@@ -91,14 +94,18 @@ class VolumeTable {
     [[nodiscard]] VolumePointer find(const std::string &id) const;
     [[nodiscard]] std::vector<VolumePointer> all() const;
 
-    // Publishes a new status when it differs.
+    // Takes a new status, and tells of it when it differs.
     void update(Volume &volume, VolumeStatus status);
+    // Tells of the volume itself; once.
+    void publish(Volume &volume);
     // A failed operation; success clears it.
     void setLastError(Volume &volume, const base::Error &error);
     void clearLastError(Volume &volume);
 
   private:
     void reconfigure(Volume &volume, model::VolumeSpec spec);
+    // Whether the observer knows it.
+    [[nodiscard]] bool isShown(const Volume &volume) const;
 
     std::map<std::string, VolumePointer> volumes_;
     std::vector<config::Problem> problems_;

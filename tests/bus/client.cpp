@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// sdbus-c++ without an event loop: messages are handled where the test waits.
+#include "client.h"
+
+#include <chrono>
+#include <cstdlib>
+#include <stdexcept>
+
+#include <sys/wait.h>
+
+#include <poll.h>
+#include <systemd/sd-bus.h>
+#include <unistd.h>
+
+namespace volumecrypt::test {
+
+void PrintTo(const Answer &answer, std::ostream *out) {
+    *out << (answer.ok() ? "success" : answer.error + ": " + answer.message);
+}
+
+Answer answerOf(const sdbus::Error &error) {
+    const std::string prefix = "org.example.VolumeCrypt.Error.";
+    auto name = error.getName();
+    if (name.starts_with(prefix)) name.erase(0, prefix.size());
+    return {.error = name, .message = error.getMessage()};
+}
+
+std::string volumePath(const std::string &id) {
+    char *path = nullptr;
+    if (sd_bus_path_encode("/org/example/VolumeCrypt/volume", id.c_str(), &path) < 0)
+        throw std::runtime_error("sd_bus_path_encode");
+    std::string text(path);
+    std::free(path);
+    return text;
+}
+
+Answer Client::attempt(const std::function<void()> &function) {
+    try {
+        function();
+        return {};
+    } catch (const sdbus::Error &error) {
+        return answerOf(error);
+    }
+}
+
+sdbus::IProxy &Client::proxy(const std::string &path) {
+    auto &proxy = proxies_[path];
+    if (!proxy) proxy = sdbus::createProxy(*connection_, kName, path);
+    return *proxy;
+}
+
+void Client::listen() {
+    const std::string common = "type='signal',sender='org.example.VolumeCrypt',";
+    matches_.push_back(
+        connection_->addMatch(common + "interface='org.example.VolumeCrypt.Job',member='Finished'",
+                              [this](sdbus::Message &signal) {
+                                  auto &finished = finished_[signal.getPath()];
+                                  signal >> finished.success >> finished.error >> finished.message;
+                                  finished.seen = true;
+                              }));
+    matches_.push_back(connection_->addMatch(common + "member='PropertiesChanged'",
+                                             [this](sdbus::Message &signal) {
+                                                 std::string interface;
+                                                 Options values;
+                                                 signal >> interface >> values;
+                                                 for (const auto &[name, value] : values)
+                                                     changes_.emplace(signal.getPath(), name);
+                                             }));
+    matches_.push_back(
+        connection_->addMatch(common + "member='InterfacesAdded'", [this](sdbus::Message &signal) {
+            sdbus::ObjectPath path;
+            signal >> path;
+            added_.push_back(path);
+        }));
+    matches_.push_back(connection_->addMatch(common + "member='InterfacesRemoved'",
+                                             [this](sdbus::Message &signal) {
+                                                 sdbus::ObjectPath path;
+                                                 signal >> path;
+                                                 removed_.push_back(path);
+                                             }));
+}
+
+bool Client::waitFor(const std::function<bool()> &condition, int seconds) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
+    while (!condition()) {
+        if (std::chrono::steady_clock::now() > end) return false;
+        if (connection_->processPendingRequest()) continue;
+        const auto data = connection_->getEventLoopPollData();
+        pollfd descriptor{.fd = data.fd, .events = data.events, .revents = 0};
+        ::poll(&descriptor, 1, 20);
+    }
+    return true;
+}
+
+Finished Client::finished(const std::string &job, int seconds) {
+    waitFor([&] { return finished_[job].seen; }, seconds);
+    return finished_[job];
+}
+
+std::string asUser(uid_t uid, const std::function<std::string(Client &)> &function) {
+    int ends[2] = {-1, -1};
+    if (::pipe(ends) != 0) throw std::runtime_error("pipe");
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+        ::close(ends[0]);
+        std::string text = "cannot change user";
+        if (::setresgid(uid, uid, uid) == 0 && ::setresuid(uid, uid, uid) == 0) {
+            try {
+                Client client;
+                text = function(client);
+            } catch (const std::exception &exception) {
+                text = exception.what();
+            }
+        }
+        const auto written = ::write(ends[1], text.data(), text.size());
+        ::_exit(written == static_cast<ssize_t>(text.size()) ? 0 : 1);
+    }
+    ::close(ends[1]);
+    std::string text;
+    char chunk[4096];
+    for (auto got = ::read(ends[0], chunk, sizeof chunk); got > 0;
+         got = ::read(ends[0], chunk, sizeof chunk))
+        text.append(chunk, static_cast<std::size_t>(got));
+    ::close(ends[0]);
+    ::waitpid(pid, nullptr, 0);
+    return text;
+}
+
+}  // namespace volumecrypt::test
