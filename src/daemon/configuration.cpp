@@ -50,9 +50,9 @@ void Configurator::read() {
 void Configurator::inspectAll(Then then) {
     const auto round = std::make_shared<Round>();
     round->then = std::move(then);
-    // What is busy is inspected when it is done; its status is the one from before.
+    // What is busy is inspected when it is done; until then its status is the one from before.
     for (const auto &volume : volumes_.all())
-        if (volume->operation().empty()) round->pending.insert(volume);
+        if (volume->operation().empty() || !volume->published()) round->pending.insert(volume);
     if (round->pending.empty()) return loop_.post([round] { round->over(); });
     round->deadline = loop_.after(kPatience, [this, round] {
         for (const auto &volume : round->pending) {

@@ -76,6 +76,8 @@ void Inspector::take(Volume &volume, base::Result<EngineResult> result) {
     auto status = volume.status();
     status.pinned = result && result->pinned ? *result->pinned
                                              : ::access(paths_.pin(volume.id()).c_str(), F_OK) == 0;
+    auto &entry = entries_[volume.id().text()];
+    const bool failedBefore = std::exchange(entry.failed, !result);
     if (!result) {
         // An error is not a state: all that is known is that nothing is known.
         status.state = model::VolumeState::Failed;
@@ -83,7 +85,6 @@ void Inspector::take(Volume &volume, base::Result<EngineResult> result) {
         status.errorMessage = fullText(result.error());
         return volumes_.update(volume, std::move(status));
     }
-    const bool failedBefore = status.state == model::VolumeState::Failed;
     status.state = result->state.value_or(model::VolumeState::Failed);
     status.device = result->device.empty() ? volume.spec().device.path : result->device;
     status.mapping = unlockedState(status.state) ? result->mapping : std::string();
@@ -92,7 +93,7 @@ void Inspector::take(Volume &volume, base::Result<EngineResult> result) {
     status.slots = result->slots.value_or(std::vector<SlotReport>());
     if (!unlockedState(status.state)) status.unlockedBySlot = -1;
     // The error of an inspection ends with the next one that works; others are the operations'.
-    if (failedBefore && status.state != model::VolumeState::Failed) {
+    if (failedBefore) {
         status.errorCode.clear();
         status.errorMessage.clear();
     }

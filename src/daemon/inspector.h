@@ -37,6 +37,7 @@ class Inspector {
         std::unique_ptr<Debounce> debounce;
         bool running = false;
         bool missed = false;        // a request was left out
+        bool failed = false;        // the last one: LastError is its error
         std::vector<Then> waiting;  // for the one that runs
         std::vector<Then> next;     // for the one after it
     };

@@ -106,8 +106,8 @@ TEST_F(Authorization, ARuleOfPolkitAllows) {
     ASSERT_EQ(nobodySyncs("u-data"), "NotAuthorized");
     bus_->writeRule("50-test", kAllowAll);
     EXPECT_TRUE(eventually([] { return nobodySyncs("u-data").empty(); }));
-    EXPECT_TRUE(eventually(
-        [&] { return daemon_.log().find("sync for uid 65534") != std::string::npos; }));
+    EXPECT_TRUE(
+        eventually([&] { return daemon_.log().find("sync for uid 65534") != std::string::npos; }));
 }
 
 TEST_F(Authorization, RulesSeeWhichVolumeAndWhatFor) {
