@@ -120,6 +120,7 @@ void Apply::run(const WorkPointer &work) {
 
 void Apply::stopUnits(const std::set<std::string> &units, Done done) {
     std::vector<AsyncStep> steps;
+    steps.reserve(units.size());
     for (const auto &unit : units)
         steps.emplace_back([this, unit](Done next) { systemd_->stopUnit(unit, std::move(next)); });
     runInOrder(std::move(steps), std::move(done));

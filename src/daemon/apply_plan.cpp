@@ -27,6 +27,7 @@ std::vector<ApplyPlan::Stop> departedFrom(const std::set<model::VolumeId> &decla
         for (const auto &[id, units] : *known)
             if (!declared.contains(id)) gone[id].insert(units.begin(), units.end());
     std::vector<ApplyPlan::Stop> stops;
+    stops.reserve(gone.size());
     for (auto &[id, units] : gone) stops.push_back({.volume = id, .consumers = std::move(units)});
     // The keys of others may hang on STATE.
     std::stable_partition(stops.begin(), stops.end(),

@@ -78,6 +78,8 @@ class Authorizer {
     virtual ~Authorizer() = default;
     Authorizer(const Authorizer &) = delete;
     Authorizer &operator=(const Authorizer &) = delete;
+    Authorizer(Authorizer &&) = delete;
+    Authorizer &operator=(Authorizer &&) = delete;
 
     // `decided` gets the proof, or NotAuthorized; it is dropped uncalled when the caller has left
     // the bus meanwhile.

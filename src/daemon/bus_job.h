@@ -13,9 +13,11 @@ class BusJob final
                                       sdbus::Properties_adaptor, sdbus::ManagedObject_adaptor> {
   public:
     BusJob(sdbus::IConnection &bus, BusGate &gate, JobPointer job);
-    ~BusJob();
+    virtual ~BusJob();
     BusJob(const BusJob &) = delete;
     BusJob &operator=(const BusJob &) = delete;
+    BusJob(BusJob &&) = delete;
+    BusJob &operator=(BusJob &&) = delete;
 
     void progressed();
     void finished(const JobOutcome &outcome);

@@ -16,9 +16,11 @@ class BusManager final : public sdbus::AdaptorInterfaces<sdbus::ObjectManager_ad
                                                          sdbus::Properties_adaptor> {
   public:
     BusManager(sdbus::IConnection &bus, BusGate &gate, UseCases &use);
-    ~BusManager();
+    virtual ~BusManager();
     BusManager(const BusManager &) = delete;
     BusManager &operator=(const BusManager &) = delete;
+    BusManager(BusManager &&) = delete;
+    BusManager &operator=(BusManager &&) = delete;
 
     void configErrorsChanged();
 

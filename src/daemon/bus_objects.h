@@ -17,6 +17,10 @@ class BusObjects : public VolumeObserver, public JobObserver {
   public:
     BusObjects(sdbus::IConnection &bus, BusGate &gate, UseCases &use);
     ~BusObjects() override;
+    BusObjects(const BusObjects &) = delete;
+    BusObjects &operator=(const BusObjects &) = delete;
+    BusObjects(BusObjects &&) = delete;
+    BusObjects &operator=(BusObjects &&) = delete;
 
   private:
     void volumeAdded(const VolumePointer &volume) override;

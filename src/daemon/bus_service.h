@@ -19,6 +19,8 @@ class Service {
     ~Service();
     Service(const Service &) = delete;
     Service &operator=(const Service &) = delete;
+    Service(Service &&) = delete;
+    Service &operator=(Service &&) = delete;
 
   private:
     struct Parts;

@@ -17,9 +17,11 @@ class BusVolume final
                                       sdbus::Properties_adaptor, sdbus::ManagedObject_adaptor> {
   public:
     BusVolume(sdbus::IConnection &bus, BusGate &gate, UseCases &use, VolumePointer volume);
-    ~BusVolume();
+    virtual ~BusVolume();
     BusVolume(const BusVolume &) = delete;
     BusVolume &operator=(const BusVolume &) = delete;
+    BusVolume(BusVolume &&) = delete;
+    BusVolume &operator=(BusVolume &&) = delete;
 
     void changed(const VolumeStatus &before);
 

@@ -74,6 +74,7 @@ base::Result<pid_t> ChildLauncher::spawn(const EngineProcess &process) {
 
     std::vector<std::string> arguments = process.argv;
     std::vector<char *> pointers;
+    pointers.reserve(arguments.size() + 1);
     for (auto &argument : arguments) pointers.push_back(argument.data());
     pointers.push_back(nullptr);
     pid_t pid = -1;

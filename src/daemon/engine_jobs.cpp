@@ -77,10 +77,11 @@ base::Result<JobPointer> EngineJobs::start(const VolumePointer &volume, EngineCo
     const auto number = job->record().number;
     job->onCancel([this, number] { runner_.stop(number); });
     command.files = volume->files();
-    runner_.start(number, std::move(command), observerOf(job),
-                  [this, volume, job, done = std::move(done)](base::Result<EngineResult> result) {
-                      ended(volume, job, done, result);
-                  });
+    runner_.start(
+        number, std::move(command), observerOf(job),
+        [this, volume, job, done = std::move(done)](const base::Result<EngineResult> &result) {
+            ended(volume, job, done, result);
+        });
     return job;
 }
 
@@ -95,9 +96,10 @@ void EngineJobs::adopt(const JobRecord &record) {
     }
     const auto number = record.number;
     job->onCancel([this, number] { runner_.stop(number); });
-    runner_.adopt(record, observerOf(job), [this, volume, job](base::Result<EngineResult> result) {
-        ended(volume, job, {}, result);
-    });
+    runner_.adopt(record, observerOf(job),
+                  [this, volume, job](const base::Result<EngineResult> &result) {
+                      ended(volume, job, {}, result);
+                  });
 }
 
 void EngineJobs::run(const VolumePointer &volume, EngineCommand command, const JobPointer &job,

@@ -35,6 +35,8 @@ class EngineLauncher {
     EngineLauncher() = default;
     EngineLauncher(const EngineLauncher &) = delete;
     EngineLauncher &operator=(const EngineLauncher &) = delete;
+    EngineLauncher(EngineLauncher &&) = delete;
+    EngineLauncher &operator=(EngineLauncher &&) = delete;
 
     virtual void start(EngineProcess process, Started started, Ended ended) = 0;
     // Watches a process that an earlier daemon started. Ended comes soon when it is gone already.

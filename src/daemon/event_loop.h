@@ -42,6 +42,8 @@ class EventLoop {
     ~EventLoop();
     EventLoop(const EventLoop &) = delete;
     EventLoop &operator=(const EventLoop &) = delete;
+    EventLoop(EventLoop &&) = delete;
+    EventLoop &operator=(EventLoop &&) = delete;
 
     // `prepare`, when given, is called before every wait of the loop.
     Source watch(int fd, std::uint32_t epollEvents, std::function<void(std::uint32_t)> callback,

@@ -61,6 +61,8 @@ class JobObserver {
     virtual ~JobObserver() = default;
     JobObserver(const JobObserver &) = delete;
     JobObserver &operator=(const JobObserver &) = delete;
+    JobObserver(JobObserver &&) = delete;
+    JobObserver &operator=(JobObserver &&) = delete;
     virtual void jobAdded(const JobPointer &job) = 0;
     virtual void jobProgressed(const Job &job) = 0;
     virtual void jobFinished(const Job &job, const JobOutcome &outcome) = 0;

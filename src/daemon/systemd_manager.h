@@ -14,6 +14,8 @@ class SystemdManager {
     virtual ~SystemdManager() = default;
     SystemdManager(const SystemdManager &) = delete;
     SystemdManager &operator=(const SystemdManager &) = delete;
+    SystemdManager(SystemdManager &&) = delete;
+    SystemdManager &operator=(SystemdManager &&) = delete;
 
     // Done when the unit's job is: Io with the job's result when that is not "done". Starting an
     // active unit and stopping one that is not there succeed.

@@ -75,6 +75,8 @@ class VolumeObserver {
     virtual ~VolumeObserver() = default;
     VolumeObserver(const VolumeObserver &) = delete;
     VolumeObserver &operator=(const VolumeObserver &) = delete;
+    VolumeObserver(VolumeObserver &&) = delete;
+    VolumeObserver &operator=(VolumeObserver &&) = delete;
     virtual void volumeAdded(const VolumePointer &volume) = 0;
     virtual void volumeChanged(const Volume &volume, const VolumeStatus &before) = 0;
     virtual void volumeRemoved(const model::VolumeId &id) = 0;

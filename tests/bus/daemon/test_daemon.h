@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "process.h"
+#include "companion.h"
 #include "support/temp_dir.h"
 
 namespace volumecrypt::test {
@@ -22,7 +22,7 @@ class TestDaemon {
     void start();
     int stop() { return process_.stop(); }
     void kill() { process_.kill(); }
-    [[nodiscard]] const Process &process() const { return process_; }
+    [[nodiscard]] const Companion &process() const { return process_; }
 
     // A file in the configuration directory, for root's eyes only.
     void configure(const std::string &file, const std::string &yaml) const;
@@ -42,7 +42,7 @@ class TestDaemon {
     TempDir folder_;
     std::vector<std::string> options_;
     std::string engine_;
-    Process process_;
+    Companion process_;
 };
 
 }  // namespace volumecrypt::test

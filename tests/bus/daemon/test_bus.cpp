@@ -70,8 +70,8 @@ void TestBus::startBus() {
     const auto config = folder_.write(
         "bus.conf",
         replaced(replaced(kBusConfig, "@DIR@", folder_.path()), "@POLICY@", BUS_POLICY));
-    bus_ = Process({"/usr/bin/dbus-daemon", "--nofork", "--nosyslog", "--config-file=" + config},
-                   folder_.file("bus.log"));
+    bus_ = Companion({"/usr/bin/dbus-daemon", "--nofork", "--nosyslog", "--config-file=" + config},
+                     folder_.file("bus.log"));
     if (!eventually([&] { return std::filesystem::exists(folder_.file("socket")); }))
         throw std::runtime_error("dbus-daemon does not start");
     ::setenv("DBUS_SYSTEM_BUS_ADDRESS", ("unix:path=" + folder_.file("socket")).c_str(), 1);
@@ -79,14 +79,14 @@ void TestBus::startBus() {
 
 void TestBus::startPolkit() {
     std::filesystem::copy(POLKIT_POLICY, folder_.file("actions"));
-    polkit_ = Process({"/usr/lib/polkit-1/polkitd", "--no-debug"}, folder_.file("polkit.log"),
-                      [&folder = folder_] {
-                          if (::unshare(CLONE_NEWNS) != 0) ::_exit(126);
-                          ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr);
-                          mountOver(folder.file("rules"), "/etc/polkit-1/rules.d");
-                          mountOver(folder.file("vendor-rules"), "/usr/share/polkit-1/rules.d");
-                          mountOver(folder.file("actions"), "/usr/share/polkit-1/actions");
-                      });
+    polkit_ = Companion({"/usr/lib/polkit-1/polkitd", "--no-debug"}, folder_.file("polkit.log"),
+                        [&folder = folder_] {
+                            if (::unshare(CLONE_NEWNS) != 0) ::_exit(126);
+                            ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr);
+                            mountOver(folder.file("rules"), "/etc/polkit-1/rules.d");
+                            mountOver(folder.file("vendor-rules"), "/usr/share/polkit-1/rules.d");
+                            mountOver(folder.file("actions"), "/usr/share/polkit-1/actions");
+                        });
     const auto connection = sdbus::createSystemBusConnection();
     const auto driver =
         sdbus::createProxy(*connection, "org.freedesktop.DBus", "/org/freedesktop/DBus");

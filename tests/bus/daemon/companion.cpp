@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // fork and exec.
-#include "process.h"
+#include "companion.h"
 
 #include <chrono>
 #include <csignal>
@@ -18,8 +18,8 @@
 
 namespace volumecrypt::test {
 
-Process::Process(const std::vector<std::string> &argv, const std::string &log,
-                 const std::function<void()> &prepare) {
+Companion::Companion(const std::vector<std::string> &argv, const std::string &log,
+                     const std::function<void()> &prepare) {
     pid_ = ::fork();
     if (pid_ < 0) throw std::runtime_error("fork");
     if (pid_ > 0) return;
@@ -39,13 +39,13 @@ Process::Process(const std::vector<std::string> &argv, const std::string &log,
     ::_exit(127);
 }
 
-Process::~Process() {
+Companion::~Companion() {
     kill();
 }
 
-Process::Process(Process &&other) noexcept : pid_(std::exchange(other.pid_, -1)) {}
+Companion::Companion(Companion &&other) noexcept : pid_(std::exchange(other.pid_, -1)) {}
 
-Process &Process::operator=(Process &&other) noexcept {
+Companion &Companion::operator=(Companion &&other) noexcept {
     if (this != &other) {
         kill();
         pid_ = std::exchange(other.pid_, -1);
@@ -53,29 +53,29 @@ Process &Process::operator=(Process &&other) noexcept {
     return *this;
 }
 
-void Process::signal(int number) const {
+void Companion::signal(int number) const {
     if (pid_ > 0) ::kill(pid_, number);
 }
 
-int Process::wait() {
+int Companion::wait() {
     int status = 0;
     if (pid_ > 0) ::waitpid(pid_, &status, 0);
     pid_ = -1;
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-int Process::stop() {
+int Companion::stop() {
     signal(SIGTERM);
     return wait();
 }
 
-void Process::kill() {
+void Companion::kill() {
     if (pid_ <= 0) return;
     signal(SIGKILL);
     wait();
 }
 
-long Process::residentKilobytes() const {
+long Companion::residentKilobytes() const {
     std::ifstream status("/proc/" + std::to_string(pid_) + "/status");
     std::string word;
     while (status >> word)

@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "process.h"
+#include "companion.h"
 #include "support/temp_dir.h"
 
 namespace volumecrypt::test {
@@ -27,8 +27,8 @@ class TestBus {
     void startPolkit();
 
     TempDir folder_;
-    Process bus_;
-    Process polkit_;
+    Companion bus_;
+    Companion polkit_;
 };
 
 }  // namespace volumecrypt::test

@@ -10,18 +10,18 @@
 
 namespace volumecrypt::test {
 
-class Process {
+class Companion {
   public:
-    Process() = default;
+    Companion() = default;
     // `log` takes stdout and stderr. `prepare` runs in the child, before the program; it may
     // unshare and mount.
-    Process(const std::vector<std::string> &argv, const std::string &log,
-            const std::function<void()> &prepare = {});
-    ~Process();
-    Process(Process &&other) noexcept;
-    Process &operator=(Process &&other) noexcept;
-    Process(const Process &) = delete;
-    Process &operator=(const Process &) = delete;
+    Companion(const std::vector<std::string> &argv, const std::string &log,
+              const std::function<void()> &prepare = {});
+    ~Companion();
+    Companion(Companion &&other) noexcept;
+    Companion &operator=(Companion &&other) noexcept;
+    Companion(const Companion &) = delete;
+    Companion &operator=(const Companion &) = delete;
 
     [[nodiscard]] pid_t pid() const { return pid_; }
     void signal(int number) const;

@@ -51,7 +51,7 @@ void TestDaemon::start() {
     std::vector<std::string> argv{DAEMON_PROGRAM,         "--root",   root(), "--config-dir",
                                   folder_.file("config"), "--engine", engine_};
     argv.insert(argv.end(), options_.begin(), options_.end());
-    process_ = Process(argv, folder_.file("daemon.log"));
+    process_ = Companion(argv, folder_.file("daemon.log"));
     if (!eventually(onTheBus)) throw std::runtime_error("volumecryptd does not start: " + log());
 }
 
