@@ -14,7 +14,7 @@ class JobResult:
     text: str
 
 
-def run_job(machine, call, seconds=180):
+def run_job(machine, call, seconds=600):
     """Makes a busctl call that returns a job and waits for the job's Finished signal."""
     # The signal may come before the call's answer was read, so somebody must listen before.
     script = f"""
