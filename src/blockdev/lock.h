@@ -11,7 +11,10 @@
 
 namespace volumecrypt::blockdev {
 
+// For the lock that orders operations on one volume.
 inline constexpr std::chrono::milliseconds kLockPatience{5000};
+// For the disk itself: at first boot all its volumes are formatted at once, each in its turn.
+inline constexpr std::chrono::milliseconds kDiskPatience{60000};
 
 // Exclusive. False when somebody else still held it at the end of the time. Io.
 base::Result<bool> flockWithin(int fd, std::chrono::milliseconds limit);

@@ -96,7 +96,7 @@ base::Result<ExclusiveDevice> openExclusivelyWithin(const KernelRoots &roots, co
 }
 
 base::Result<ExclusiveDevice> openExclusively(const Device &device) {
-    return openExclusivelyWithin({}, device, kLockPatience);
+    return openExclusivelyWithin({}, device, kDiskPatience);
 }
 
 }  // namespace volumecrypt::blockdev

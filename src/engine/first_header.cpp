@@ -98,11 +98,17 @@ base::Result<luks::NewHeader> buildFirstHeader(const Session &session, KeyRing &
 }
 
 base::Status formatDevice(const Session &session, KeyRing &ring, bool overwrite) {
+    if (!overwrite) {
+        VC_ASSIGN(const base::UniqueFd device, blockdev::openDevice(session.device(), false));
+        VC_TRY(checkWritable(session, device.get()));
+    }
+    // The key derivations take seconds, and other volumes of the same disk may be waiting for it:
+    // it is held for the writes only, and looked at again before the first of them.
+    VC_ASSIGN(const luks::NewHeader header, buildFirstHeader(session, ring));
     VC_ASSIGN(const blockdev::ExclusiveDevice exclusive,
               blockdev::openExclusively(session.device()));
     const int fd = exclusive.device.get();
     if (!overwrite) VC_TRY(checkWritable(session, fd));
-    VC_ASSIGN(const luks::NewHeader header, buildFirstHeader(session, ring));
     VC_TRY(checkStop());
     if (overwrite) VC_TRY(wipeEnd(fd, session.device().size));
     if (auto written = luks::writeHeader(fd, session.id(), header); !written)

@@ -1,6 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // format touches blank devices only; every other content stays as it is and is named in the error.
+#include <chrono>
+#include <thread>
+
+#include <sys/file.h>
+
+#include <fcntl.h>
+
 #include "base/files.h"
+#include "base/unique_fd.h"
 #include "support/volume_fixture.h"
 
 namespace volumecrypt::test {
@@ -67,6 +75,21 @@ TEST_F(EngineFormatTest, ForceOverwrites) {
     EXPECT_EQ(result.exitCode, 0) << result.last().dump();
     EXPECT_TRUE(opens(1, "secret"));
     EXPECT_EQ(engine("plan").exitCode, 0);
+}
+
+// At first boot every volume of a disk is formatted at the same time, and each needs the disk for
+// itself.
+TEST_F(EngineFormatTest, WaitsForADiskThatAnotherFormatHolds) {
+    const auto fd = base::openFile(image_, O_RDWR);
+    ASSERT_TRUE(fd);
+    ASSERT_EQ(::flock(fd->get(), LOCK_EX), 0);
+    std::thread release([&] {
+        std::this_thread::sleep_for(std::chrono::seconds(7));
+        ::flock(fd->get(), LOCK_UN);
+    });
+    const EngineResult result = engine("format");
+    release.join();
+    EXPECT_EQ(result.exitCode, 0) << result.last().dump();
 }
 
 TEST_F(EngineFormatTest, TooSmall) {
