@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+// Volumes on plain files over D-Bus: the real daemon, the real engine and the real polkitd; the
+// distribution's cryptsetup judges what they did.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "client.h"
+#include "support/process.h"
+#include "test_bus.h"
+#include "test_daemon.h"
+
+namespace volumecrypt::test {
+namespace {
+
+using ::testing::HasSubstr;
+using Slot = sdbus::Struct<std::uint32_t, std::string, bool, bool, std::string>;
+
+class Volumes : public ::testing::Test {
+  protected:
+    static void SetUpTestSuite() { bus_ = std::make_unique<TestBus>(Polkit::Real); }
+    static void TearDownTestSuite() { bus_.reset(); }
+
+    void SetUp() override {
+        image_ = daemon_.makeImage("data");
+        declare({"0: first", "1: second"});
+        daemon_.start();
+        client_.listen();
+    }
+    void declare(const std::vector<std::string> &keys) {
+        daemon_.configure("data.yaml", daemon_.userVolume("data", keys));
+    }
+    void format() {
+        const Options confirmed{{"confirm", sdbus::Variant("u-data")}};
+        const Finished done = client_.runJob(data_, kVolume, "Format", confirmed);
+        ASSERT_TRUE(done.success) << done.error << ": " << done.message;
+        ASSERT_TRUE(client_.waitFor([&] { return state() == "locked"; }));
+    }
+    std::string state() { return client_.property<std::string>(data_, kVolume, "State"); }
+    bool opens(unsigned slot, const std::string &passphrase) const {
+        const Process process{.argv = {"cryptsetup", "open", "--test-passphrase", "--key-slot",
+                                       std::to_string(slot), "--key-file", "-", image_},
+                              .input = passphrase,
+                              .secret = {}};
+        return process.run().exitCode == 0;
+    }
+
+    static std::unique_ptr<TestBus> bus_;
+    TestDaemon daemon_{Engine::Real};
+    Client client_;
+    std::string data_ = volumePath("u-data");
+    std::string image_;
+};
+std::unique_ptr<TestBus> Volumes::bus_;
+
+TEST_F(Volumes, AreFormattedAndShown) {
+    EXPECT_EQ(state(), "blank");
+    format();
+    const auto slots = client_.property<std::vector<Slot>>(data_, kVolume, "KeySlots");
+    ASSERT_EQ(slots.size(), 2U);
+    EXPECT_EQ(slots[1].get<0>(), 1U);
+    EXPECT_EQ(slots[1].get<1>(), "static");
+    EXPECT_TRUE(slots[1].get<2>());
+    EXPECT_EQ(slots[1].get<4>(), "ok");
+    EXPECT_EQ(client_.property<std::string>(data_, kVolume, "Cipher"), "aes-xts-plain64");
+    EXPECT_FALSE(client_.property<std::string>(data_, kVolume, "Uuid").empty());
+    EXPECT_TRUE(opens(0, "first"));
+    EXPECT_TRUE(opens(1, "second"));
+    EXPECT_FALSE(client_.changes().empty());
+}
+
+TEST_F(Volumes, SyncBringsAChangedKeyIn) {
+    format();
+    declare({"0: first", "1: changed"});
+    ASSERT_EQ(client_.call(kRoot, kManager, "Reload", Options()), "");
+    std::vector<Options> steps;
+    ASSERT_EQ(client_.get(steps, data_, kVolume, "Plan"), "");
+    EXPECT_EQ(steps.size(), 2U);
+    EXPECT_TRUE(opens(1, "second")) << "Plan changed the volume";
+
+    EXPECT_EQ(asUser(kNobody,
+                     [&](Client &nobody) {
+                         return nobody.call(data_, kVolume, "Sync", Options()).error;
+                     }),
+              "NotAuthorized");
+    EXPECT_TRUE(opens(1, "second"));
+
+    const Finished done = client_.runJob(data_, kVolume, "Sync", Options());
+    EXPECT_TRUE(done.success) << done.error << ": " << done.message;
+    EXPECT_TRUE(opens(0, "first"));
+    EXPECT_TRUE(opens(1, "changed"));
+    EXPECT_FALSE(opens(1, "second"));
+}
+
+TEST_F(Volumes, AFailedSyncTellsWhy) {
+    format();
+    declare({"0: other", "1: changed"});
+    ASSERT_EQ(client_.call(kRoot, kManager, "Reload", Options()), "");
+    const Finished done = client_.runJob(data_, kVolume, "Sync", Options());
+    EXPECT_FALSE(done.success);
+    EXPECT_THAT(done.error, HasSubstr("NoUsableKey"));
+    EXPECT_THAT(done.message, HasSubstr("u-data"));
+    EXPECT_TRUE(opens(0, "first"));
+    EXPECT_TRUE(opens(1, "second"));
+}
+
+TEST_F(Volumes, BrokenConfigurationIsReported) {
+    daemon_.configure("broken.yaml",
+                      "apiVersion: v1alpha1\nkind: UserVolumeConfig\nname: \"a b\"\n");
+    ASSERT_EQ(client_.call(kRoot, kManager, "Reload", Options()), "");
+    using Problem =
+        sdbus::Struct<std::string, std::uint32_t, std::uint32_t, std::string, std::string>;
+    const auto problems = client_.property<std::vector<Problem>>(kRoot, kManager, "ConfigErrors");
+    ASSERT_EQ(problems.size(), 1U);
+    EXPECT_THAT(problems[0].get<0>(), HasSubstr("broken.yaml"));
+    EXPECT_EQ(problems[0].get<1>(), 3U);
+    EXPECT_EQ(problems[0].get<3>(), "InvalidConfig");
+    EXPECT_THAT(problems[0].get<4>(), HasSubstr("name can only contain"));
+}
+
+TEST_F(Volumes, UnknownVolume) {
+    sdbus::ObjectPath path;
+    EXPECT_EQ(client_.get(path, kRoot, kManager, "GetVolume", "u-none"), "NotFound");
+}
+
+}  // namespace
+}  // namespace volumecrypt::test
