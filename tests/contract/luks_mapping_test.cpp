@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What can be said of mappings without any: real ones need device-mapper (the suites dm and boot).
-#include "luks/mapping.h"
-
 #include <gtest/gtest.h>
 
+#include "luks/mapping.h"
 #include "support/header_on_disk.h"
 
 namespace volumecrypt::test {
