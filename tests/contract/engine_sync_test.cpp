@@ -53,6 +53,17 @@ TEST_F(EngineSyncTest, SyncWithNothingToDoWritesNothing) {
     EXPECT_TRUE(imageBytes() == before);
 }
 
+TEST_F(EngineSyncTest, SyncWithNothingToDoDerivesOneKey) {
+    formatted();
+    const std::string log = directory_.path() + "/kdf";
+    environment_ = {"LD_PRELOAD=" KDF_COUNTER, "KDF_LOG=" + log,
+                    "ASAN_OPTIONS=verify_asan_link_order=0"};
+    ASSERT_EQ(engine("sync").exitCode, 0);
+    EXPECT_EQ(base::readFile(log).value_or(""), "k");
+    ASSERT_EQ(engine("sync", {"--verify"}).exitCode, 0);
+    EXPECT_EQ(base::readFile(log).value_or(""), "kkk") << "--verify opens the other slot too";
+}
+
 TEST_F(EngineSyncTest, ChangedPassphraseIsReplaced) {
     formatted();
     declare(kNewKey);

@@ -60,7 +60,8 @@ EngineResult VolumeFixture::engine(const std::string &verb, std::vector<std::str
     Process process{.argv = {VOLUMECRYPT_ENGINE, verb, id, "--root", root_, "--config-dir",
                              configDir_, "--output", "json", "--test-kdf"},
                     .input = {},
-                    .secret = secret};
+                    .secret = secret,
+                    .environment = environment_};
     if (secret) {
         process.argv.emplace_back("--secret-fd");
         process.argv.emplace_back("3");

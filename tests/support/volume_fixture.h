@@ -50,6 +50,7 @@ class VolumeFixture : public testing::Test {
     [[nodiscard]] std::string imageBytes() const;
 
     TempDir directory_;
+    std::vector<std::string> environment_;  // of the engine, beside the test's own
     std::string image_;
     std::string configDir_;
     std::string root_;
