@@ -166,8 +166,9 @@ def make_image(base, stage, image):
         subprocess.run(["cp", "-a", "--remove-destination", f"{stage}/.", merged], check=True)
         # What `meson install` made belongs to root there, with usual modes.
         image.unlink(missing_ok=True)
+        # It names the file that it makes even so, on the output that belongs to a test's results.
         subprocess.run(["mkfs.ext4", "-q", "-F", "-L", "root", "-E", "root_owner=0:0",
-                        "-d", merged, image, IMAGE_SIZE], check=True)
+                        "-d", merged, image, IMAGE_SIZE], check=True, stdout=subprocess.DEVNULL)
     finally:
         remove_tree(merged)
 
