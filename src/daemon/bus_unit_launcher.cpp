@@ -70,6 +70,12 @@ std::vector<Property> transientUnit(const EngineProcess &process) {
     using Command = sdbus::Struct<std::string, Strings, bool>;
     std::vector<Property> properties;
     set(properties, "Description", process.description);
+    // The default dependencies require sysinit.target, and starting anything that does makes systemd
+    // start what that wants and is not active: a volume that failed at boot would be tried again by
+    // every look at it.
+    set(properties, "DefaultDependencies", false);
+    set(properties, "Conflicts", Strings{"shutdown.target"});
+    set(properties, "Before", Strings{"shutdown.target"});
     setText(properties, "Type", "oneshot");
     // Gone as soon as it has ended, however it did: its end is what its lines say.
     setText(properties, "CollectMode", "inactive-or-failed");

@@ -67,7 +67,7 @@ def cycle(check, machine, disk, number):
     if number == 1:
         machine.output(f"echo 1 > {WHERE}/count; sync")
     else:
-        count = machine.output(f"echo $(($(cat {WHERE}/count) + 1)) | tee {WHERE}/count; sync")
+        count = machine.output(f"n=$(($(cat {WHERE}/count) + 1)); echo $n > {WHERE}/count; sync; echo $n")
         check.equal(f"plug {number}: what was written before is there", count, str(number))
     machine.unplug("stick")
     gone = machine.wait_until(LEFT_OVER, 60)
@@ -82,6 +82,14 @@ def units(machine):
     return text.splitlines()
 
 
+def check_quiet(check, machine):
+    check.section("A failed volume is left alone")
+    count = "journalctl -b --no-pager -o cat -u volumecrypt@u-data.service | grep -c ^Starting"
+    before = machine.output(count)
+    machine.run("volumecryptctl status u-data; udevadm trigger --settle --action=change /dev/vdb1; sleep 10")
+    check.equal("neither looking at it nor an event of its device tries it again", machine.output(count), before)
+
+
 def check_hotplug(check, machine, disk):
     check.section("A disk is plugged and unplugged")
     machine.wait_until(LEFT_OVER, 60)
@@ -93,21 +101,24 @@ def check_hotplug(check, machine, disk):
         before = before or units(machine)
     check.equal("after the last: the units are as after the first", units(machine), before)
     failed = machine.run("systemctl --failed --plain --no-legend | awk '{print $1}'").output.split()
-    check.equal("only the volume with the wrong key failed", failed, ["volumecrypt@u-data.service"])
+    if not check.equal("only the volume with the wrong key failed", failed, ["volumecrypt@u-data.service"]):
+        check.note(machine.run("journalctl -b --no-pager -u 'volumecrypt-sync@*' | tail -40").output)
 
 
 def check_label_alone(check, machine, disk):
-    check.section("A blank disk that is plugged in and has a declared label")
-    machine.plug("labelled", disk, port=1)
+    check.section("A blank removable disk that is plugged in and has a declared label")
+    machine.plug_removable("labelled", disk)
     found = machine.wait_until("test -e /dev/disk/by-partlabel/u-label", 60)
     check.fact("the kernel shows it", found.ok)
-    # Its attach must have run, and refused.
-    machine.wait_until("systemctl is-failed volumecrypt@u-label.service", 60)
-    check.fact("is not formatted: the partition is still blank", disk.is_blank("u-label"),
-               machine.run("journalctl -b -u volumecrypt@u-label.service --no-pager").output)
-    status = machine.run("volumecryptctl status u-label")
-    check.fact("volumecryptctl status shows it blank", "blank" in status.output, status.output)
+    refused = machine.wait_until("systemctl is-failed volumecrypt@u-label.service", 60)
+    check.fact("its attach fails", refused.ok)
+    journal = machine.run("journalctl -b -u volumecrypt@u-label.service --no-pager").output
+    check.fact("because it is removable and only the label selects it", "removable" in journal, journal)
+    check.fact("nothing was written: the partition is still blank", disk.is_blank("u-label"), journal)
+    status = json.loads(machine.output("volumecryptctl status u-label --json"))
+    check.equal("volumecryptctl status says blank", status["state"], "blank")
     machine.unplug("labelled")
+    machine.run("systemctl reset-failed volumecrypt@u-label.service")
 
 
 def scenario(check, system):
@@ -118,6 +129,7 @@ def scenario(check, system):
     machine.inject("/etc/volumecrypt/volumes.yaml", CONFIG, mode=0o600)
     machine.boot()
     check_wrong_key(check, machine)
+    check_quiet(check, machine)
     check_hotplug(check, machine, Disk(machine.folder / "stick.img", {"any": 64}))
     check_label_alone(check, machine, Disk(machine.folder / "label.img", {"u-label": 64}))
     machine.destroy()

@@ -107,6 +107,7 @@ class Machine:
                         "-device", f"virtio-blk-pci,drive=disk{number},serial=disk{number}"]
         for number in range(HOTPLUG_PORTS):
             command += ["-device", f"pcie-root-port,id=port{number},chassis={number + 1},slot={number + 1}"]
+        command += ["-device", "virtio-scsi-pci,id=scsi"]
         if self._tpm:
             command += ["-chardev", f"socket,id=tpm,path={self.folder}/tpm", "-tpmdev",
                         "emulator,id=tpm0,chardev=tpm", "-device", "tpm-tis,tpmdev=tpm0"]
@@ -198,10 +199,20 @@ class Machine:
     # -- hardware
 
     def plug(self, name, disk, port=0):
-        self._qmp.command("blockdev-add", **{"node-name": name, "driver": "raw", "file": {
-            "driver": "file", "filename": str(disk)}})
+        """A virtio disk, which Linux takes for a fixed one."""
+        self._add_node(name, disk)
         self._qmp.command("device_add", driver="virtio-blk-pci", drive=name, id=f"dev-{name}",
                           bus=f"port{port}", serial=name)
+
+    def plug_removable(self, name, disk):
+        """A SCSI disk whose medium is removable."""
+        self._add_node(name, disk)
+        self._qmp.command("device_add", driver="scsi-hd", drive=name, id=f"dev-{name}", bus="scsi.0",
+                          serial=name, removable=True)
+
+    def _add_node(self, name, disk):
+        self._qmp.command("blockdev-add", **{"node-name": name, "driver": "raw", "file": {
+            "driver": "file", "filename": str(disk)}})
 
     def unplug(self, name, seconds=90):
         self._qmp.command("device_del", id=f"dev-{name}")
