@@ -3,6 +3,7 @@
 #include "engine/stop.h"
 
 #include <csignal>
+#include <utility>
 
 namespace volumecrypt::engine {
 namespace {
@@ -28,8 +29,11 @@ void watchForStop() {
 
 base::Status checkStop() {
     if (stopRequested == 0) return {};
-    return base::fail(base::ErrorCode::Cancelled, "stopped by a signal at a safe point",
-                      "Run the same command again: it goes on where this one stopped.");
+    base::Error error;
+    error.code = base::ErrorCode::Cancelled;
+    error.message = "stopped by a signal at a safe point";
+    error.hint = "Run the same command again: it goes on where this one stopped.";
+    return base::fail(std::move(error).withRetry());
 }
 
 }  // namespace volumecrypt::engine
