@@ -70,9 +70,9 @@ std::vector<Property> transientUnit(const EngineProcess &process) {
     using Command = sdbus::Struct<std::string, Strings, bool>;
     std::vector<Property> properties;
     set(properties, "Description", process.description);
-    // The default dependencies require sysinit.target, and starting anything that does makes systemd
-    // start what that wants and is not active: a volume that failed at boot would be tried again by
-    // every look at it.
+    // The default dependencies require sysinit.target, and starting anything that does makes
+    // systemd start what that wants and is not active: a volume that failed at boot would be tried
+    // again by every look at it.
     set(properties, "DefaultDependencies", false);
     set(properties, "Conflicts", Strings{"shutdown.target"});
     set(properties, "Before", Strings{"shutdown.target"});

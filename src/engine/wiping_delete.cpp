@@ -30,8 +30,8 @@ void *operator new[](std::size_t size) {
     return allocate(size);
 }
 // Without these, memory for std::stable_sort would come from elsewhere and be freed here.
-// NOLINTNEXTLINE(cppcoreguidelines-no-malloc): this is the allocator
 void *operator new(std::size_t size, const std::nothrow_t &) noexcept {
+    // NOLINTNEXTLINE(cppcoreguidelines-no-malloc): this is the allocator
     return std::malloc(size == 0 ? 1 : size);
 }
 void *operator new[](std::size_t size, const std::nothrow_t &tag) noexcept {
