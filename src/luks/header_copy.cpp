@@ -3,7 +3,10 @@
 #include "luks/header_copy.h"
 
 #include <cerrno>
+#include <chrono>
+#include <optional>
 #include <span>
+#include <thread>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -22,6 +25,21 @@ using base::ErrorCode;
 
 std::span<const std::byte> bytesOf(const std::string &text) {
     return std::as_bytes(std::span(text));
+}
+
+// A copy that looks damaged or old may be one that somebody is writing at this moment: it is looked
+// at again until it stays as it is. What is missed even so shows up as a conflict before a change.
+base::Result<Metadata> readSettled(int fd) {
+    constexpr std::chrono::milliseconds kPause(15);
+    constexpr int kMostLooks = 10;
+    std::optional<std::uint64_t> sequence;
+    for (int look = 1;; ++look) {
+        auto metadata = readMetadata(fd);
+        if (!metadata || !metadata->needsRepair()) return metadata;
+        if (look == kMostLooks || sequence == metadata->current().binary.sequence) return metadata;
+        sequence = metadata->current().binary.sequence;
+        std::this_thread::sleep_for(kPause);
+    }
 }
 
 base::Status copyArea(int from, int to, const model::SlotView &slot) {
@@ -48,7 +66,7 @@ base::Status understoodAlike(crypt_device *library, const Metadata &metadata) {
 base::Result<DeviceHeader> readDeviceHeader(const std::string &path) {
     DeviceHeader header;
     VC_ASSIGN(header.device, base::openFile(path, O_RDONLY));
-    VC_ASSIGN(header.metadata, readMetadata(header.device.get()));
+    VC_ASSIGN(header.metadata, readSettled(header.device.get()));
     VC_ASSIGN(header.view, viewOf(header.metadata));
     return header;
 }

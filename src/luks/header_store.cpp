@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
+#include <functional>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -24,6 +27,10 @@ constexpr const char *kSlotCipher = "aes-xts-plain64";
 constexpr std::size_t kSlotKeyBytes = 64;
 constexpr std::uint64_t kStripes = 4000;
 constexpr std::uint64_t kAreaUnit = 4096;
+// Somebody's cryptsetup at the same header is done in an instant; each time it comes in between, we
+// begin again with what it left.
+constexpr int kAttempts = 10;
+constexpr std::chrono::milliseconds kPause(20);
 
 base::Status checkNumber(unsigned number, const char *what) {
     if (number < model::kSlotCount) return {};
@@ -61,12 +68,23 @@ class CryptsetupHeaderStore : public HeaderStore {
     base::Result<std::string> slotDigest(unsigned slot) override;
 
   private:
+    using Edit = std::function<base::Status(const DeviceHeader &)>;
+
     // The header on the device, validated; libcryptsetup must not see another one.
     base::Result<DeviceHeader> readValid() const;
+    // Runs `edit` on the header as it is, and again when somebody else changed it meanwhile. Busy
+    // when that does not end.
+    base::Status change(const Edit &edit) const;
     // libcryptsetup's handle for changing what `header` was read from.
     base::Result<CryptDevice> openForChange(const DeviceHeader &header) const;
-    // As libraryError, naming the device.
-    base::Error error(const std::string &what, int result, ErrorCode invalid = ErrorCode::Io) const;
+    // Whether the device has another header now. libcryptsetup compares as well, under its lock,
+    // before it writes: a change of somebody else makes it say "invalid".
+    [[nodiscard]] bool changedSince(const DeviceHeader &header) const;
+    // What libcryptsetup's result means for a change of `header`, naming the device.
+    base::Error error(const DeviceHeader &header, const std::string &what, int result,
+                      ErrorCode invalid = ErrorCode::Io) const;
+    base::Status add(const DeviceHeader &header, unsigned slot, const base::SecretBuffer &volumeKey,
+                     const base::SecretBuffer &passphrase, KdfCost cost) const;
 
     std::string path_;
 };
@@ -77,19 +95,46 @@ base::Result<DeviceHeader> CryptsetupHeaderStore::readValid() const {
     return header;
 }
 
+base::Error changedMeanwhile(const std::string &path) {
+    base::Error error;
+    error.code = ErrorCode::Busy;
+    error.message = "the header of " + path + " was changed by somebody else at the same time";
+    error.hint = "Try again when the other program is done.";
+    return std::move(error).withRetry();
+}
+
+base::Status CryptsetupHeaderStore::change(const Edit &edit) const {
+    for (int attempt = 1;; ++attempt) {
+        VC_ASSIGN(const DeviceHeader header, readValid());
+        auto done = edit(header);
+        if (done || done.error().code != ErrorCode::Busy || attempt == kAttempts) return done;
+        std::this_thread::sleep_for(kPause);
+    }
+}
+
+bool CryptsetupHeaderStore::changedSince(const DeviceHeader &header) const {
+    const auto now = readDeviceHeader(path_);
+    return now &&
+           now->metadata.current().binary.sequence != header.metadata.current().binary.sequence;
+}
+
 base::Result<CryptDevice> CryptsetupHeaderStore::openForChange(const DeviceHeader &header) const {
     // On the device libcryptsetup falls back to an older copy of the header, and writes it over the
     // newer one, when it cannot use that: let it read the newer one alone first.
     VC_TRY(makeCopy(header, {}));
     VC_ASSIGN(CryptDevice library, loadHeader(path_));
     // The disk may answer differently each time it is asked.
-    VC_TRY(understoodAlike(library.get(), header.metadata));
+    if (auto alike = understoodAlike(library.get(), header.metadata); !alike) {
+        if (changedSince(header)) return base::fail(changedMeanwhile(path_));
+        return base::fail(std::move(alike).error());
+    }
     return library;
 }
 
-base::Error CryptsetupHeaderStore::error(const std::string &what, int result,
-                                         ErrorCode invalid) const {
-    return libraryError(what + " of " + path_, result, invalid);
+base::Error CryptsetupHeaderStore::error(const DeviceHeader &header, const std::string &what,
+                                         int result, ErrorCode invalid) const {
+    base::Error found = libraryError(what + " of " + path_, result, invalid);
+    return result == -EINVAL && changedSince(header) ? changedMeanwhile(path_) : found;
 }
 
 base::Result<model::HeaderView> CryptsetupHeaderStore::view() {
@@ -110,7 +155,13 @@ base::Status CryptsetupHeaderStore::addSlot(unsigned slot, const base::SecretBuf
     VC_TRY(checkNumber(slot, "key slot"));
     if (passphrase.empty())
         return base::fail(ErrorCode::Internal, "an empty passphrase for " + slotName(slot));
-    VC_ASSIGN(const DeviceHeader header, readValid());
+    return change(
+        [&](const DeviceHeader &header) { return add(header, slot, volumeKey, passphrase, cost); });
+}
+
+base::Status CryptsetupHeaderStore::add(const DeviceHeader &header, unsigned slot,
+                                        const base::SecretBuffer &volumeKey,
+                                        const base::SecretBuffer &passphrase, KdfCost cost) const {
     if (header.view.slots.contains(slot))
         return failSlot(ErrorCode::SlotInUse, slot, slotName(slot) + " of " + path_ + " is in use");
     if (!roomForArea(header.view, volumeKey.size()))
@@ -124,18 +175,21 @@ base::Status CryptsetupHeaderStore::addSlot(unsigned slot, const base::SecretBuf
         result = ::crypt_keyslot_add_by_volume_key(library.get(), static_cast<int>(slot),
                                                    volumeKey.chars(), volumeKey.size(),
                                                    passphrase.chars(), passphrase.size());
-    if (result < 0) return base::fail(error("add " + slotName(slot), result).withSlot(slot));
+    if (result < 0)
+        return base::fail(error(header, "add " + slotName(slot), result).withSlot(slot));
     return {};
 }
 
 base::Status CryptsetupHeaderStore::destroySlot(unsigned slot) {
     VC_TRY(checkNumber(slot, "key slot"));
-    VC_ASSIGN(const DeviceHeader header, readValid());
-    if (!header.view.slots.contains(slot)) return {};
-    VC_ASSIGN(const CryptDevice library, openForChange(header));
-    const int result = ::crypt_keyslot_destroy(library.get(), static_cast<int>(slot));
-    if (result < 0) return base::fail(error("destroy " + slotName(slot), result).withSlot(slot));
-    return {};
+    return change([&](const DeviceHeader &header) -> base::Status {
+        if (!header.view.slots.contains(slot)) return {};
+        VC_ASSIGN(const CryptDevice library, openForChange(header));
+        const int result = ::crypt_keyslot_destroy(library.get(), static_cast<int>(slot));
+        if (result < 0)
+            return base::fail(error(header, "destroy " + slotName(slot), result).withSlot(slot));
+        return {};
+    });
 }
 
 base::Status CryptsetupHeaderStore::setToken(unsigned id, const std::string &json) {
@@ -144,26 +198,31 @@ base::Status CryptsetupHeaderStore::setToken(unsigned id, const std::string &jso
     if (!wanted)
         return base::fail(ErrorCode::Internal,
                           "token " + std::to_string(id) + " would not be a JSON object");
-    VC_ASSIGN(const DeviceHeader header, readValid());
-    const auto present = header.view.tokens.find(id);
-    if (present != header.view.tokens.end() && present->second.json == canonicalJson(*wanted))
+    return change([&](const DeviceHeader &header) -> base::Status {
+        const auto present = header.view.tokens.find(id);
+        if (present != header.view.tokens.end() && present->second.json == canonicalJson(*wanted))
+            return {};
+        VC_ASSIGN(const CryptDevice library, openForChange(header));
+        const int result =
+            ::crypt_token_json_set(library.get(), static_cast<int>(id), json.c_str());
+        // "Invalid": it has no type, or names a key slot that is not there.
+        if (result < 0)
+            return base::fail(
+                error(header, "write token " + std::to_string(id), result, ErrorCode::Internal));
         return {};
-    VC_ASSIGN(const CryptDevice library, openForChange(header));
-    const int result = ::crypt_token_json_set(library.get(), static_cast<int>(id), json.c_str());
-    // "Invalid": it has no type, or names a key slot that is not there.
-    if (result < 0)
-        return base::fail(error("write token " + std::to_string(id), result, ErrorCode::Internal));
-    return {};
+    });
 }
 
 base::Status CryptsetupHeaderStore::removeToken(unsigned id) {
     VC_TRY(checkNumber(id, "token"));
-    VC_ASSIGN(const DeviceHeader header, readValid());
-    if (!header.view.tokens.contains(id)) return {};
-    VC_ASSIGN(const CryptDevice library, openForChange(header));
-    const int result = ::crypt_token_json_set(library.get(), static_cast<int>(id), nullptr);
-    if (result < 0) return base::fail(error("remove token " + std::to_string(id), result));
-    return {};
+    return change([&](const DeviceHeader &header) -> base::Status {
+        if (!header.view.tokens.contains(id)) return {};
+        VC_ASSIGN(const CryptDevice library, openForChange(header));
+        const int result = ::crypt_token_json_set(library.get(), static_cast<int>(id), nullptr);
+        if (result < 0)
+            return base::fail(error(header, "remove token " + std::to_string(id), result));
+        return {};
+    });
 }
 
 base::Result<std::string> CryptsetupHeaderStore::slotDigest(unsigned slot) {
