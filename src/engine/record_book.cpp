@@ -34,13 +34,10 @@ bool equalDigests(const std::string &a, const std::string &b) {
     return base::SecretBuffer::copyOf(a) == base::SecretBuffer::copyOf(b);
 }
 
-}  // namespace
-
-FoundRecord peekRecord(const model::HeaderView &view) {
+FoundRecord readRecord(const model::TokenView &token) {
     FoundRecord found;
-    found.token = view.tokenOfType(model::kRecordTokenType);
-    if (!found.token) return found;
-    auto record = model::Record::fromJson(view.tokens.at(*found.token).json);
+    found.token = token.id;
+    auto record = model::Record::fromJson(token.json);
     if (record) {
         found.trust = RecordTrust::Valid;
         found.record = std::move(*record);
@@ -52,10 +49,9 @@ FoundRecord peekRecord(const model::HeaderView &view) {
     return found;
 }
 
-FoundRecord authenticateRecord(const model::HeaderView &view, const model::VolumeId &id,
-                               const base::SecretBuffer &recordKey) {
-    FoundRecord found = peekRecord(view);
-    if (found.trust != RecordTrust::Valid) return found;
+void authenticate(FoundRecord &found, const model::VolumeId &id,
+                  const base::SecretBuffer &recordKey) {
+    if (found.trust != RecordTrust::Valid) return;
     const auto distrust = [&](std::string why) {
         found.trust = RecordTrust::MacWrong;
         found.record.reset();
@@ -66,7 +62,35 @@ FoundRecord authenticateRecord(const model::HeaderView &view, const model::Volum
         distrust("the record's MAC is wrong: somebody else changed it");
     else if (found.record->volume != id.text())
         distrust("the record is that of volume " + found.record->volume);
+}
+
+// The first record that `judge` leaves Valid, or else the first there is.
+template <typename Judge>
+FoundRecord findRecord(const model::HeaderView &view, Judge judge) {
+    std::vector<FoundRecord> all;
+    for (const auto &[id, token] : view.tokens) {
+        if (token.type != model::kRecordTokenType) continue;
+        all.push_back(readRecord(token));
+        judge(all.back());
+    }
+    if (all.empty()) return {};
+    const auto valid = std::ranges::find(all, RecordTrust::Valid, &FoundRecord::trust);
+    if (valid == all.end()) return std::move(all.front());
+    FoundRecord found = std::move(*valid);
+    for (const auto &[id, token] : view.tokens)
+        if (token.type == model::kRecordTokenType && id != found.token) found.surplus.push_back(id);
     return found;
+}
+
+}  // namespace
+
+FoundRecord peekRecord(const model::HeaderView &view) {
+    return findRecord(view, [](const FoundRecord &) {});
+}
+
+FoundRecord authenticateRecord(const model::HeaderView &view, const model::VolumeId &id,
+                               const base::SecretBuffer &recordKey) {
+    return findRecord(view, [&](FoundRecord &found) { authenticate(found, id, recordKey); });
 }
 
 base::Result<unsigned> chooseRecordToken(const model::HeaderView &view,

@@ -22,6 +22,9 @@ struct FoundRecord {
     std::optional<model::Record> record;  // set for Valid
     std::optional<unsigned> token;        // the id that it is at, also when it cannot be trusted
     std::string problem;                  // why it cannot be trusted
+    // Copies of the record beside the one that was found: a move to another number was interrupted.
+    // Only when that one is Valid.
+    std::vector<unsigned> surplus;
 };
 
 // Without the volume key the MAC cannot be checked: Valid means "readable" then; enough to show,

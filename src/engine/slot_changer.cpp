@@ -36,6 +36,7 @@ SlotChanger::SlotChanger(const Session &session, luks::HeaderStore &store, KeyRi
       unlocked_(unlocked),
       recordKey_(recordKey),
       token_(found.token),
+      surplus_(found.surplus),
       proven_{unlocked.slot} {
     if (found.record) {
         record_ = *found.record;
@@ -63,6 +64,7 @@ void SlotChanger::log(const char *operation, unsigned slot) const {
 base::Status SlotChanger::commit() {
     VC_ASSIGN(const model::HeaderView view, store_.view());
     VC_ASSIGN(const unsigned token, chooseRecordToken(view, session_.encryption().keys, token_));
+    if (token_ && *token_ != token && !written_.empty()) VC_TRY(move(token));
     const std::string json = sealRecord(record_, recordKey_);
     if (auto done = store_.setToken(token, json); !done)
         return base::fail(
@@ -70,9 +72,19 @@ base::Status SlotChanger::commit() {
     const auto previous = std::exchange(token_, token);
     written_ = json;
     changed_ = true;
-    // Moved: the old copy goes only after the new one is in place.
-    if (previous && *previous != token && view.tokens.contains(*previous))
-        VC_TRY(store_.removeToken(*previous));
+    // One that could not be trusted: it goes only after the new one is in place.
+    if (previous && *previous != token) VC_TRY(store_.removeToken(*previous));
+    return {};
+}
+
+// Killed in between there are two that say the same, and either of them will do.
+base::Status SlotChanger::move(unsigned token) {
+    if (auto done = store_.setToken(token, written_); !done)
+        return base::fail(
+            std::move(done).error().because(session_.describe() + ": moving the record"));
+    changed_ = true;
+    VC_TRY(store_.removeToken(*token_));
+    token_ = token;
     return {};
 }
 
@@ -261,12 +273,22 @@ base::Status SlotChanger::destroyProven(unsigned slot) {
     return {};
 }
 
+base::Status SlotChanger::settle() {
+    for (const unsigned copy : surplus_) {
+        VC_TRY(store_.removeToken(copy));
+        changed_ = true;
+    }
+    surplus_.clear();
+    return record_.pending ? settlePending() : base::Status();
+}
+
 base::Status SlotChanger::settlePending() {
-    if (!record_.pending) return {};
     const Pending pending = *record_.pending;
     VC_ASSIGN(const model::HeaderView view, store_.view());
     session_.reporter().warning(ErrorCode::Internal,
                                 at(pending.slot) + ": finishing a change that was interrupted");
+    if (pending.operation == PendingOperation::Remove && view.slots.contains(pending.slot))
+        VC_TRY(settleRemoval(pending));
     // The slot itself: an unproven new key, or one half way gone. It is ours; the plan compares it
     // with the declaration afterwards. An entry that is not in the record yet says so by an empty
     // check.
@@ -276,6 +298,18 @@ base::Status SlotChanger::settlePending() {
     if (pending.spare && view.slots.contains(*pending.spare)) VC_TRY(settleSpare(pending, view));
     record_.pending.reset();
     return commit();
+}
+
+// Its key material may be gone already, with only the entry left: nobody can use that again.
+base::Status SlotChanger::settleRemoval(const Pending &pending) {
+    auto done = destroyProven(pending.slot);
+    if (done) {
+        record_.slots.erase(pending.slot);
+        return {};
+    }
+    // Then it was not touched: another key had been proven before it was announced.
+    if (done.error().code == ErrorCode::LastKey) return {};
+    return done;
 }
 
 base::Status SlotChanger::settleSpare(const Pending &pending, const model::HeaderView &view) {

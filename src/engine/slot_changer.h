@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "base/secret_buffer.h"
@@ -27,8 +28,8 @@ class SlotChanger {
                 const Unlocked &unlocked, const FoundRecord &found,
                 const base::SecretBuffer &recordKey);
 
-    // Finishes or undoes what an interrupted run announced. Call before anything else.
-    base::Status settlePending();
+    // Finishes or undoes what an interrupted run began. Call before anything else.
+    base::Status settle();
 
     // One step of a plan; Keep, Defer and Refuse change nothing.
     base::Status apply(const model::Step &step);
@@ -44,6 +45,8 @@ class SlotChanger {
 
     [[nodiscard]] bool changed() const { return changed_; }
     [[nodiscard]] const model::Record &record() const { return record_; }
+    // Where the record is; none before the first was written.
+    [[nodiscard]] std::optional<unsigned> token() const { return token_; }
 
   private:
     base::Status adopt(const model::Step &step);
@@ -63,7 +66,11 @@ class SlotChanger {
     base::Status proveAnother(unsigned slot);
     base::Status announce(model::Pending pending);
     base::Status commit();
-    // What is to become of the slots of a pending change; see settlePending.
+    // The record as it was, at a number that is free for it.
+    base::Status move(unsigned token);
+    // What is to become of the slots of a pending change; see settle.
+    base::Status settlePending();
+    base::Status settleRemoval(const model::Pending &pending);
     base::Status settleSpare(const model::Pending &pending, const model::HeaderView &view);
 
     void log(const char *operation, unsigned slot) const;
@@ -76,7 +83,8 @@ class SlotChanger {
     const base::SecretBuffer &recordKey_;
     model::Record record_;
     std::optional<unsigned> token_;
-    std::string written_;  // the record's JSON as it is in the header
+    std::vector<unsigned> surplus_;  // copies of the record that an interrupted move left
+    std::string written_;            // the record's JSON as it is in the header
     std::set<unsigned> proven_;
     bool changed_ = false;
 };

@@ -30,13 +30,15 @@ base::Status SlotSession::open() {
 }
 
 base::Status SlotSession::settle() {
-    if (!volume_.found.record || !volume_.found.record->pending) return {};
-    VC_TRY(changer_->settlePending());
+    const bool interrupted = volume_.found.record && volume_.found.record->pending;
+    if (!interrupted && volume_.found.surplus.empty()) return {};
+    VC_TRY(changer_->settle());
     const bool repaired = volume_.header.needsRepair;
     VC_ASSIGN(volume_.header, readHeader(session_));
     volume_.header.needsRepair = repaired;
     volume_.found.record = changer_->record();
-    volume_.found.token = volume_.header.view.tokenOfType(model::kRecordTokenType);
+    volume_.found.token = changer_->token();
+    volume_.found.surplus.clear();
     return {};
 }
 

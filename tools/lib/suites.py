@@ -6,6 +6,7 @@ import collections
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 # In this order; a suite of the build that is not named here runs before boot.
 ORDER = ["unit", "contract", "bus", "fuzz", "crash", "dm", "sanitize", "boot"]
 # A tree without these is broken, not small.
-EXPECTED = {"unit", "contract", "bus", "boot", "sanitize"}
+EXPECTED = {"unit", "contract", "bus", "crash", "dm", "boot", "sanitize"}
+# What the tests of the crash suite end with.
+POINTS = re.compile(r"^# (\d+) points tried, (\d+) lost$", re.MULTILINE)
 SANITIZED = ["unit", "contract", "bus", "fuzz"]
 SANITIZER_ENV = {
     "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1",
@@ -95,6 +98,15 @@ def count_results(folder, base):
     return total
 
 
+def points_line(folder, base):
+    """The sum of what the tests of a run say about interrupted writes; empty when none does."""
+    tried = lost = 0
+    for line in (folder / "meson-logs" / f"{base}.json").read_text(encoding="utf-8").splitlines():
+        for found in POINTS.finditer(json.loads(line).get("stdout", "")):
+            tried, lost = tried + int(found.group(1)), lost + int(found.group(2))
+    return f"{tried} points tried, {lost} lost" if tried else ""
+
+
 def run_suite(folder, suite, names, extra_env=None):
     base = f"testlog-{suite}"
     # What an earlier run left must not be taken for this run's.
@@ -112,6 +124,8 @@ def run_suite(folder, suite, names, extra_env=None):
         return Counts(failed=1)
     if result.returncode != 0 and not counts["failed"]:
         counts["failed"] += 1
+    if points := points_line(folder, base):
+        print(points)
     return counts
 
 
