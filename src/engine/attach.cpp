@@ -77,8 +77,9 @@ base::Status activate(const Session &session, const OpenedVolume &volume) {
     return {};
 }
 
+// Exclusively: whoever has mounted it, whatever the record says, keeps it.
 base::Status clearMapping(const std::string &mapping) {
-    VC_ASSIGN(const base::UniqueFd fd, base::openFile(mapping, O_RDWR));
+    VC_ASSIGN(const base::UniqueFd fd, base::openFile(mapping, O_RDWR | O_EXCL));
     return clearSignatures(fd.get(), mapping);
 }
 
@@ -95,6 +96,26 @@ base::Status finishFirstAttach(const Session &session, OpenedVolume &volume) {
     record.phase = model::Phase::Ready;
     const auto store = luks::openHeaderStore(session.device().node);
     return store->setToken(*volume.found.token, sealRecord(record, volume.recordKey));
+}
+
+// Already mapped is success; but an attach that was killed before its volume was `ready` left one
+// without a file system, which this one finishes.
+base::Result<Outcome> attachMapped(Session &session) {
+    Outcome outcome;
+    outcome.state = model::VolumeState::Unlocked;
+    VC_ASSIGN(const luks::HeaderCopy header, readHeader(session));
+    const FoundRecord found = peekRecord(header.view);
+    if (!found.record || found.record->phase != model::Phase::Formatting) return outcome;
+    KeyRing ring(session);
+    VC_ASSIGN(OpenedVolume volume, openVolume(session, ring));
+    if (!volume.found.record) return outcome;
+    session.reporter().warning(
+        ErrorCode::Internal,
+        session.describe() + ": finishing a first attach that was interrupted");
+    VC_TRY(finishFirstAttach(session, volume));
+    VC_TRY(writePin(session, volume.header.view.uuid, volume.unlocked.volumeKey));
+    outcome.changed = true;
+    return outcome;
 }
 
 // What is there, after a wipe that was staged while the volume was in use.
@@ -195,12 +216,7 @@ base::Result<Outcome> attach(Session &session) {
     VC_TRY(session.lock());
     if (!session.spec().encryption) return attachPlain(session);
     VC_ASSIGN(const bool mapped, isMapped(session));
-    if (mapped) {
-        Outcome outcome;
-        outcome.state = model::VolumeState::Unlocked;
-        return outcome;
-    }
-    return attachEncrypted(session);
+    return mapped ? attachMapped(session) : attachEncrypted(session);
 }
 
 }  // namespace volumecrypt::engine
