@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The test program of src/blockdev on real block devices."""
+"""The test programs of src/blockdev and src/luks on real block devices."""
 import pathlib
 import re
 
@@ -27,4 +27,5 @@ def run_cases(program):
 
 
 def run_all(build):
-    run_cases(pathlib.Path(build) / "tests/dm/dm-blockdev")
+    for name in ("dm-blockdev", "dm-luks"):
+        run_cases(pathlib.Path(build) / "tests/dm" / name)

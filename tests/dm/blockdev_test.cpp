@@ -17,6 +17,7 @@
 #include "blockdev/device.h"
 #include "blockdev/filesystem.h"
 #include "blockdev/open_device.h"
+#include "support/loop_device.h"
 #include "support/result_matchers.h"
 #include "support/temp_dir.h"
 
@@ -26,50 +27,12 @@ namespace {
 using base::ErrorCode;
 using model::FilesystemType;
 using std::chrono::milliseconds;
+using test::Loop;
+using test::shell;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
-
-// Standard output, without the line's end. A command that fails ends the test. There is no udev:
-// the tools of device-mapper make their nodes themselves.
-std::string shell(const std::string &command) {
-    const auto outcome = base::runProgram({"sh", "-euc", "export DM_DISABLE_UDEV=1; " + command});
-    if (!outcome) throw std::runtime_error(outcome.error().message);
-    if (outcome->exitCode != 0) throw std::runtime_error(command + ": " + outcome->output);
-    std::string text = outcome->output;
-    while (text.ends_with('\n')) text.pop_back();
-    return text;
-}
-
-class Loop {
-  public:
-    explicit Loop(std::uint64_t mebibytes, const std::string &options = "")
-        : file_(directory_.file("disk")) {
-        shell("truncate -s " + std::to_string(mebibytes) + "M " + file_);
-        attach(options);
-    }
-    // Over something that exists.
-    Loop(const std::string &backing, const std::string &options) : file_(backing) {
-        attach(options);
-    }
-    ~Loop() { shell("losetup --detach " + node_); }
-    Loop(const Loop &) = delete;
-    Loop &operator=(const Loop &) = delete;
-    Loop(Loop &&) = delete;
-    Loop &operator=(Loop &&) = delete;
-
-    [[nodiscard]] const std::string &node() const { return node_; }
-    [[nodiscard]] const std::string &file() const { return file_; }
-
-  private:
-    void attach(const std::string &options) {
-        node_ = shell("losetup --find --show " + options + " " + file_);
-    }
-    test::TempDir directory_;
-    std::string file_;
-    std::string node_;
-};
 
 base::Result<Device> find(const std::string &path) {
     return findDevice({.path = path});

@@ -33,8 +33,15 @@ def prepare():
 
 def run_checks(build, chosen):
     # After the mounts: they are for this kernel only.
-    import block_checks  # pylint: disable=import-outside-toplevel
-    groups = {"block": block_checks.run_all}
+    # pylint: disable=import-outside-toplevel
+    import block_checks
+    import crash_checks
+    import engine_checks
+    import plain_checks
+    import trouble_checks
+    groups = {"block": block_checks.run_all, "engine": engine_checks.run_all,
+              "trouble": trouble_checks.run_all, "plain": plain_checks.run_all,
+              "crash": crash_checks.run_all}
     for name, group in groups.items():
         if not chosen or name in chosen:
             group(build)

@@ -23,28 +23,32 @@ def verdict(name, why=None):
     print("\n".join([f"FAIL {name}: {first}", *(f"  {line}" for line in rest)]), flush=True)
 
 
-def check(function):
+def check(function, *arguments, name=None):
     """A check passes when it returns; its name is the first line of its description."""
-    name = function.__doc__.strip().splitlines()[0].rstrip(".")
+    name = name or function.__doc__.strip().splitlines()[0].rstrip(".")
+    started = time.monotonic()
     try:
-        function()
+        function(*arguments)
     except AssertionError as error:
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        verdict(name, f"{error or where.line} (line {where.lineno} of {os.path.basename(where.filename)})")
+        where = [f"{os.path.basename(frame.filename)}:{frame.lineno}"
+                 for frame in traceback.extract_tb(error.__traceback__)[1:]]
+        verdict(name, f"{error}\nat {' > '.join(where)}")
     except Exception:  # pylint: disable=broad-except
         verdict(name, traceback.format_exc())
     else:
         verdict(name)
+    # For those who wonder where the time goes; the runner shows it with --times.
+    print(f"TIME {time.monotonic() - started:.1f} s", flush=True)
 
 
 def equal(got, wanted, what=""):
     assert got == wanted, f"{what + ': ' if what else ''}got {got!r}, wanted {wanted!r}"
 
 
-def run(*command, stdin=None, ok=True):
+def run(*command, stdin=None, ok=True, pass_fds=()):
     """Standard output of a command that succeeds; with ok=False the finished process."""
     done = subprocess.run([str(part) for part in command], input=stdin, capture_output=True,
-                          text=True, check=False)
+                          text=True, check=False, pass_fds=pass_fds)
     if not ok:
         return done
     assert done.returncode == 0, f"{' '.join(map(str, command))}: {done.returncode}\n{done.stdout}{done.stderr}"
@@ -125,11 +129,14 @@ class Machine:
         path.write_text(text)
         path.chmod(0o600)
 
-    def engine(self, verb, volume, *options):
-        """Exit status, last JSON line, all JSON lines, seconds."""
+    def command(self, verb, volume, *options):
+        return [str(part) for part in (self.engine_path, verb, volume, "--root", self.root, "--config-dir",
+                                       self.config, "--output", "json", "--test-kdf", *options)]
+
+    def engine(self, verb, volume, *options, pass_fds=()):
+        """The Answer of one run."""
         started = time.monotonic()
-        done = run(self.engine_path, verb, volume, "--root", self.root, "--config-dir", self.config,
-                   "--output", "json", "--test-kdf", *options, ok=False)
+        done = run(*self.command(verb, volume, *options), ok=False, pass_fds=pass_fds)
         seconds = time.monotonic() - started
         lines = [json.loads(line) for line in done.stdout.splitlines()]
         assert lines, f"the engine said nothing, exit {done.returncode}: {done.stderr}"

@@ -18,6 +18,7 @@ KERNEL = "linux.uml"
 MEMORY_MIB = 768
 # The guest mounts file systems of its own there and would not see ours.
 HIDDEN = ("/dev", "/proc", "/run", "/sys")
+POINTS = re.compile(r"^\d+ points tried, \d+ lost$")
 VERDICT = re.compile(r"^(PASS|FAIL|SKIP) (.*)$")
 END = "END of the checks"
 
@@ -79,7 +80,7 @@ def boot(folder, build, chosen):
         errors="replace")
 
 
-def relay(kernel, output):
+def relay(kernel, output, times):
     """Verdicts as they come. Whether the guest came to its end, and what else was on its console."""
     other, ended, noting = [], False, False
     for line in kernel.stdout:
@@ -90,8 +91,13 @@ def relay(kernel, output):
             noting = match.group(1) == "FAIL"
         elif line == END:
             ended = True
+        elif POINTS.match(line):
+            output.note(line)
         elif noting and line.startswith("  "):
             output.note(line.strip())
+        elif line.startswith("TIME "):
+            if times:
+                output.note(line)
         else:
             other.append(line)
     return ended, other
@@ -102,6 +108,7 @@ def main():
     parser.add_argument("build", type=pathlib.Path, help="the meson build directory")
     parser.add_argument("checks", nargs="*", help="only these groups of checks")
     parser.add_argument("--tap", action="store_true", help="for meson")
+    parser.add_argument("--times", action="store_true", help="show how long each check took")
     parser.add_argument("--timeout", type=int, default=270, help="seconds (default: 270)")
     arguments = parser.parse_args()
     if shutil.which(KERNEL) is None:
@@ -120,7 +127,7 @@ def main():
     signal.signal(signal.SIGTERM, stop)
     signal.alarm(arguments.timeout)
     try:
-        ended, other = relay(kernel, output)
+        ended, other = relay(kernel, output, arguments.times)
         kernel.wait()
     finally:
         signal.alarm(0)
