@@ -1,0 +1,96 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Times the engine and cryptsetup by turns on the same volumes (the body of tools/bench)."""
+import argparse
+import json
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "support"))
+from place import Place  # noqa: E402  pylint: disable=wrong-import-position
+
+KEYS = {slot: f"passphrase of slot {slot}" for slot in range(32)}
+
+
+class Measure:
+    """What we do, what the peer does, and how many times its time we may take."""
+
+    def __init__(self, name, ours, peer, goal):
+        self.name, self.ours, self.peer, self.goal = name, ours, peer, goal
+        self.times = ([], [])
+
+    def take(self):
+        for function, times in zip((self.ours, self.peer), self.times):
+            started = time.perf_counter()
+            function()
+            times.append(time.perf_counter() - started)
+
+    def result(self):
+        ours, peer = (statistics.median(times) for times in self.times)
+        return {"name": self.name, "ours": round(ours, 4), "peer": round(peer, 4),
+                "ratio": round(ours / peer, 2), "goal": self.goal, "met": ours / peer <= self.goal}
+
+
+def volume(engine, folder, keys, cheap):
+    """A formatted volume whose slots cost what the engine gives them, or the least that can be."""
+    place = Place(engine, folder)
+    place.clear()
+    place.declare(keys)
+    place.must("format", test_kdf=cheap)
+    place.must("sync", test_kdf=cheap)
+    return place
+
+
+def peer_of(place):
+    def run():
+        if not place.opens(KEYS[0], 0):
+            sys.exit("tools/bench: cryptsetup does not open what it is timed with")
+    return run
+
+
+def measures(engine, folder):
+    two, all_keys = {slot: KEYS[slot] for slot in (0, 1)}, KEYS
+    cheap = [volume(engine, f"{folder}/{len(keys)}", keys, True) for keys in (two, all_keys)]
+    costly = volume(engine, f"{folder}/default", two, False)
+    peer = "cryptsetup open --test-passphrase"
+    for place, count, cost in ((cheap[0], 2, "minimum"), (cheap[1], 32, "minimum"), (costly, 2, "default")):
+        yield Measure(f"sync of {count} keys, nothing to do, {cost} cost / {peer}",
+                      lambda place=place: place.must("sync"), peer_of(place), 2.0)
+    # What attach does before the kernel takes over: read, validate, derive, check.
+    for place, cost in ((cheap[0], "minimum"), (costly, "default")):
+        yield Measure(f"unlock, {cost} cost / {peer}", lambda place=place: place.must("plan"), peer_of(place), 1.2)
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="tools/bench", description=__doc__)
+    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build", help="a built tree (default: build)")
+    parser.add_argument("--rounds", type=int, default=15, help="measurements of each pair (default: 15)")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    engine = arguments.build.resolve() / "src/engine/volumecrypt-engine"
+    if not engine.exists():
+        subprocess.run([ROOT / "tools/test", "--build-only"], check=True, stdout=sys.stderr)
+    with tempfile.TemporaryDirectory(prefix="volumecrypt-bench-") as folder:
+        pairs = list(measures(engine, folder))
+        # By turns, so that whatever else the machine does meets all of them.
+        for number in range(arguments.rounds):
+            for pair in pairs:
+                if "default" not in pair.name or number % 3 == 0:
+                    pair.take()
+        results = [pair.result() for pair in pairs]
+    for result in results:
+        if arguments.json:
+            print(json.dumps(result))
+        else:
+            print(f"{result['ratio']:5.2f}  (goal {result['goal']:.1f}{'' if result['met'] else ', MISSED'})  "
+                  f"{result['name']}  [{result['ours'] * 1000:.0f} ms / {result['peer'] * 1000:.0f} ms]")
+    return 0 if all(result["met"] for result in results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
