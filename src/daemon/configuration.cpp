@@ -7,8 +7,12 @@
 #include <set>
 #include <utility>
 
+#include <unistd.h>
+
 #include "base/journal.h"
+#include "config/last_good.h"
 #include "config/loader.h"
+#include "model/names.h"
 
 namespace volumecrypt::daemon {
 namespace {
@@ -39,7 +43,15 @@ void Configurator::reload(const Authorized<action::Reload> &proof, Then then) {
 }
 
 void Configurator::read() {
-    volumes_.configure(config::load(paths_, config::Secrets::Drop));
+    config::Configuration configuration = config::load(paths_, config::Secrets::Drop);
+    const auto isOpen = [this](const model::VolumeId &id) {
+        return ::access(paths_.below(model::mappingPath(id)).c_str(), F_OK) == 0;
+    };
+    if (const auto kept = config::keepLastGood(paths_, configuration, isOpen); !kept)
+        base::log(base::Severity::Warning, kept.error().message);
+    // One that was just taken out of a valid configuration is for Apply to close, not to keep.
+    if (configuration.hasErrors()) config::addLastGood(paths_, isOpen, configuration);
+    volumes_.configure(std::move(configuration));
     for (const auto &problem : volumes_.problems())
         base::log(
             problem.level == config::Level::Error ? base::Severity::Error : base::Severity::Warning,

@@ -14,9 +14,11 @@
 #include <unistd.h>
 
 #include "build_config.h"
+#include "config/last_good.h"
 #include "config/loader.h"
 #include "generator/output.h"
 #include "generator/report.h"
+#include "model/names.h"
 #include "units/volume_units.h"
 
 namespace volumecrypt::generator {
@@ -69,10 +71,23 @@ void reportRefusals(Report &report, const config::Configuration &configuration,
     }
 }
 
+// A reload must not take the units of an open volume away because of a slip in its document.
+void useLastGood(const model::SystemPaths &paths, config::Configuration &configuration,
+                 Report &report) {
+    const auto isOpen = [&paths](const model::VolumeId &id) {
+        return exists(paths.below(model::mappingPath(id)));
+    };
+    // Newer systemds give generators a /run that cannot be written to; then the daemon does it.
+    if (const auto kept = config::keepLastGood(paths, configuration, isOpen); !kept)
+        report.say(base::Severity::Info, kept.error().message);
+    config::addLastGood(paths, isOpen, configuration);
+}
+
 int generate(const Options &options, Report &report) {
     const model::SystemPaths paths(options.root, options.configDirs);
     if (!reasonToStop(paths).empty()) return 0;
-    const config::Configuration configuration = config::load(paths, config::Secrets::Drop);
+    config::Configuration configuration = config::load(paths, config::Secrets::Drop);
+    useLastGood(paths, configuration, report);
     reportProblems(report, configuration);
     const units::GeneratedUnits generated = units::generateUnits(
         configuration.volumes,

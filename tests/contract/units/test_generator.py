@@ -155,6 +155,34 @@ def leaves_others_alone(check, generator):
         check.equal("it does not write through a link", (normal / "target").read_text(encoding="utf-8"), "untouched")
 
 
+def open_volumes_keep_their_units(check, generator):
+    with Folder() as folder:
+        root = configured_root(folder, GOOD + SECRET)
+        config = root / "etc/volumecrypt/volumes.yaml"
+        (root / "dev/mapper").mkdir(parents=True)
+        first, broken, gone, closed = directories(folder, "first", "broken", "gone", "closed")
+        run(generator, root, first)
+        kept = root / "run/volumecrypt/last-good/u-good.json"
+        check.fact("the last valid declaration is remembered", kept.exists() and kept.stat().st_mode & 0o777 == 0o600)
+        check.fact("without its passphrase",
+              "correct horse" not in (root / "run/volumecrypt/last-good/u-secret.json").read_text(encoding="utf-8"))
+        (root / "dev/mapper/luks2-u-good").touch()
+        config.write_text(GOOD.replace("slot: 0", "slot: 44"), encoding="utf-8")
+        done = run(generator, root, broken)
+        good = [name for name in files(first) if "good" in name]
+        check.fact("an open volume keeps its units when its document gets an error",
+              files(broken) == good and "no valid declaration" in done.stderr, f"{files(broken)} {done.stderr}")
+        same = all((first / name).read_bytes() == (broken / name).read_bytes() for name in good
+                   if not (first / name).is_symlink())
+        check.fact("unchanged", good and same)
+        config.write_text("", encoding="utf-8")
+        run(generator, root, gone)
+        check.fact("and when it is gone", files(gone) == good, files(gone))
+        (root / "dev/mapper/luks2-u-good").unlink()
+        run(generator, root, closed)
+        check.fact("once it is closed it is forgotten", not files(closed) and not kept.exists(), files(closed))
+
+
 def behaves(check, generator):
     check.equal("wrong usage is status 64", run(generator, "/").returncode, 64)
     usage = subprocess.run([generator, "--help"], capture_output=True, text=True, check=False)
@@ -170,6 +198,7 @@ def scenario(check, generator):
     leaves_bad_volumes_out(check, generator)
     has_nothing_to_do(check, generator)
     leaves_others_alone(check, generator)
+    open_volumes_keep_their_units(check, generator)
     behaves(check, generator)
 
 

@@ -37,7 +37,8 @@ def generate(generator, folder, config, name="generator"):
     file = config_dir / "volumes.yaml"
     file.write_text(config, encoding="utf-8")
     file.chmod(0o600)  # it may hold a passphrase
-    result = subprocess.run([generator, "--config-dir", config_dir, out, out, out], capture_output=True, text=True,
+    # A root of its own: what it remembers must not be remembered by this machine.
+    result = subprocess.run([generator, "--root", folder / "root", "--config-dir", config_dir, out, out, out], capture_output=True, text=True,
                             check=False)
     return out, result
 

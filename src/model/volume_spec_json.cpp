@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+// Both directions, member by member.
+#include "model/volume_spec_json.h"
+
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+namespace volumecrypt::model {
+namespace {
+
+using Json = nlohmann::json;
+
+struct BadSpec : std::exception {};
+
+template <typename Value>
+Value required(const std::optional<Value> &value) {
+    if (!value) throw BadSpec();
+    return *value;
+}
+
+Json positionJson(const SourcePosition &position) {
+    return {{"file", position.file}, {"line", position.line}, {"column", position.column}};
+}
+
+SourcePosition positionFrom(const Json &json) {
+    return {.file = json.at("file").get<std::string>(),
+            .line = json.at("line").get<unsigned>(),
+            .column = json.at("column").get<unsigned>()};
+}
+
+struct ParameterWriter {
+    Json &json;
+    void operator()(const StaticKey &key) const { json["passphraseFile"] = key.passphraseFile; }
+    void operator()(const NodeIdKey & /*unused*/) const {}
+    void operator()(const UnmanagedKey & /*unused*/) const {}
+    void operator()(const KmsKey &key) const {
+        json.update({{"endpoint", key.endpoint},
+                     {"caFile", key.caFile},
+                     {"clientCertFile", key.clientCertFile},
+                     {"clientKeyFile", key.clientKeyFile}});
+    }
+    void operator()(const TpmKey &key) const {
+        json["pcrs"] = key.pcrs;
+        json["checkSecurebootStatusOnEnroll"] = key.checkSecurebootStatusOnEnroll;
+        if (key.signedPolicy)
+            json["signedPolicy"] = {{"publicKey", key.signedPolicy->publicKey},
+                                    {"pcrs", key.signedPolicy->pcrs}};
+    }
+};
+
+Json keyJson(const KeySpec &key) {
+    Json json{{"slot", key.slot},
+              {"kind", keyKindName(key.kind())},
+              {"lockToState", key.lockToState},
+              {"position", positionJson(key.position)}};
+    std::visit(ParameterWriter{json}, key.parameters);
+    return json;
+}
+
+TpmKey tpmFrom(const Json &json) {
+    TpmKey key;
+    key.pcrs = json.at("pcrs").get<std::vector<unsigned>>();
+    key.checkSecurebootStatusOnEnroll = json.at("checkSecurebootStatusOnEnroll").get<bool>();
+    if (json.contains("signedPolicy"))
+        key.signedPolicy =
+            SignedPolicy{.publicKey = json.at("signedPolicy").at("publicKey").get<std::string>(),
+                         .pcrs = json.at("signedPolicy").at("pcrs").get<std::vector<unsigned>>()};
+    return key;
+}
+
+KeyParameters parametersFrom(const Json &json) {
+    const auto text = [&json](const char *name) { return json.at(name).get<std::string>(); };
+    switch (required(keyKindFromName(text("kind")))) {
+        case KeyKind::Static:
+            return StaticKey{.passphrase = {}, .passphraseFile = text("passphraseFile")};
+        case KeyKind::NodeId:
+            return NodeIdKey{};
+        case KeyKind::Kms:
+            return KmsKey{.endpoint = text("endpoint"),
+                          .caFile = text("caFile"),
+                          .clientCertFile = text("clientCertFile"),
+                          .clientKeyFile = text("clientKeyFile")};
+        case KeyKind::Tpm:
+            return tpmFrom(json);
+        case KeyKind::Unmanaged:
+            return UnmanagedKey{};
+        default:
+            throw BadSpec();
+    }
+}
+
+Json encryptionJson(const EncryptionSpec &encryption) {
+    Json json{{"cipher", encryption.cipher},
+              {"keyBits", encryption.keyBits},
+              {"sectorSize", encryption.sectorSize},
+              {"allowDiscards", encryption.allowDiscards},
+              {"removeUnmanaged", encryption.unmanagedSlots == UnmanagedSlots::Remove},
+              {"options", Json::array()},
+              {"keys", Json::array()}};
+    for (const PerformanceOption option : encryption.options)
+        json["options"].push_back(performanceOptionName(option));
+    for (const KeySpec &key : encryption.keys) json["keys"].push_back(keyJson(key));
+    return json;
+}
+
+EncryptionSpec encryptionFrom(const Json &json) {
+    EncryptionSpec encryption;
+    encryption.cipher = json.at("cipher").get<std::string>();
+    encryption.keyBits = json.at("keyBits").get<unsigned>();
+    encryption.sectorSize = json.at("sectorSize").get<unsigned>();
+    encryption.allowDiscards = json.at("allowDiscards").get<bool>();
+    encryption.unmanagedSlots =
+        json.at("removeUnmanaged").get<bool>() ? UnmanagedSlots::Remove : UnmanagedSlots::Keep;
+    for (const Json &option : json.at("options"))
+        encryption.options.push_back(
+            required(performanceOptionFromName(option.get<std::string>())));
+    for (const Json &key : json.at("keys"))
+        encryption.keys.push_back({.slot = key.at("slot").get<unsigned>(),
+                                   .parameters = parametersFrom(key),
+                                   .lockToState = key.at("lockToState").get<bool>(),
+                                   .position = positionFrom(key.at("position"))});
+    return encryption;
+}
+
+void readStorage(const Json &json, VolumeSpec &spec) {
+    spec.device.path = json.at("device").get<std::string>();
+    spec.device.byLabel = json.at("byLabel").get<bool>();
+    spec.unlock = json.at("manual").get<bool>() ? UnlockPolicy::Manual : UnlockPolicy::Auto;
+    spec.format = json.at("neverFormat").get<bool>() ? FormatPolicy::Never : FormatPolicy::IfEmpty;
+    spec.metaDevice = json.at("metaDevice").get<std::string>();
+    if (json.contains("mount"))
+        spec.mount =
+            MountSpec{.where = json.at("mount").at("where").get<std::string>(),
+                      .options = json.at("mount").at("options").get<std::vector<std::string>>()};
+    spec.required = json.at("required").get<bool>();
+    if (json.contains("deviceTimeout"))
+        spec.deviceTimeout = std::chrono::seconds(json.at("deviceTimeout").get<std::int64_t>());
+    const Json &filesystem = json.at("filesystem");
+    spec.filesystem.type = required(filesystemFromName(filesystem.at("type").get<std::string>()));
+    spec.filesystem.label = filesystem.at("label").get<std::string>();
+    spec.filesystem.projectQuota = filesystem.at("projectQuota").get<bool>();
+}
+
+}  // namespace
+
+std::string toJson(const VolumeSpec &spec) {
+    Json json{{"version", 1},
+              {"id", spec.id.text()},
+              {"device", spec.device.path},
+              {"byLabel", spec.device.byLabel},
+              {"manual", spec.unlock == UnlockPolicy::Manual},
+              {"neverFormat", spec.format == FormatPolicy::Never},
+              {"metaDevice", spec.metaDevice},
+              {"required", spec.required},
+              {"filesystem",
+               {{"type", filesystemName(spec.filesystem.type)},
+                {"label", spec.filesystem.label},
+                {"projectQuota", spec.filesystem.projectQuota}}},
+              {"position", positionJson(spec.position)}};
+    if (spec.mount)
+        json["mount"] = {{"where", spec.mount->where}, {"options", spec.mount->options}};
+    if (spec.deviceTimeout) json["deviceTimeout"] = spec.deviceTimeout->count();
+    if (spec.encryption) json["encryption"] = encryptionJson(*spec.encryption);
+    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+base::Result<VolumeSpec> volumeSpecFromJson(std::string_view text) {
+    const Json json = Json::parse(text, nullptr, false);
+    try {
+        if (json.at("version") != 1) throw BadSpec();
+        VC_ASSIGN(VolumeId id, VolumeId::parse(json.at("id").get<std::string>()));
+        VolumeSpec spec(std::move(id));
+        readStorage(json, spec);
+        if (json.contains("encryption")) spec.encryption = encryptionFrom(json.at("encryption"));
+        spec.position = positionFrom(json.at("position"));
+        return spec;
+    } catch (const std::exception &) {
+        return base::fail(base::ErrorCode::InvalidConfig,
+                          "the remembered declaration cannot be read");
+    }
+}
+
+}  // namespace volumecrypt::model
