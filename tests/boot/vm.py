@@ -23,6 +23,14 @@ POWER_OFF_SECONDS = 150
 HOTPLUG_PORTS = 4
 
 
+def end_cleanly(number, _frame):
+    """Lets atexit stop the machines and remove their folders."""
+    sys.exit(128 + number)
+
+
+signal.signal(signal.SIGTERM, end_cleanly)
+
+
 class MachineError(Exception):
     """The machine did not do what every test needs of it."""
 
@@ -71,8 +79,8 @@ class Machine:
 
     # -- power
 
-    def boot(self, extra_cmdline="", seconds=BOOT_SECONDS):
-        """Powers on and returns when the agent answers (early in the boot)."""
+    def start_power(self, extra_cmdline=""):
+        """Powers on; nothing in the machine can be asked yet."""
         if self._qemu:
             raise MachineError("the machine is running")
         self.boots += 1
@@ -83,6 +91,10 @@ class Machine:
         with open(self.folder / f"qemu-{self.boots}.log", "wb") as log:
             self._qemu = subprocess.Popen(self._command(extra_cmdline), stdin=subprocess.DEVNULL, stdout=log,
                                           stderr=log, preexec_fn=die_with_parent)
+
+    def boot(self, extra_cmdline="", seconds=BOOT_SECONDS):
+        """Powers on and returns when the agent answers (early in the boot)."""
+        self.start_power(extra_cmdline)
         try:
             wait_for(self.folder / "qmp", self._qemu)
             self._qmp = Qmp(self.folder / "qmp")
