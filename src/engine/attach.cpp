@@ -209,7 +209,7 @@ base::Result<Outcome> attach(Session &session) {
     VC_TRY(session.readSecrets());
     VC_TRY(session.loadSpec());
     VC_TRY(session.findDevice());
-    if (session.device().isFile)
+    if (session.device().isFile && session.spec().encryption)
         return base::fail(ErrorCode::Unsupported,
                           session.describe() + " is a plain file: it cannot be mapped",
                           "Set a loop device up for it (losetup) and declare that.");

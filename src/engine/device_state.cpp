@@ -87,12 +87,21 @@ base::Error unexpectedContent(const Session &session, const DeviceContent &found
     }
 }
 
+base::Result<luks::HeaderCopy> copyHeader(const Session &session) {
+    auto header = luks::copyHeader(session.device().node);
+    if (header) return header;
+    auto error = std::move(header).error();
+    if (error.code == ErrorCode::HeaderCorrupt && error.hint.empty())
+        error.hint = "Nothing was written. Restore the header from a backup.";
+    return base::fail(std::move(error).because(session.describe()));
+}
+
 base::Result<luks::HeaderCopy> readHeader(const Session &session) {
     VC_ASSIGN(const DeviceContent found, lookAtDevice(session));
     if (found.interruptedFormat || found.content.kind != ContentKind::Luks2)
         return base::fail(unexpectedContent(session, found));
-    auto header = luks::copyHeader(session.device().node);
-    if (!header) return base::fail(std::move(header).error().because(session.describe()));
+    auto header = copyHeader(session);
+    if (!header) return header;
     if (header->needsRepair)
         session.reporter().warning(ErrorCode::HeaderCorrupt,
                                    session.describe() +

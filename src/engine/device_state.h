@@ -23,6 +23,9 @@ struct DeviceContent {
 };
 base::Result<DeviceContent> lookAtDevice(const Session &session);
 
+// luks::copyHeader of a device that is known to hold LUKS2; its errors name the volume.
+base::Result<luks::HeaderCopy> copyHeader(const Session &session);
+
 // The validated header, or the error that fits what is there instead: NotLuks2 (blank, LUKS1),
 // NotBlank (anything else).
 base::Result<luks::HeaderCopy> readHeader(const Session &session);

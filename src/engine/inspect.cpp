@@ -132,14 +132,13 @@ base::Result<Json> SlotReport::all() const {
 }
 
 base::Result<Outcome> inspectEncrypted(const Session &session, Outcome outcome) {
-    auto header = luks::copyHeader(session.device().node);
-    if (!header) return base::fail(std::move(header).error().because(session.describe()));
-    if (header->needsRepair)
+    VC_ASSIGN(const luks::HeaderCopy header, copyHeader(session));
+    if (header.needsRepair)
         session.reporter().warning(
             base::ErrorCode::HeaderCorrupt,
             session.describe() + ": one copy of the header is damaged or out of date");
-    const SlotReport report(session, *header);
-    const model::HeaderView &view = header->view;
+    const SlotReport report(session, header);
+    const model::HeaderView &view = header.view;
     outcome.extra["uuid"] = view.uuid;
     outcome.extra["cipher"] = view.segments.front().cipher;
     outcome.extra["keySize"] = view.volumeKeyBits;

@@ -82,6 +82,9 @@ int run(const Options &options) {
     Session session(options, reporter);
     auto outcome = runGuarded(session);
     if (outcome) return reporter.result(*outcome);
+    // Raised where nothing is known of the volume.
+    if (outcome.error().code == base::ErrorCode::Cancelled)
+        outcome = base::fail(std::move(outcome).error().because(session.describe()));
     if (options.output == OutputFormat::Json) logFailure(session, outcome.error());
     return reporter.error(outcome.error());
 }

@@ -66,9 +66,14 @@ base::Status SlotChanger::commit() {
     VC_ASSIGN(const unsigned token, chooseRecordToken(view, session_.encryption().keys, token_));
     if (token_ && *token_ != token && !written_.empty()) VC_TRY(move(token));
     const std::string json = sealRecord(record_, recordKey_);
-    if (auto done = store_.setToken(token, json); !done)
+    if (auto done = store_.setToken(token, json); !done) {
+        if (done.error().code == ErrorCode::NoSpace)
+            done.error().hint =
+                "The header's metadata is full: remove tokens or key slots that nobody needs "
+                "(`cryptsetup luksDump` shows them).";
         return base::fail(
             std::move(done).error().because(session_.describe() + ": writing the record"));
+    }
     const auto previous = std::exchange(token_, token);
     written_ = json;
     changed_ = true;
