@@ -60,7 +60,10 @@ VolumeInfo volumeFrom(const std::string &path, const Properties &properties) {
     ErrorStruct error;
     take<ErrorStruct>(properties, "LastError", error);
     volume.errorCode = error.get<0>();
-    volume.errorMessage = error.get<1>();
+    const std::string &text = error.get<1>();
+    const auto newline = text.find('\n');
+    volume.errorMessage = text.substr(0, newline);
+    if (newline != std::string::npos) volume.errorHint = text.substr(newline + 1);
     return volume;
 }
 

@@ -80,6 +80,7 @@ std::string volumeLines(const VolumeInfo &volume) {
     for (const auto &failed : volume.failedSyncs)
         line("FailedSync", fmt::format("{} {}", failed.slot, failed.reason));
     line("LastError", lastError(volume));
+    if (!volume.errorHint.empty()) line("Hint", volume.errorHint);
     return out;
 }
 
@@ -134,6 +135,7 @@ std::string renderVolume(const VolumeInfo &volume, const Style &style) {
     for (const auto &failed : volume.failedSyncs)
         line("Not in sync", fmt::format("slot {}: {}", failed.slot, failed.reason), Colour::Yellow);
     line("Last error", lastError(volume), Colour::Red);
+    line("Hint", volume.errorHint);
     const Table slots = slotTable(volume);
     if (!slots.empty()) out += "\n" + slots.render(style, 2);
     return out;
@@ -164,7 +166,9 @@ std::string renderSlots(const VolumeInfo &volume, const Style &style) {
 std::string renderError(const std::string &volume, const base::Error &error, const Style &style) {
     // Messages of the service may already begin with the volume's name.
     std::string message = printable(error.message);
-    const std::string prefix = volume.empty() ? "" : printable(volume) + ": ";
+    const std::string name = printable(volume);
+    const std::string prefix =
+        name.empty() || message.starts_with("volume " + name) ? "" : name + ": ";
     if (message.starts_with(prefix)) message.erase(0, prefix.size());
     std::string out =
         fmt::format("volumecryptctl: {}{}\n", prefix, style.paint(Colour::Red, message));

@@ -39,6 +39,7 @@ struct VolumeInfo {
     std::vector<FailedSync> failedSyncs;
     std::string errorCode;  // of the last operation that failed; empty: none
     std::string errorMessage;
+    std::string errorHint;  // what to do about it
 };
 
 struct ConfigProblem {

@@ -33,7 +33,9 @@ json toJson(const FailedSync &failed) {
 json toJson(const VolumeInfo &volume) {
     json error = nullptr;
     if (!volume.errorCode.empty())
-        error = {{"code", volume.errorCode}, {"message", volume.errorMessage}};
+        error = {{"code", volume.errorCode},
+                 {"message", volume.errorMessage},
+                 {"hint", volume.errorHint}};
     return {{"volume", volume.id},
             {"kind", volume.kind},
             {"state", volume.state},

@@ -58,7 +58,7 @@ struct Apply::Work {
     void note(const std::string &text) { notes.push_back(text); }
     void failed(const std::string &subject, const base::Error &error) {
         if (!firstError) firstError = error;
-        notes.push_back(subject + ": " + fullText(error));
+        notes.push_back(subject + ": " + oneLine(error));
     }
     [[nodiscard]] std::string summary() const {
         std::string text;

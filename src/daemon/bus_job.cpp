@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "daemon/bus_options.h"
+#include "daemon/bus_text.h"
 #include "daemon/volume_table.h"
 
 namespace volumecrypt::daemon {
@@ -36,9 +37,10 @@ void BusJob::finished(const JobOutcome &outcome) {
     guarded([&] {
         emitPropertiesChangedSignal(Adaptor::INTERFACE_NAME, {"Progress"});
         if (outcome)
-            emitFinished(true, "", *outcome);
+            emitFinished(true, "", busText(*outcome));
         else
-            emitFinished(false, errorBusName(outcome.error().code), fullText(outcome.error()));
+            emitFinished(false, errorBusName(outcome.error().code),
+                         busText(fullText(outcome.error())));
     });
 }
 

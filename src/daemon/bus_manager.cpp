@@ -6,6 +6,7 @@
 
 #include "build_config.h"
 #include "daemon/bus_options.h"
+#include "daemon/bus_text.h"
 
 namespace volumecrypt::daemon {
 namespace {
@@ -37,8 +38,9 @@ std::vector<BusManager::ConfigError> BusManager::ConfigErrors() {
     std::vector<ConfigError> errors;
     for (const auto &problem : use_.volumes.problems()) {
         if (problem.level != config::Level::Error) continue;
-        errors.emplace_back(problem.position.file, problem.position.line, problem.position.column,
-                            std::string(base::errorName(problem.code)), problem.message);
+        errors.emplace_back(busText(problem.position.file), problem.position.line,
+                            problem.position.column, std::string(base::errorName(problem.code)),
+                            busText(problem.message));
     }
     return errors;
 }

@@ -127,7 +127,7 @@ void Service::Parts::begin() {
             engines.remember(*volume, outcome.verb, outcome.result);
     for (const auto &record : records) engines.adopt(record);
     const auto warn = [](const base::Status &status) {
-        if (!status) base::log(base::Severity::Warning, fullText(status.error()));
+        if (!status) base::log(base::Severity::Warning, oneLine(status.error()));
     };
     warn(udev.start());
     warn(outcomeWatch.start(paths));
@@ -135,7 +135,7 @@ void Service::Parts::begin() {
     configurator.inspectAll([this] {
         const auto named = connection->requestName(kBusName);
         if (named) return;
-        base::log(base::Severity::Error, fullText(named.error()));
+        base::log(base::Severity::Error, oneLine(named.error()));
         loop.quit(1);
     });
 }

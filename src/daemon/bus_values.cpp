@@ -7,6 +7,7 @@
 
 #include <systemd/sd-bus.h>
 
+#include "daemon/bus_text.h"
 #include "daemon/volume_table.h"
 
 namespace volumecrypt::daemon {
@@ -28,16 +29,16 @@ std::string errorBusName(base::ErrorCode code) {
 }
 
 sdbus::Error toBusError(const base::Error &error) {
-    return {errorBusName(error.code), fullText(error)};
+    return {errorBusName(error.code), busText(fullText(error))};
 }
 
 StepMaps toMaps(const std::vector<StepText> &steps) {
     StepMaps maps;
     for (const auto &step : steps)
-        maps.push_back({{"action", sdbus::Variant(step.action)},
+        maps.push_back({{"action", sdbus::Variant(busText(step.action))},
                         {"slot", sdbus::Variant(static_cast<std::uint32_t>(step.slot))},
-                        {"kind", sdbus::Variant(step.kind)},
-                        {"reason", sdbus::Variant(step.reason)}});
+                        {"kind", sdbus::Variant(busText(step.kind))},
+                        {"reason", sdbus::Variant(busText(step.reason))}});
     return maps;
 }
 

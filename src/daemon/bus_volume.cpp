@@ -48,25 +48,26 @@ void BusVolume::changed(const VolumeStatus &before) {
 std::vector<BusVolume::Slot> BusVolume::KeySlots() {
     std::vector<Slot> slots;
     for (const auto &slot : volume_->status().slots)
-        slots.emplace_back(slot.slot, slot.kind, slot.managed, slot.lockedToState, slot.health);
+        slots.emplace_back(slot.slot, busText(slot.kind), slot.managed, slot.lockedToState,
+                           busText(slot.health));
     return slots;
 }
 
 std::vector<sdbus::Struct<std::uint32_t, std::string>> BusVolume::FailedSyncs() {
     std::vector<sdbus::Struct<std::uint32_t, std::string>> failed;
     for (const auto &[slot, reason] : volume_->status().failedSyncs)
-        failed.emplace_back(slot, reason);
+        failed.emplace_back(slot, busText(reason));
     return failed;
 }
 
 sdbus::Struct<std::string, std::string> BusVolume::LastError() {
-    return {volume_->status().errorCode, volume_->status().errorMessage};
+    return {busText(volume_->status().errorCode), busText(volume_->status().errorMessage)};
 }
 
 Purpose BusVolume::purpose(std::string_view operation) const {
     return {.volume = volume_->id().text(),
             .operation = std::string(operation),
-            .device = volume_->status().device};
+            .device = busText(volume_->status().device)};
 }
 
 template <typename Action, typename UseCase>
@@ -113,7 +114,7 @@ void BusVolume::Unlock(sdbus::Result<std::string> &&result, Options options) {
                                            proof, volume, std::move(*secret),
                                            [reply](const base::Result<std::string> &mapping) {
                                                if (!mapping) return reply.fail(mapping.error());
-                                               reply.succeed(*mapping);
+                                               reply.succeed(busText(*mapping));
                                            });
                                    });
     });

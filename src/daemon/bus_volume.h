@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "daemon/bus_gate.h"
+#include "daemon/bus_text.h"
 #include "daemon/use_cases.h"
 #include "volume-adaptor.h"
 
@@ -51,14 +52,14 @@ class BusVolume final
 
     std::string Id() override { return volume_->id().text(); }
     std::string Kind() override { return std::string(model::kindName(volume_->id().kind())); }
-    std::string Device() override { return volume_->status().device; }
-    std::string Mapping() override { return volume_->status().mapping; }
+    std::string Device() override { return busText(volume_->status().device); }
+    std::string Mapping() override { return busText(volume_->status().mapping); }
     std::string State() override { return std::string(model::stateName(volume_->status().state)); }
     bool Degraded() override { return volume_->status().degraded; }
     bool Pinned() override { return volume_->status().pinned; }
-    std::string Uuid() override { return volume_->status().uuid; }
-    std::string Cipher() override { return volume_->status().cipher; }
-    std::string MountPoint() override { return volume_->status().mountPoint; }
+    std::string Uuid() override { return busText(volume_->status().uuid); }
+    std::string Cipher() override { return busText(volume_->status().cipher); }
+    std::string MountPoint() override { return busText(volume_->status().mountPoint); }
     std::int32_t UnlockedBySlot() override { return volume_->status().unlockedBySlot; }
     std::vector<Slot> KeySlots() override;
     std::vector<sdbus::Struct<std::uint32_t, std::string>> FailedSyncs() override;

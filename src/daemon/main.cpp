@@ -19,7 +19,7 @@ int main(int argc, char **argv) {
     loop.stopOnSignals();
     const auto service = daemon::Service::start(loop, std::get<daemon::DaemonOptions>(options));
     if (!service) {
-        base::log(base::Severity::Error, daemon::fullText(service.error()));
+        base::log(base::Severity::Error, daemon::oneLine(service.error()));
         return EXIT_FAILURE;
     }
     return loop.run();

@@ -46,7 +46,7 @@ void VolumeOperations::planAll(const Authorized<action::ManageKeys> &proof,
                     result = Steps{{.action = "refuse",
                                     .slot = result.error().slot.value_or(0),
                                     .kind = "unknown",
-                                    .reason = fullText(result.error())}};
+                                    .reason = oneLine(result.error())}};
                 all->emplace_back(volume->id().text(), std::move(*result));
                 next({});
             });

@@ -7,8 +7,30 @@
 
 namespace volumecrypt::daemon {
 
+namespace {
+
+// Problems of a configuration are a line each; here one line is the message, the next the hint.
+std::string inOneLine(const std::string &text) {
+    std::string line;
+    for (const char c : text) {
+        if (c == '\n')
+            line += "; ";
+        else
+            line += c;
+    }
+    return line;
+}
+
+}  // namespace
+
 std::string fullText(const base::Error &error) {
-    return error.hint.empty() ? error.message : error.message + "; " + error.hint;
+    const auto message = inOneLine(error.message);
+    return error.hint.empty() ? message : message + "\n" + inOneLine(error.hint);
+}
+
+std::string oneLine(const base::Error &error) {
+    const auto message = inOneLine(error.message);
+    return error.hint.empty() ? message : message + "; " + inOneLine(error.hint);
 }
 
 base::Status Volume::begin(const std::string &operation) {

@@ -114,7 +114,9 @@ class VolumeTable {
     VolumeObserver *observer_ = nullptr;
 };
 
-// "MESSAGE; HINT": one text for people.
+// "MESSAGE" or "MESSAGE\nHINT": how errors travel on D-Bus.
 std::string fullText(const base::Error &error);
+// "MESSAGE; HINT", for the journal and as a part of other texts.
+std::string oneLine(const base::Error &error);
 
 }  // namespace volumecrypt::daemon

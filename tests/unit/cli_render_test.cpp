@@ -43,6 +43,7 @@ VolumeInfo broken() {
     volume.failedSyncs = {{3, "KMS not reachable"}};
     volume.errorCode = "NoUsableKey";
     volume.errorMessage = "no declared key opens it";
+    volume.errorHint = "give one that does";
     return volume;
 }
 
@@ -67,15 +68,17 @@ TEST(CliRender, StatusLinesAreKeysAndValues) {
               "Cipher=aes-xts-plain64\nPinned=yes\nUnlockedBySlot=0\n"
               "KeySlot=0 nodeID managed ok\n"
               "KeySlot=7 unknown unmanaged unverified locked-to-state\nLastError=\n");
-    EXPECT_THAT(renderVolume(broken(), kPlain),
-                HasSubstr("FailedSync=3 KMS not reachable\n"
-                          "LastError=NoUsableKey: no declared key opens it\n"));
+    EXPECT_THAT(
+        renderVolume(broken(), kPlain),
+        HasSubstr("FailedSync=3 KMS not reachable\n"
+                  "LastError=NoUsableKey: no declared key opens it\nHint=give one that does\n"));
 }
 
 TEST(CliRender, StatusOnATerminalLeavesOutWhatIsNotThere) {
     const std::string text = renderVolume(broken(), kTerminal);
     EXPECT_THAT(text, HasSubstr("STATE (state volume)\n  State:       locked, degraded\n"));
     EXPECT_THAT(text, HasSubstr("  Not in sync: slot 3: KMS not reachable\n"));
+    EXPECT_THAT(text, HasSubstr("opens it\n  Hint:        give one that does\n"));
     EXPECT_THAT(text, Not(HasSubstr("Mapping")));
     EXPECT_THAT(text, Not(HasSubstr("SLOT")));
     EXPECT_THAT(renderVolume(unlocked(), kTerminal), HasSubstr("  Unlocked by: slot 0 (nodeID)\n"));
@@ -127,6 +130,9 @@ TEST(CliRender, ErrorsNameTheVolumeOnceAndHintBelow) {
     error.hint = "unmount them";
     EXPECT_EQ(renderError("u-data", error, kPlain),
               "volumecryptctl: u-data: in use by 2 mounts\nhint: unmount them\n");
+    error.message = "volume u-data (/dev/vda3) is blank";
+    EXPECT_EQ(renderError("u-data", error, kPlain),
+              "volumecryptctl: volume u-data (/dev/vda3) is blank\nhint: unmount them\n");
     error.message = "u-data: in use\nby x";
     error.hint.clear();
     EXPECT_EQ(renderError("u-data", error, kPlain), "volumecryptctl: u-data: in use\\x0aby x\n");
@@ -151,6 +157,7 @@ TEST(CliJson, VolumesHaveTheEnginesNames) {
     EXPECT_EQ(json["lastError"], nullptr);
     EXPECT_EQ(toJson(broken())["mapping"], nullptr);
     EXPECT_EQ(toJson(broken())["lastError"]["code"], "NoUsableKey");
+    EXPECT_EQ(toJson(broken())["lastError"]["hint"], "give one that does");
 }
 
 TEST(CliJson, BytesThatAreNoUtf8AreReplaced) {

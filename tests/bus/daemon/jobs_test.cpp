@@ -112,7 +112,7 @@ TEST_F(Jobs, FailWithTheEnginesErrorAndTheVolumeRemembersIt) {
     const auto end = client_.finished(startSync());
     EXPECT_FALSE(end.success);
     EXPECT_EQ(end.error, "org.example.VolumeCrypt.Error.KmsUnreachable");
-    EXPECT_EQ(end.message, "volume u-data: kms:4050 does not answer; try the other");
+    EXPECT_EQ(end.message, "volume u-data: kms:4050 does not answer\ntry the other");
     EXPECT_EQ(lastError(), "KmsUnreachable: " + end.message);
     daemon_.script("sync", "result");
     EXPECT_TRUE(client_.finished(startSync()).success);
@@ -156,7 +156,7 @@ TEST_F(Jobs, CancelStopsTheEngineAtItsSafePoint) {
     EXPECT_EQ(client_.call(job, kJob, "Cancel", Options()), "");
     const auto end = client_.finished(job);
     EXPECT_EQ(end.error, "org.example.VolumeCrypt.Error.Cancelled");
-    EXPECT_EQ(end.message, "stopped at a safe point; try the other");
+    EXPECT_EQ(end.message, "stopped at a safe point\ntry the other");
 }
 
 TEST_F(Jobs, GoOnWhenTheDaemonIsKilled) {
@@ -201,7 +201,7 @@ TEST_F(Jobs, AnEndThatTheDaemonMissedIsTold) {
         eventually([&] { return std::filesystem::exists(daemon_.folder().file("script/done")); }));
     daemon_.start();
     client_.waitFor([&] { return lastError() != ""; });
-    EXPECT_EQ(lastError(), "NoSpace: no key slot is free; try the other");
+    EXPECT_EQ(lastError(), "NoSpace: no key slot is free\ntry the other");
 }
 
 TEST_F(Jobs, NumbersAreNotUsedTwice) {

@@ -117,6 +117,36 @@ TEST_F(Volumes, BrokenConfigurationIsReported) {
     EXPECT_THAT(problems[0].get<4>(), HasSubstr("name can only contain"));
 }
 
+// File names are bytes, and a YAML string may hold what D-Bus cannot: one such name must not hide
+// every other object.
+TEST_F(Volumes, NamesThatAreNoTextHideNothing) {
+    daemon_.configure("bad\xff.yaml", "kind: UserVolumeConfig\n");
+    daemon_.configure("odd.yaml",
+                      "apiVersion: v1alpha1\nkind: UserVolumeConfig\nname: odd\n"
+                      "volume: {device: \"/dev/\\uFFFF\\uFDD0\"}\n");
+    ASSERT_EQ(client_.call(kRoot, kManager, "Reload", Options()), "");
+    using Objects =
+        std::map<sdbus::ObjectPath, std::map<std::string, std::map<std::string, sdbus::Variant>>>;
+    Objects objects;
+    ASSERT_EQ(
+        client_.get(objects, kRoot, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects"), "");
+    EXPECT_EQ(objects.size(), 2U);
+    EXPECT_EQ(client_.property<std::string>(volumePath("u-odd"), kVolume, "Device"),
+              "/dev/\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");
+    using Problem =
+        sdbus::Struct<std::string, std::uint32_t, std::uint32_t, std::string, std::string>;
+    const auto problems = client_.property<std::vector<Problem>>(kRoot, kManager, "ConfigErrors");
+    ASSERT_FALSE(problems.empty());
+    EXPECT_THAT(problems[0].get<0>(), HasSubstr("bad\xef\xbf\xbd.yaml"));
+    // polkit is told the device as well.
+    EXPECT_EQ(asUser(kNobody,
+                     [&](Client &nobody) {
+                         return nobody.call(volumePath("u-odd"), kVolume, "Sync", Options()).error;
+                     }),
+              "NotAuthorized");
+    EXPECT_EQ(client_.call(volumePath("u-odd"), kVolume, "Plan"), "NotFound");
+}
+
 TEST_F(Volumes, UnknownVolume) {
     sdbus::ObjectPath path;
     EXPECT_EQ(client_.get(path, kRoot, kManager, "GetVolume", "u-none"), "NotFound");
