@@ -2,29 +2,72 @@
 // EVP digests.
 #include "luks/digest.h"
 
+#include <algorithm>
+#include <array>
+
 #include <openssl/evp.h>
 
 #include "base/c_handle.h"
+#include "base/files.h"
 
 namespace volumecrypt::luks {
 
+namespace {
+
+class Hash {
+  public:
+    static base::Result<Hash> start(const std::string &algorithm) {
+        Hash hash;
+        hash.type_.reset(::EVP_MD_fetch(nullptr, algorithm.c_str(), nullptr));
+        if (!hash.type_)
+            return base::fail(base::ErrorCode::Unsupported, "unknown hash " + algorithm);
+        hash.context_.reset(::EVP_MD_CTX_new());
+        if (!hash.context_ ||
+            ::EVP_DigestInit_ex2(hash.context_.get(), hash.type_.get(), nullptr) != 1)
+            return base::fail(base::ErrorCode::Internal, "libcrypto cannot start " + algorithm);
+        return hash;
+    }
+
+    base::Status update(std::string_view part) {
+        if (::EVP_DigestUpdate(context_.get(), part.data(), part.size()) == 1) return {};
+        return base::fail(base::ErrorCode::Internal, "libcrypto cannot go on with a hash");
+    }
+
+    base::Result<std::string> finish() {
+        unsigned char value[EVP_MAX_MD_SIZE];
+        unsigned size = 0;
+        if (::EVP_DigestFinal_ex(context_.get(), value, &size) != 1)
+            return base::fail(base::ErrorCode::Internal, "libcrypto cannot finish a hash");
+        return std::string(reinterpret_cast<const char *>(value), size);
+    }
+
+  private:
+    base::CHandle<EVP_MD, EVP_MD_free> type_;
+    base::CHandle<EVP_MD_CTX, EVP_MD_CTX_free> context_;
+};
+
+}  // namespace
+
+base::Result<std::string> sha256OfRange(std::string_view head, int fd, std::uint64_t offset,
+                                        std::uint64_t size) {
+    VC_ASSIGN(Hash hash, Hash::start("sha256"));
+    VC_TRY(hash.update(head));
+    std::array<std::byte, std::size_t{32} << 10> chunk;
+    for (const std::uint64_t end = offset + size; offset < end;) {
+        const auto piece = std::span(chunk).first(
+            static_cast<std::size_t>(std::min<std::uint64_t>(chunk.size(), end - offset)));
+        VC_TRY(base::readExactly(fd, piece, offset));
+        VC_TRY(hash.update(asText(piece)));
+        offset += piece.size();
+    }
+    return hash.finish();
+}
+
 base::Result<std::string> hashOf(const std::string &algorithm,
                                  std::initializer_list<std::string_view> parts) {
-    const base::CHandle<EVP_MD, EVP_MD_free> type(
-        ::EVP_MD_fetch(nullptr, algorithm.c_str(), nullptr));
-    const base::CHandle<EVP_MD_CTX, EVP_MD_CTX_free> context(::EVP_MD_CTX_new());
-    if (!type) return base::fail(base::ErrorCode::Unsupported, "unknown hash " + algorithm);
-    if (!context || ::EVP_DigestInit_ex2(context.get(), type.get(), nullptr) != 1)
-        return base::fail(base::ErrorCode::Internal, "libcrypto cannot start " + algorithm);
-    for (const std::string_view part : parts)
-        if (::EVP_DigestUpdate(context.get(), part.data(), part.size()) != 1)
-            return base::fail(base::ErrorCode::Internal,
-                              "libcrypto cannot go on with " + algorithm);
-    unsigned char value[EVP_MAX_MD_SIZE];
-    unsigned size = 0;
-    if (::EVP_DigestFinal_ex(context.get(), value, &size) != 1)
-        return base::fail(base::ErrorCode::Internal, "libcrypto cannot finish " + algorithm);
-    return std::string(reinterpret_cast<const char *>(value), size);
+    VC_ASSIGN(Hash hash, Hash::start(algorithm));
+    for (const std::string_view part : parts) VC_TRY(hash.update(part));
+    return hash.finish();
 }
 
 }  // namespace volumecrypt::luks

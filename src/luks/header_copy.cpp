@@ -2,6 +2,8 @@
 // Copies a header into a memfd and lets libcryptsetup read it there, never on the device.
 #include "luks/header_copy.h"
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <optional>
@@ -43,9 +45,15 @@ base::Result<Metadata> readSettled(int fd) {
 }
 
 base::Status copyArea(int from, int to, const model::SlotView &slot) {
-    std::string area(static_cast<std::size_t>(slot.areaSize), '\0');
-    VC_TRY(base::readExactly(from, std::as_writable_bytes(std::span(area)), slot.areaOffset));
-    return base::writeExactly(to, bytesOf(area), slot.areaOffset);
+    std::array<std::byte, std::size_t{32} << 10> chunk;
+    for (std::uint64_t done = 0; done < slot.areaSize;) {
+        const auto piece = std::span(chunk).first(
+            static_cast<std::size_t>(std::min<std::uint64_t>(chunk.size(), slot.areaSize - done)));
+        VC_TRY(base::readExactly(from, piece, slot.areaOffset + done));
+        VC_TRY(base::writeExactly(to, piece, slot.areaOffset + done));
+        done += piece.size();
+    }
+    return {};
 }
 
 }  // namespace
@@ -126,9 +134,7 @@ base::Result<const model::SlotView *> findSlot(const model::HeaderView &view, un
 
 base::Result<std::string> slotDigestOf(int fd, const model::HeaderView &view, unsigned slot) {
     VC_ASSIGN(const model::SlotView *entry, findSlot(view, slot));
-    std::string area(static_cast<std::size_t>(entry->areaSize), '\0');
-    VC_TRY(base::readExactly(fd, std::as_writable_bytes(std::span(area)), entry->areaOffset));
-    return hashOf("sha256", {entry->json, area});
+    return sha256OfRange(entry->json, fd, entry->areaOffset, entry->areaSize);
 }
 
 base::Result<std::string> slotDigest(const HeaderCopy &copy, unsigned slot) {
