@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// Opening, closing and cleaning up after failures.
+#include "tpm/connection.h"
+
+#include <cstdlib>
+#include <string>
+
+#include <tss2/tss2_tctildr.h>
+
+#include "tpm/response.h"
+
+namespace volumecrypt::tpm {
+namespace {
+
+// tpm2-tss would write to standard error, which belongs to the program.
+void silenceTss() {
+    (void)::setenv("TSS2_LOG", "all+NONE", 0);
+}
+
+}  // namespace
+
+base::Result<std::unique_ptr<Connection>> Connection::open(const Access &access) {
+    silenceTss();
+    VC_ASSIGN(const std::string tcti, chooseTcti(access));
+    std::unique_ptr<Connection> connection(new Connection);
+    VC_ASSIGN(connection->lock_, lockTpm(access, tcti));
+    connection->managed_ = isResourceManaged(tcti);
+    VC_TRY(connection->connect(tcti));
+    if (!connection->managed_) {
+        VC_ASSIGN(connection->before_, connection->handles());
+    }
+    return connection;
+}
+
+base::Status Connection::connect(const std::string &tcti) {
+    const auto unavailable = [&](base::Error error) {
+        error.code = base::ErrorCode::TpmUnavailable;
+        if (error.hint.empty())
+            error.hint = "Check the TPM: `volumecryptctl tpm`, `tpm2_getcap properties-fixed`.";
+        return base::fail(std::move(error));
+    };
+    if (const TSS2_RC code = Tss2_TctiLdr_Initialize(tcti.c_str(), &tcti_); code != TSS2_RC_SUCCESS)
+        return unavailable(responseError("open the TPM at " + tcti, code));
+    if (auto started = startEsys(); !started) return unavailable(std::move(started).error());
+    return {};
+}
+
+base::Status Connection::startEsys() {
+    if (esys_ != nullptr) Esys_Finalize(&esys_);
+    return check("talk to the TPM", Esys_Initialize(&esys_, tcti_, nullptr));
+}
+
+Connection::~Connection() {
+    if (esys_ != nullptr && failed_ && !managed_) sweep();
+    if (esys_ != nullptr) Esys_Finalize(&esys_);
+    if (tcti_ != nullptr) Tss2_TctiLdr_Finalize(&tcti_);
+}
+
+base::Status Connection::check(std::string_view what, TSS2_RC code) {
+    if (code == TSS2_RC_SUCCESS) return {};
+    failed_ = true;
+    return base::fail(responseError(what, code));
+}
+
+base::Result<std::set<TPM2_HANDLE>> Connection::handles() {
+    std::set<TPM2_HANDLE> found;
+    for (const TPM2_HANDLE first : {TPM2_TRANSIENT_FIRST, TPM2_LOADED_SESSION_FIRST}) {
+        TPMI_YES_NO more = TPM2_NO;
+        TPMS_CAPABILITY_DATA *data = nullptr;
+        VC_TRY(
+            check("list what is in the TPM",
+                  Esys_GetCapability(esys_, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
+                                     TPM2_CAP_HANDLES, first, TPM2_MAX_CAP_HANDLES, &more, &data)));
+        const EsysMemory<TPMS_CAPABILITY_DATA> owner(data);
+        const TPML_HANDLE &list = data->data.handles;
+        for (UINT32 i = 0; i < list.count && i < TPM2_MAX_CAP_HANDLES; ++i)
+            // Loaded sessions are listed by the number that their kind has.
+            found.insert(list.handle[i]);
+    }
+    return found;
+}
+
+void Connection::sweep() {
+    if (!startEsys()) return;
+    const auto now = handles();
+    if (!now) return;
+    for (const TPM2_HANDLE handle : *now) {
+        if (before_.contains(handle)) continue;
+        ESYS_TR object = ESYS_TR_NONE;
+        if (Esys_TR_FromTPMPublic(esys_, handle, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
+                                  &object) == TSS2_RC_SUCCESS)
+            (void)Esys_FlushContext(esys_, object);
+    }
+}
+
+void Handle::reset() noexcept {
+    const ESYS_TR value = std::exchange(value_, ESYS_TR_NONE);
+    if (value == ESYS_TR_NONE) return;
+    ESYS_TR handle = value;
+    if (kind_ == Kind::LetGo) {
+        (void)Esys_TR_Close(connection_->esys(), &handle);
+        return;
+    }
+    // A failure is noted, so that the connection sweeps at its end.
+    (void)connection_->check("flush", Esys_FlushContext(connection_->esys(), handle));
+}
+
+}  // namespace volumecrypt::tpm

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// The policy that a sealed key is bound to, as a digest: pure functions, equal to what the TPM
+// computes.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace volumecrypt::tpm {
+
+// PCR number -> value in the SHA-256 bank (32 bytes).
+using PcrValues = std::map<unsigned, std::string>;
+
+// What a policy session starts with: 32 zero bytes.
+std::string emptyPolicy();
+
+// TPM2_PolicyPCR after `policy`: the values in ascending order, each once, as the TPM takes them.
+std::string withPcrs(std::string_view policy, const PcrValues &values);
+// The same from its parts: the selection's bytes and the concatenated values.
+std::string withPcrSelection(std::string_view policy, std::string_view select,
+                             std::string_view concatenated);
+// TPM2_PolicyAuthorize with an empty policyRef: forgets what was before. `keyName`: TPM2B_NAME
+// without its size.
+std::string authorizedBy(std::string_view keyName);
+
+// The three bytes of a PCR selection: PCR n is bit n%8 of byte n/8.
+std::string pcrSelect(const std::vector<unsigned> &pcrs);
+
+// The policy of a sealed key, in systemd's order: the signed policy (when `keyName` is not empty),
+// then the PCRs (when there are any).
+std::string sealingPolicy(std::string_view keyName, const PcrValues &values);
+
+}  // namespace volumecrypt::tpm

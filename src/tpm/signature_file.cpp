@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// Finding and reading signed PCR values.
+#include "tpm/signature_file.h"
+
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "base/files.h"
+#include "tpm/digest.h"
+
+namespace volumecrypt::tpm {
+namespace {
+
+using base::ErrorCode;
+using Json = nlohmann::json;
+
+constexpr const char *kFolders[] = {"/etc/systemd", "/run/systemd", "/usr/local/lib/systemd",
+                                    "/usr/lib/systemd", "/.extra"};
+constexpr std::size_t kLongestFile = std::size_t{1} << 20;
+
+base::Result<std::string> readFirst(const model::SystemPaths &paths, const std::string &name,
+                                    const std::string &what) {
+    std::string places;
+    for (const char *folder : kFolders) {
+        const std::string path = paths.below(std::string(folder) + "/" + name);
+        auto content = base::readFile(path, kLongestFile);
+        if (content) return content;
+        if (content.error().code != ErrorCode::NotFound)
+            return base::fail(std::move(content).error());
+        places += (places.empty() ? "" : ", ") + path;
+    }
+    return base::fail(ErrorCode::NotFound, what + " was not found: no " + places,
+                      "A unified kernel image with signed PCR values brings it (systemd-measure, "
+                      "ukify).");
+}
+
+}  // namespace
+
+base::Result<std::string> findSignature(const std::string &json, const PolicyKey &key,
+                                        const std::vector<unsigned> &pcrs,
+                                        const std::string &policy) {
+    bool otherKey = false;
+    try {
+        const Json parsed = Json::parse(json);
+        for (const Json &entry : parsed.value("sha256", Json::array())) {
+            if (entry.at("pcrs").get<std::vector<unsigned>>() != pcrs) continue;
+            if (fromHex(entry.at("pol").get<std::string>()) != policy) continue;
+            if (fromHex(entry.at("pkfp").get<std::string>()) != key.fingerprint) {
+                otherKey = true;
+                continue;
+            }
+            const auto signature = fromBase64(entry.at("sig").get<std::string>());
+            if (signature && !signature->empty()) return *signature;
+        }
+    } catch (const Json::exception &exception) {
+        return base::fail(
+            ErrorCode::InvalidConfig,
+            std::string("tpm2-pcr-signature.json cannot be read: ") + exception.what());
+    }
+    if (otherKey)
+        return base::fail(ErrorCode::PcrMismatch,
+                          "the PCR values are signed by another key than the one that is declared: "
+                          "certificate fingerprint does not match",
+                          "Boot a kernel image that the declared key signed, or declare its key.");
+    return base::fail(ErrorCode::PcrMismatch,
+                      "no signatures matching PCR SHA256 digest found in signature JSON: what this "
+                      "machine booted was not signed for this phase of the boot",
+                      "Boot a signed kernel image; the volume's other keys still open it.");
+}
+
+base::Result<std::string> readSignatureFile(const model::SystemPaths &paths) {
+    return readFirst(paths, "tpm2-pcr-signature.json", "the signature of the PCR values");
+}
+
+base::Result<std::string> readPublicKeyFile(const model::SystemPaths &paths,
+                                            const std::string &declared) {
+    if (!declared.empty()) return base::readFile(declared, kLongestFile);
+    return readFirst(paths, "tpm2-pcr-public-key.pem", "the public key of the signed policy");
+}
+
+}  // namespace volumecrypt::tpm

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// A TPM interface that fails or answers nonsense at any one command of a seal and an unseal.
+#include <chrono>
+
+#include <gtest/gtest.h>
+
+#include "base/files.h"
+#include "support/result_matchers.h"
+#include "support/swtpm.h"
+#include "tpm/sealer.h"
+
+namespace volumecrypt::test {
+namespace {
+
+using base::ErrorCode;
+
+class TpmFaultTest : public testing::TestWithParam<std::string> {
+  protected:
+    // `nth` 0: nothing goes wrong.
+    tpm::Access access(int nth, int timeoutMs = 20'000) const {
+        return {.tcti = std::string("cmd:" TPM_PROXY " ") + tpm_.socket() + " " +
+                        std::to_string(nth) + " " + GetParam() + " " + counter(),
+                .paths = model::SystemPaths(root_.path()),
+                .timeoutMs = timeoutMs};
+    }
+    std::string counter() const { return root_.path() + "/count"; }
+    int commands() const {
+        const auto text = base::readFile(counter());
+        return text ? std::stoi(*text) : 0;
+    }
+    // Whoever kills the connection can clean up no more.
+    bool cleansUp() const { return GetParam() != "close"; }
+    void expectClean(int nth) const {
+        if (cleansUp())
+            EXPECT_EQ(tpm_.leftovers(), "") << GetParam() << " at command " << nth;
+        else
+            (void)tpm_.tool({"tpm2_flushcontext", "-t"}),
+                (void)tpm_.tool({"tpm2_flushcontext", "-l"});
+    }
+    static void expectError(const base::Error &error, int nth) {
+        EXPECT_FALSE(error.message.empty());
+        EXPECT_TRUE(error.code == ErrorCode::TpmUnavailable ||
+                    error.code == ErrorCode::PcrMismatch || error.code == ErrorCode::Unsupported ||
+                    error.code == ErrorCode::ForeignTpm)
+            << "command " << nth << ": " << base::errorName(error.code) << ": " << error.message;
+    }
+
+    const tpm::Policy policy_{.pcrs = {7}, .signer = {}};
+    Swtpm tpm_;
+    TempDir root_;
+};
+
+TEST_P(TpmFaultTest, Seal) {
+    // The first seal makes the storage root key.
+    ASSERT_THAT(tpm::seal(access(0), policy_), IsOk());
+    ASSERT_THAT(tpm::seal(access(0), policy_), IsOk());
+    const int all = commands();
+    ASSERT_GT(all, 5);
+    int failures = 0;
+    for (int nth = 1; nth <= all; ++nth) {
+        const auto result = tpm::seal(access(nth), policy_);
+        if (!result) {
+            ++failures;
+            expectError(result.error(), nth);
+        } else {
+            // The fault was in cleaning up: the key is whole.
+            const auto back = tpm::unseal(access(0), result->key);
+            ASSERT_THAT(back, IsOk());
+            EXPECT_TRUE(*back == result->secret);
+        }
+        expectClean(nth);
+    }
+    EXPECT_GT(failures, 4);
+    EXPECT_THAT(tpm::seal(access(0), policy_), IsOk());
+}
+
+TEST_P(TpmFaultTest, Unseal) {
+    const auto made = tpm::seal(access(0), policy_);
+    ASSERT_THAT(made, IsOk());
+    ASSERT_THAT(tpm::unseal(access(0), made->key), IsOk());
+    const int all = commands();
+    int failures = 0;
+    for (int nth = 1; nth <= all; ++nth) {
+        const auto result = tpm::unseal(access(nth), made->key);
+        if (!result) {
+            ++failures;
+            expectError(result.error(), nth);
+        } else {
+            EXPECT_TRUE(*result == made->secret) << GetParam() << " at command " << nth;
+        }
+        expectClean(nth);
+    }
+    EXPECT_GT(failures, 5);
+    EXPECT_THAT(tpm::unseal(access(0), made->key), IsOk());
+}
+
+INSTANTIATE_TEST_SUITE_P(Modes, TpmFaultTest,
+                         testing::Values("refuse", "fail", "noise", "short", "header", "close"),
+                         [](const auto &mode) { return mode.param; });
+
+class TpmSilenceTest : public TpmFaultTest {};
+
+TEST_P(TpmSilenceTest, IsBounded) {
+    const auto start = std::chrono::steady_clock::now();
+    const auto result = tpm::seal(access(4, 1000), policy_);
+    EXPECT_THAT(result, FailsWith(ErrorCode::TpmUnavailable));
+    EXPECT_TRUE(result.error().retry);
+    EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));
+}
+
+INSTANTIATE_TEST_SUITE_P(Modes, TpmSilenceTest, testing::Values("silence"),
+                         [](const auto &mode) { return mode.param; });
+
+}  // namespace
+}  // namespace volumecrypt::test
