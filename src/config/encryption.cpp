@@ -135,6 +135,11 @@ std::optional<model::EncryptionSpec> readEncryption(Fields &document, Draft &dra
                                   "unmanagedSlots", {{"keep", model::UnmanagedSlots::Keep},
                                                      {"remove", model::UnmanagedSlots::Remove}})
                               .value_or(model::UnmanagedSlots::Keep);
+    spec.tpmReseal =
+        fields
+            ->choice<model::TpmReseal>("tpmReseal", {{"auto", model::TpmReseal::Auto},
+                                                     {"manual", model::TpmReseal::Manual}})
+            .value_or(model::TpmReseal::IfStrong);
     // A `keys` that is no list was reported as such.
     const bool keysKnown = keys != nullptr || fields->any("keys") == nullptr;
     const bool encrypted = keysKnown && isEncrypted(*fields, provider, anyKey);

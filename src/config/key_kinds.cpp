@@ -116,6 +116,7 @@ model::TpmKey readTpm(Fields &fields, std::int64_t slot) {
     if (auto policy = fields.map("signedPolicy")) key.signedPolicy = readSignedPolicy(*policy);
     key.checkSecurebootStatusOnEnroll =
         fields.flag("checkSecurebootStatusOnEnroll").value_or(false);
+    key.tcti = fields.text("tcti").value_or("");
     fields.finish();
     if (key.pcrs.empty() && !key.signedPolicy && fields.report().errorCount() == errorsBefore)
         fields.report().warning(

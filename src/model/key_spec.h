@@ -50,6 +50,7 @@ struct TpmKey {
     std::vector<unsigned> pcrs;  // sorted, without duplicates
     std::optional<SignedPolicy> signedPolicy;
     bool checkSecurebootStatusOnEnroll = false;
+    std::string tcti;  // as tpm2-tss names interfaces; empty: the machine's TPM
 };
 // Documents a slot of somebody else that must be left alone.
 struct UnmanagedKey {};

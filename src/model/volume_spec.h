@@ -18,6 +18,9 @@ namespace volumecrypt::model {
 enum class UnlockPolicy { Auto, Manual };
 enum class FormatPolicy { IfEmpty, Never };
 enum class UnmanagedSlots { Keep, Remove };
+// Whether sync seals a tpm key anew after the machine's measured state changed. IfStrong: when the
+// key that opened the volume is at least as strong, which nodeID is not.
+enum class TpmReseal { IfStrong, Auto, Manual };
 enum class FilesystemType { None, Xfs, Ext4, Btrfs, Vfat, Swap };
 enum class PerformanceOption { NoReadWorkqueue, NoWriteWorkqueue, SameCpuCrypt };
 
@@ -51,6 +54,7 @@ struct EncryptionSpec {
     std::vector<PerformanceOption> options;
     bool allowDiscards = false;
     UnmanagedSlots unmanagedSlots = UnmanagedSlots::Keep;
+    TpmReseal tpmReseal = TpmReseal::IfStrong;
     std::vector<KeySpec> keys;  // in slot order
 
     [[nodiscard]] const KeySpec *keyInSlot(unsigned slot) const;

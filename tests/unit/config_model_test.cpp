@@ -110,6 +110,7 @@ TEST(ConfigDefaults, Encryption) {
     EXPECT_TRUE(spec.encryption->options.empty());
     EXPECT_FALSE(spec.encryption->allowDiscards);
     EXPECT_EQ(spec.encryption->unmanagedSlots, model::UnmanagedSlots::Keep);
+    EXPECT_EQ(spec.encryption->tpmReseal, model::TpmReseal::IfStrong);
     ASSERT_EQ(spec.encryption->keys.size(), 1U);
     const model::KeySpec &key = spec.encryption->keys[0];
     EXPECT_EQ(key.slot, 0U);
@@ -142,6 +143,7 @@ encryption:
   options: [same_cpu_crypt, no_read_workqueue, same_cpu_crypt]
   allowDiscards: true
   unmanagedSlots: remove
+  tpmReseal: auto
   keys:
     - {slot: 9, static: {passphraseFile: /etc/volumecrypt/keys/state}}
     - {slot: 2, nodeID: {}}
@@ -162,6 +164,7 @@ encryption:
                                                      model::PerformanceOption::NoReadWorkqueue}));
     EXPECT_TRUE(spec.encryption->allowDiscards);
     EXPECT_EQ(spec.encryption->unmanagedSlots, model::UnmanagedSlots::Remove);
+    EXPECT_EQ(spec.encryption->tpmReseal, model::TpmReseal::Auto);
     ASSERT_EQ(spec.encryption->keys.size(), 2U);
     EXPECT_EQ(spec.encryption->keys[0].slot, 2U);  // by slot, not by line
     EXPECT_EQ(spec.encryption->keys[1].slot, 9U);
@@ -186,7 +189,7 @@ encryption:
   keys:
     - {slot: 0, tpm: {}}
     - {slot: 1, tpm: {options: }}
-    - {slot: 2, tpm: {options: {pcrs: [7, 0, 7]}, checkSecurebootStatusOnEnroll: true}}
+    - {slot: 2, tpm: {options: {pcrs: [7, 0, 7]}, checkSecurebootStatusOnEnroll: true, tcti: swtpm}}
     - {slot: 3, tpm: {options: {}, signedPolicy: {publicKey: /etc/pcr.pem}}}
     - {slot: 4, tpm: {signedPolicy: {pcrs: [15, 11]}}}
 )"));
@@ -200,6 +203,8 @@ encryption:
     EXPECT_EQ(tpm(1).pcrs, Pcrs{7});
     EXPECT_EQ(tpm(2).pcrs, (Pcrs{0, 7}));  // the TPM hashes in ascending order, each once
     EXPECT_TRUE(tpm(2).checkSecurebootStatusOnEnroll);
+    EXPECT_EQ(tpm(0).tcti, "");
+    EXPECT_EQ(tpm(2).tcti, "swtpm");
     EXPECT_EQ(tpm(3).pcrs, Pcrs{});  // options without pcrs: none, as Talos
     ASSERT_TRUE(tpm(3).signedPolicy);
     EXPECT_EQ(tpm(3).signedPolicy->publicKey, "/etc/pcr.pem");
