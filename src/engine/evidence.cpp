@@ -36,6 +36,8 @@ class Gatherer {
     base::Result<SlotEvidence> byOpening(const model::KeySpec &key,
                                          const base::SecretBuffer &passphrase);
     [[nodiscard]] const model::RecordSlot *entryOf(unsigned slot) const;
+    void describeUnavailable(const model::KeySpec &key, model::DeclaredKey &declared);
+    [[nodiscard]] std::string renewalRefusal(const model::KeySpec &key) const;
 
     const Session &session_;
     const luks::HeaderCopy &header_;
@@ -94,7 +96,40 @@ base::Result<SlotEvidence> Gatherer::evidenceFor(const model::KeySpec &key,
         return byRecord(key, *entry, passphrase);
     }
     if (passphrase == nullptr) return SlotEvidence::NotTested;
+    // A key that somebody else sealed may open the slot, and be bound to something else.
+    if (key.isSealed() && !ring_.isAsDeclared(key, header_.view)) return SlotEvidence::Rejected;
     return byOpening(key, *passphrase);
+}
+
+// A sealed key that its token does not give can still be made anew.
+void Gatherer::describeUnavailable(const model::KeySpec &key, model::DeclaredKey &declared) {
+    declared.available = false;
+    declared.unavailableReason = ring_.failure(key).message;
+    if (!key.isSealed()) return;
+    const auto can = ring_.canCreate(key);
+    declared.available = can.has_value();
+    if (!can) declared.unavailableReason = can.error().message;
+    declared.renewalReason = ring_.renewalReason(key, header_.view);
+    declared.renewalRefusal = renewalRefusal(key);
+}
+
+std::string Gatherer::renewalRefusal(const model::KeySpec &key) const {
+    if (key.kind() != model::KeyKind::Tpm) return {};
+    const std::string byHand = "`volumecryptctl rotate-key " + session_.id().text() + " " +
+                               std::to_string(key.slot) + "` does it";
+    switch (session_.encryption().tpmReseal) {
+        case model::TpmReseal::Auto:
+            return {};
+        case model::TpmReseal::Manual:
+            return "encryption.tpmReseal is manual: " + byHand;
+        case model::TpmReseal::IfStrong:
+            break;
+    }
+    const model::KeySpec *opener =
+        unlocked_.declaredSlot ? session_.encryption().keyInSlot(*unlocked_.declaredSlot) : nullptr;
+    if (opener == nullptr || opener->kind() != model::KeyKind::NodeId) return {};
+    return "the volume was opened by its nodeID key, which proves less than the TPM did: " +
+           byHand + ", and so does `tpmReseal: auto`";
 }
 
 base::Result<model::DeclaredKey> Gatherer::describe(const model::KeySpec &key) {
@@ -105,8 +140,7 @@ base::Result<model::DeclaredKey> Gatherer::describe(const model::KeySpec &key) {
     declared.lockedToState = key.lockToState;
     declared.paramsDigest = entryFor(key).paramsDigest;
     const base::SecretBuffer *passphrase = ring_.passphrase(key, header_.view);
-    declared.available = passphrase != nullptr;
-    if (passphrase == nullptr) declared.unavailableReason = ring_.failure(key).message;
+    if (passphrase == nullptr) describeUnavailable(key, declared);
     VC_ASSIGN(declared.evidence, evidenceFor(key, passphrase));
     return declared;
 }

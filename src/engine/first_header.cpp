@@ -16,6 +16,7 @@
 #include "engine/record_book.h"
 #include "engine/stop.h"
 #include "keys/digests.h"
+#include "model/slot_token.h"
 
 namespace volumecrypt::engine {
 namespace {
@@ -29,6 +30,14 @@ unsigned sectorSizeFor(const Session &session) {
     const bool declared = session.encryption().sectorSize != 0;
     const bool fits = session.device().size % wanted == 0;
     return declared || fits ? wanted : 512;
+}
+
+base::Status writeToken(const Session &session, luks::HeaderStore &store, const model::KeySpec &key,
+                        const std::string &json) {
+    VC_ASSIGN(const model::HeaderView view, store.view());
+    VC_ASSIGN(const unsigned id,
+              model::chooseSlotToken(view, key.kind(), key.slot, session.encryption().keys));
+    return store.setToken(id, json);
 }
 
 base::Status enrolAll(const Session &session, KeyRing &ring, luks::NewHeader &header,
@@ -45,6 +54,7 @@ base::Status enrolAll(const Session &session, KeyRing &ring, luks::NewHeader &he
         }
         VC_TRY(addAndProve(session, *header.store, key->slot, key->kind(), header.volumeKey,
                            made->passphrase));
+        if (!made->token.empty()) VC_TRY(writeToken(session, *header.store, *key, made->token));
         model::RecordSlot entry = entryFor(*key);
         VC_TRY(completeEntry(*header.store, key->slot, recordKey, made->passphrase, entry));
         record.slots.emplace(key->slot, std::move(entry));

@@ -9,6 +9,7 @@
 #include "engine/record_book.h"
 #include "engine/verbs.h"
 #include "model/names.h"
+#include "model/slot_token.h"
 
 namespace volumecrypt::engine {
 namespace {
@@ -65,12 +66,9 @@ std::optional<unsigned> SlotReport::tokenOf(unsigned slot) const {
     for (const auto &[id, token] : header_.view.tokens)
         for (const unsigned linked : token.keyslots)
             if (linked == slot) return id;
-    // Talos' tokens name no slot: they have its number.
-    if (const auto at = header_.view.tokens.find(slot);
-        at != header_.view.tokens.end() &&
-        (at->second.type == "sideroKMS" || at->second.type == "talos-tpm2"))
-        return slot;
-    return std::nullopt;
+    // Talos' tokens name no slot.
+    const auto ids = model::tokensOfSlot(header_.view, slot);
+    return ids.empty() ? std::nullopt : std::optional(ids.front());
 }
 
 model::KeyKind SlotReport::kindOf(unsigned slot, const model::RecordSlot *entry) const {
@@ -78,9 +76,11 @@ model::KeyKind SlotReport::kindOf(unsigned slot, const model::RecordSlot *entry)
     const auto token = tokenOf(slot);
     if (!token) return model::KeyKind::Unknown;
     const std::string &type = header_.view.tokens.at(*token).type;
-    if (type == "systemd-recovery") return model::KeyKind::Recovery;
-    if (type == "systemd-tpm2" || type == "talos-tpm2") return model::KeyKind::Tpm;
-    if (type == "sideroKMS") return model::KeyKind::Kms;
+    if (type == model::kRecoveryTokenType) return model::KeyKind::Recovery;
+    if (type == model::kSystemdTpmTokenType || type == model::kLockedTpmTokenType ||
+        type == model::kTalosTpmTokenType)
+        return model::KeyKind::Tpm;
+    if (type == model::kKmsTokenType) return model::KeyKind::Kms;
     return model::KeyKind::Unknown;
 }
 

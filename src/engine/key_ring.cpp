@@ -5,11 +5,14 @@
 #include <algorithm>
 #include <utility>
 
+#include "model/slot_token.h"
+
 namespace volumecrypt::engine {
 
 KeyRing::KeyRing(const Session &session) {
     if (!session.spec().encryption) return;
-    const keys::KeyContext context{.volume = session.id(), .paths = session.options().paths};
+    const keys::KeyContext context{
+        .volume = session.id(), .paths = session.options().paths, .tcti = session.options().tcti};
     for (const model::KeySpec &key : session.encryption().keys) {
         if (key.kind() == model::KeyKind::Unmanaged) continue;
         Entry entry{.spec = &key, .source = {}, .passphrase = {}, .error = {}};
@@ -46,9 +49,7 @@ const base::SecretBuffer *KeyRing::passphrase(const model::KeySpec &key,
     Entry &found = entry(key);
     if (found.passphrase) return &*found.passphrase;
     if (found.error) return nullptr;
-    std::optional<model::TokenView> token;
-    if (const auto at = view.tokens.find(key.slot); at != view.tokens.end()) token = at->second;
-    auto obtained = found.source->obtain(token);
+    auto obtained = found.source->obtain(model::slotToken(view, key.kind(), key.slot));
     if (!obtained) {
         found.error = std::move(obtained).error();
         return nullptr;
@@ -59,6 +60,35 @@ const base::SecretBuffer *KeyRing::passphrase(const model::KeySpec &key,
 
 const base::Error &KeyRing::failure(const model::KeySpec &key) const {
     return *entries_.at(key.slot).error;
+}
+
+base::Result<base::SecretBuffer> KeyRing::passphraseFrom(const model::KeySpec &key,
+                                                         const model::TokenView &token) {
+    const Entry &found = entry(key);
+    if (!found.source) return base::fail(base::Error(*found.error));
+    return found.source->obtain(token);
+}
+
+void KeyRing::remember(const model::KeySpec &key, const base::SecretBuffer &passphrase) {
+    entry(key).passphrase = base::SecretBuffer::copyOf(passphrase.bytes());
+}
+
+base::Status KeyRing::canCreate(const model::KeySpec &key) {
+    const Entry &found = entry(key);
+    if (!found.source) return base::fail(base::Error(*found.error));
+    return found.source->canCreate();
+}
+
+bool KeyRing::isAsDeclared(const model::KeySpec &key, const model::HeaderView &view) {
+    const Entry &found = entry(key);
+    const auto token = model::slotToken(view, key.kind(), key.slot);
+    return found.source && token && found.source->isAsDeclared(*token);
+}
+
+std::string KeyRing::renewalReason(const model::KeySpec &key, const model::HeaderView &view) {
+    const Entry &found = entry(key);
+    if (!found.source || !found.error) return {};
+    return found.source->renewalReason(*found.error, model::slotToken(view, key.kind(), key.slot));
 }
 
 base::Result<keys::NewKey> KeyRing::create(const model::KeySpec &key) {

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "base/result.h"
@@ -28,6 +29,18 @@ class KeyRing {
     // cannot be had, then failure() says why. `view` gives the sealed token of kinds that have one.
     const base::SecretBuffer *passphrase(const model::KeySpec &key, const model::HeaderView &view);
     [[nodiscard]] const base::Error &failure(const model::KeySpec &key) const;
+    // The passphrase from this token instead of the header's; not remembered.
+    base::Result<base::SecretBuffer> passphraseFrom(const model::KeySpec &key,
+                                                    const model::TokenView &token);
+    // What was enrolled in this run is what the key's passphrase is from now on.
+    void remember(const model::KeySpec &key, const base::SecretBuffer &passphrase);
+    // Whether create can be expected to work.
+    base::Status canCreate(const model::KeySpec &key);
+    // Whether the key's token was made by us, as the key is declared now.
+    bool isAsDeclared(const model::KeySpec &key, const model::HeaderView &view);
+    // After passphrase gave none: why a new sealed key has to be made; empty when there is no such
+    // reason.
+    std::string renewalReason(const model::KeySpec &key, const model::HeaderView &view);
     // A passphrase for enrolment.
     base::Result<keys::NewKey> create(const model::KeySpec &key);
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "keys/digests.h"
+#include "model/slot_token.h"
 
 namespace volumecrypt::engine {
 namespace {
@@ -17,17 +18,11 @@ bool isDeclared(const std::vector<model::KeySpec> &declared, unsigned slot) {
                        [slot](const model::KeySpec &key) { return key.slot == slot; });
 }
 
-bool holdsSealedToken(const std::vector<model::KeySpec> &declared, unsigned slot) {
+// Its token has the slot's own number, as in Talos.
+bool holdsKms(const std::vector<model::KeySpec> &declared, unsigned slot) {
     return std::any_of(declared.begin(), declared.end(), [slot](const model::KeySpec &key) {
-        return key.slot == slot && key.isSealed();
+        return key.slot == slot && key.kind() == model::KeyKind::Kms;
     });
-}
-
-template <typename Accept>
-std::optional<unsigned> highest(Accept accept) {
-    for (unsigned id = model::kSlotCount; id-- > 0;)
-        if (accept(id)) return id;
-    return std::nullopt;
 }
 
 bool equalDigests(const std::string &a, const std::string &b) {
@@ -97,14 +92,9 @@ base::Result<unsigned> chooseRecordToken(const model::HeaderView &view,
                                          const std::vector<model::KeySpec> &declared,
                                          std::optional<unsigned> present) {
     if (present && !isDeclared(declared, *present)) return *present;
-    const auto tokenFree = [&](unsigned id) { return !view.tokens.contains(id); };
-    auto id = highest([&](unsigned n) {
-        return tokenFree(n) && !view.slots.contains(n) && !isDeclared(declared, n);
-    });
-    if (!id) id = highest([&](unsigned n) { return tokenFree(n) && !isDeclared(declared, n); });
-    if (!id && present && !holdsSealedToken(declared, *present)) id = present;
-    if (!id)
-        id = highest([&](unsigned n) { return tokenFree(n) && !holdsSealedToken(declared, n); });
+    auto id = model::undeclaredTokenId(view, declared);
+    if (!id && present && !holdsKms(declared, *present)) id = present;
+    if (!id) id = model::spareTokenId(view, declared);
     if (!id)
         return base::fail(base::ErrorCode::NoSpace, "all 32 tokens of the header are in use",
                           "Remove a token that nobody needs (cryptsetup token remove).");

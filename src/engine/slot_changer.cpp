@@ -9,6 +9,7 @@
 #include "engine/enrol.h"
 #include "engine/kdf_lock.h"
 #include "keys/digests.h"
+#include "model/slot_token.h"
 
 namespace volumecrypt::engine {
 namespace {
@@ -142,6 +143,9 @@ base::Status SlotChanger::fill(const model::KeySpec &key, const keys::NewKey &ma
     VC_TRY(
         addAndProve(session_, store_, key.slot, key.kind(), unlocked_.volumeKey, made.passphrase));
     proven_.insert(key.slot);
+    ring_.remember(key, made.passphrase);
+    // The token names the slot, so it comes after it; until then the record's `pending` has it.
+    if (!made.token.empty()) VC_TRY(writeToken(key.kind(), key.slot, made.token));
     model::RecordSlot entry = entryFor(key);
     VC_TRY(completeEntry(store_, key.slot, recordKey_, made.passphrase, entry));
     record_.slots[key.slot] = std::move(entry);
@@ -188,6 +192,7 @@ base::Status SlotChanger::replaceThroughSpare(const model::KeySpec &key, const k
     VC_TRY(announce(std::move(pending)));
     VC_TRY(addAndProve(session_, store_, spare, key.kind(), unlocked_.volumeKey, made.passphrase));
     proven_.insert(spare);
+    VC_TRY(dropTokens(key.slot));
     VC_TRY(destroyProven(key.slot));
     VC_TRY(fill(key, made));
     VC_TRY(destroyProven(spare));
@@ -204,6 +209,7 @@ base::Status SlotChanger::replaceInPlace(const model::KeySpec &key, const keys::
     pending.token = made.token;
     pending.entry = entryFor(key);
     VC_TRY(announce(std::move(pending)));
+    VC_TRY(dropTokens(key.slot));
     VC_TRY(destroyProven(key.slot));
     VC_TRY(fill(key, made));
     record_.pending.reset();
@@ -220,6 +226,7 @@ base::Status SlotChanger::removeOurs(unsigned slot) {
     }
     VC_TRY(proveAnother(slot));
     VC_TRY(announce(pendingFor(PendingOperation::Remove, slot)));
+    VC_TRY(dropTokens(slot));
     VC_TRY(destroyProven(slot));
     record_.slots.erase(slot);
     record_.pending.reset();
@@ -229,21 +236,48 @@ base::Status SlotChanger::removeOurs(unsigned slot) {
 }
 
 base::Status SlotChanger::addUndeclared(unsigned slot, model::KeyKind kind,
-                                        const base::SecretBuffer &passphrase) {
+                                        const base::SecretBuffer &passphrase,
+                                        const std::string &token) {
     model::RecordSlot entry;
     entry.kind = kind;
     entry.origin = model::Origin::Added;
     entry.paramsDigest = keys::sha256("");
     Pending pending = pendingFor(PendingOperation::Add, slot);
+    pending.token = token;
     pending.entry = entry;
     VC_TRY(announce(std::move(pending)));
     VC_TRY(addAndProve(session_, store_, slot, kind, unlocked_.volumeKey, passphrase));
     proven_.insert(slot);
+    if (!token.empty()) VC_TRY(writeToken(kind, slot, token));
     VC_TRY(completeEntry(store_, slot, recordKey_, passphrase, entry));
     record_.slots[slot] = std::move(entry);
     record_.pending.reset();
     VC_TRY(commit());
     log("add", slot);
+    return {};
+}
+
+base::Status SlotChanger::writeToken(model::KeyKind kind, unsigned slot, const std::string &json) {
+    VC_ASSIGN(const model::HeaderView view, store_.view());
+    unsigned id = 0;
+    if (const auto present = model::slotToken(view, kind, slot)) {
+        id = present->id;
+    } else {
+        VC_ASSIGN(id, model::chooseSlotToken(view, kind, slot, session_.encryption().keys));
+    }
+    if (auto done = store_.setToken(id, json); !done)
+        return base::fail(std::move(done).error().because(at(slot) + ": writing its token"));
+    changed_ = true;
+    return {};
+}
+
+base::Status SlotChanger::dropTokens(unsigned slot) {
+    VC_ASSIGN(const model::HeaderView view, store_.view());
+    for (const unsigned id : model::tokensOfSlot(view, slot)) {
+        if (auto done = store_.removeToken(id); !done)
+            return base::fail(std::move(done).error().because(at(slot) + ": removing its token"));
+        changed_ = true;
+    }
     return {};
 }
 
@@ -275,64 +309,6 @@ base::Status SlotChanger::destroyProven(unsigned slot) {
         return base::fail(std::move(done).error().because(at(slot)).withSlot(slot));
     changed_ = true;
     proven_.erase(slot);
-    return {};
-}
-
-base::Status SlotChanger::settle() {
-    for (const unsigned copy : surplus_) {
-        VC_TRY(store_.removeToken(copy));
-        changed_ = true;
-    }
-    surplus_.clear();
-    return record_.pending ? settlePending() : base::Status();
-}
-
-base::Status SlotChanger::settlePending() {
-    const Pending pending = *record_.pending;
-    VC_ASSIGN(const model::HeaderView view, store_.view());
-    session_.reporter().warning(ErrorCode::Internal,
-                                at(pending.slot) + ": finishing a change that was interrupted");
-    if (pending.operation == PendingOperation::Remove && view.slots.contains(pending.slot))
-        VC_TRY(settleRemoval(pending));
-    // The slot itself: an unproven new key, or one half way gone. It is ours; the plan compares it
-    // with the declaration afterwards. An entry that is not in the record yet says so by an empty
-    // check.
-    if (pending.operation != PendingOperation::Remove && view.slots.contains(pending.slot) &&
-        !record_.slots.contains(pending.slot))
-        record_.slots.emplace(pending.slot, pending.entry);
-    if (pending.spare && view.slots.contains(*pending.spare)) VC_TRY(settleSpare(pending, view));
-    record_.pending.reset();
-    return commit();
-}
-
-// Its key material may be gone already, with only the entry left: nobody can use that again.
-base::Status SlotChanger::settleRemoval(const Pending &pending) {
-    auto done = destroyProven(pending.slot);
-    if (done) {
-        record_.slots.erase(pending.slot);
-        return {};
-    }
-    // Then it was not touched: another key had been proven before it was announced.
-    if (done.error().code == ErrorCode::LastKey) return {};
-    return done;
-}
-
-base::Status SlotChanger::settleSpare(const Pending &pending, const model::HeaderView &view) {
-    // Killed between the destruction of the slot and its refilling: the spare may hold the only new
-    // key.
-    const model::KeySpec *key = session_.encryption().keyInSlot(pending.slot);
-    if (!view.slots.contains(pending.slot) && key != nullptr &&
-        key->kind() != model::KeyKind::Unmanaged) {
-        auto made = ring_.create(*key);
-        if (made) VC_TRY(fill(*key, *made));
-    }
-    const unsigned spare = *pending.spare;
-    auto proof = proveAnother(spare);
-    if (proof) return destroyProven(spare);
-    if (proof.error().code != ErrorCode::LastKey) return proof;
-    // The only key that opens the volume. On record and not declared: the plan removes it once
-    // another one is proven.
-    record_.slots.insert_or_assign(spare, pending.entry);
     return {};
 }
 

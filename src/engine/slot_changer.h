@@ -34,9 +34,9 @@ class SlotChanger {
     // One step of a plan; Keep, Defer and Refuse change nothing.
     base::Status apply(const model::Step &step);
 
-    // AddKey: enrols a key that is not declared in a free slot.
+    // AddKey: enrols a key that is not declared in a free slot, with its token when it has one.
     base::Status addUndeclared(unsigned slot, model::KeyKind kind,
-                               const base::SecretBuffer &passphrase);
+                               const base::SecretBuffer &passphrase, const std::string &token = {});
     // RemoveKey: a slot of ours. LastKey when no other key can be proven.
     base::Status removeOurs(unsigned slot);
 
@@ -59,6 +59,10 @@ class SlotChanger {
     // Adds the declared key to its (empty) slot, proves it and completes its entry in the record
     // (not yet written).
     base::Status fill(const model::KeySpec &key, const keys::NewKey &made);
+    // The token of the key in `slot`: in the place of the one that it has, else in a free one.
+    base::Status writeToken(model::KeyKind kind, unsigned slot, const std::string &json);
+    // A token goes before its slot: afterwards nothing would say whose it was.
+    base::Status dropTokens(unsigned slot);
     // Destroys a slot of ours after another key than its own has been proven.
     base::Status destroyProven(unsigned slot);
     // A key other than that in `slot` opens the volume: from this run's proofs, or by opening one
@@ -72,6 +76,11 @@ class SlotChanger {
     base::Status settlePending();
     base::Status settleRemoval(const model::Pending &pending);
     base::Status settleSpare(const model::Pending &pending, const model::HeaderView &view);
+    // A key that was added, but not its token: it is finished when the token opens the slot.
+    base::Status adoptPending(const model::Pending &pending);
+    // The declared key of a pending change with a token, and its passphrase from there; empty when
+    // it cannot be had, or is not what is declared any more.
+    std::optional<keys::NewKey> pendingKey(const model::Pending &pending);
 
     void log(const char *operation, unsigned slot) const;
     [[nodiscard]] std::string at(unsigned slot) const;

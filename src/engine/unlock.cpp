@@ -9,6 +9,7 @@
 #include "engine/kdf_lock.h"
 #include "engine/record_book.h"
 #include "engine/stop.h"
+#include "model/slot_token.h"
 
 namespace volumecrypt::engine {
 namespace {
@@ -31,8 +32,11 @@ class Attempt {
     // Empty when the key does not open the slot; the reason is noted.
     std::optional<base::SecretBuffer> tryKey(const model::KeySpec &key, unsigned slot);
     std::optional<Unlocked> opened(const model::KeySpec &key, unsigned slot);
-    // A replacement that was interrupted may have left the new key in its spare slot only.
-    std::optional<Unlocked> byPendingSpare();
+    // A change that was interrupted may have left the new key in its spare slot only, or its token
+    // in the record only.
+    std::optional<Unlocked> byPending();
+    std::optional<Unlocked> byPendingToken(const model::KeySpec &key,
+                                           const model::Pending &pending);
     base::Result<base::SecretBuffer> openSlot(unsigned slot,
                                               const base::SecretBuffer &passphrase) const;
     void note(const std::string &reason) { reasons_ += (reasons_.empty() ? "" : "; ") + reason; }
@@ -101,17 +105,36 @@ std::optional<Unlocked> Attempt::opened(const model::KeySpec &key, unsigned slot
                     .declaredSlot = key.slot};
 }
 
-std::optional<Unlocked> Attempt::byPendingSpare() {
-    // Not authenticated yet, and it need not be: it only says which slot to try next.
+std::optional<Unlocked> Attempt::byPending() {
+    // Not authenticated yet, and it need not be: it only says what to try next.
     const FoundRecord found = peekRecord(header_.view);
-    if (!found.record || !found.record->pending || !found.record->pending->spare)
-        return std::nullopt;
+    if (!found.record || !found.record->pending) return std::nullopt;
     const model::Pending &pending = *found.record->pending;
     const model::KeySpec *key = session_.encryption().keyInSlot(pending.slot);
-    if (key == nullptr || key->kind() == model::KeyKind::Unmanaged ||
-        !header_.view.slots.contains(*pending.spare))
-        return std::nullopt;
+    if (key == nullptr || key->kind() == model::KeyKind::Unmanaged) return std::nullopt;
+    if (key->isSealed() && !pending.token.empty())
+        if (auto result = byPendingToken(*key, pending)) return result;
+    if (!pending.spare || !header_.view.slots.contains(*pending.spare)) return std::nullopt;
     return opened(*key, *pending.spare);
+}
+
+std::optional<Unlocked> Attempt::byPendingToken(const model::KeySpec &key,
+                                                const model::Pending &pending) {
+    auto passphrase = ring_.passphraseFrom(key, model::tokenFromJson(pending.token));
+    if (!passphrase) {
+        note(passphrase.error().message);
+        return std::nullopt;
+    }
+    for (const unsigned slot : {pending.spare.value_or(pending.slot), pending.slot}) {
+        if (!header_.view.slots.contains(slot)) continue;
+        auto volumeKey = openSlot(slot, *passphrase);
+        if (volumeKey)
+            return Unlocked{.volumeKey = std::move(*volumeKey),
+                            .slot = slot,
+                            .rejected = rejected_,
+                            .declaredSlot = key.slot};
+    }
+    return std::nullopt;
 }
 
 base::Result<Unlocked> Attempt::byDeclaredKeys() {
@@ -124,7 +147,7 @@ base::Result<Unlocked> Attempt::byDeclaredKeys() {
         }
         if (auto result = opened(*key, key->slot)) return std::move(*result);
     }
-    if (auto result = byPendingSpare()) return std::move(*result);
+    if (auto result = byPending()) return std::move(*result);
     int tries = 0;
     for (const model::KeySpec *key : keys) {
         for (const auto &[slot, view] : header_.view.slots) {

@@ -70,6 +70,16 @@ base::SecretBuffer hkdfSha256(const base::SecretBuffer &key, std::string_view in
     return derived;
 }
 
+base::SecretBuffer base64Text(const base::SecretBuffer &secret) {
+    // Four characters for each three bytes begun, and OpenSSL's zero after them.
+    base::SecretBuffer text((secret.size() + 2) / 3 * 4 + 1);
+    const int length = EVP_EncodeBlock(reinterpret_cast<unsigned char *>(text.chars()),
+                                       reinterpret_cast<const unsigned char *>(secret.chars()),
+                                       static_cast<int>(secret.size()));
+    text.truncate(static_cast<std::size_t>(length));
+    return text;
+}
+
 base::SecretBuffer recordKey(const base::SecretBuffer &volumeKey) {
     return hkdfSha256(volumeKey, "volumecrypt check v1");
 }

@@ -20,6 +20,10 @@ std::string hmacSha256(const base::SecretBuffer &key, std::string_view bytes);
 // HKDF-SHA-256 (RFC 5869), empty salt, 32 bytes.
 base::SecretBuffer hkdfSha256(const base::SecretBuffer &key, std::string_view info);
 
+// Base64 (RFC 4648, padded): what the key slot of a sealed key is made from, as in Talos and
+// systemd.
+base::SecretBuffer base64Text(const base::SecretBuffer &secret);
+
 // K of the record: HKDF(volume key, "volumecrypt check v1").
 base::SecretBuffer recordKey(const base::SecretBuffer &volumeKey);
 

@@ -4,6 +4,7 @@
 
 #include "keys/node_id.h"
 #include "keys/static_key.h"
+#include "keys/tpm.h"
 
 namespace volumecrypt::keys {
 namespace {
@@ -36,9 +37,20 @@ base::Result<std::unique_ptr<KeySource>> makeKeySource(const model::KeySpec &spe
                                                      std::get<model::StaticKey>(spec.parameters));
         case model::KeyKind::NodeId:
             return std::make_unique<NodeIdKeySource>(spec.slot, context);
+        case model::KeyKind::Tpm:
+            return std::make_unique<TpmKeySource>(spec, context);
         default:
             return base::fail(unsupported(spec));
     }
+}
+
+bool KeySource::isAsDeclared(const model::TokenView & /*token*/) {
+    return true;
+}
+
+std::string KeySource::renewalReason(const base::Error & /*failure*/,
+                                     const std::optional<model::TokenView> &token) {
+    return token ? std::string() : "its sealed key is missing from the header";
 }
 
 int tryingOrder(model::KeyKind kind) {

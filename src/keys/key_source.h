@@ -18,6 +18,7 @@ namespace volumecrypt::keys {
 struct KeyContext {
     model::VolumeId volume;
     model::SystemPaths paths;
+    std::string tcti = {};  // of the TPM; empty: as declared
 };
 
 // A key that is about to be enrolled.
@@ -43,6 +44,16 @@ class KeySource {
     // A passphrase to enrol: the same as obtain's for static and nodeID, a fresh random one for
     // sealed kinds.
     virtual base::Result<NewKey> create() = 0;
+
+    // Sealed kinds: whether create can be expected to work now. Makes nothing.
+    virtual base::Status canCreate() { return {}; }
+    // Sealed kinds: whether `token` is one of ours, made as is declared now; asked of slots that
+    // are not in the record.
+    virtual bool isAsDeclared(const model::TokenView &token);
+    // Sealed kinds, after obtain failed: why the key in `token` is lost for good, so that a new one
+    // has to be made in its place; empty when trying again later may do.
+    virtual std::string renewalReason(const base::Error &failure,
+                                      const std::optional<model::TokenView> &token);
 };
 
 // InvalidConfig for `unmanaged: {}`, which has no key; Unsupported for kinds that this build does

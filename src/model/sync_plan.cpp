@@ -39,6 +39,12 @@ std::string differenceFromRecord(const DeclaredKey &key, const RecordSlot &entry
     return {};
 }
 
+// A sealed key that its token does not give any more.
+Step renew(const DeclaredKey &key) {
+    if (key.renewalRefusal.empty()) return orDefer(StepAction::Replace, key, key.renewalReason);
+    return step(StepAction::Defer, key, key.renewalReason + "; " + key.renewalRefusal);
+}
+
 Step planManaged(const DeclaredKey &key, const RecordSlot &entry) {
     const std::string difference = differenceFromRecord(key, entry);
     if (!difference.empty()) return orDefer(StepAction::Replace, key, difference);
@@ -53,6 +59,7 @@ Step planManaged(const DeclaredKey &key, const RecordSlot &entry) {
         case SlotEvidence::Rejected:
             return orDefer(StepAction::Replace, key, "the declared key does not open the slot");
         case SlotEvidence::AreaSame:
+            if (!key.renewalReason.empty()) return renew(key);
             return step(StepAction::Keep, key, "unverified: " + key.unavailableReason);
         case SlotEvidence::AreaDiffers:
             return orDefer(StepAction::Replace, key, "the slot was changed by somebody else");

@@ -34,6 +34,10 @@ struct DeclaredKey {
     std::string saltDigest;  // of the present salt; empty when not locked
     bool available = true;   // the passphrase can be had, or made anew, now
     std::string unavailableReason;
+    // Sealed keys that cannot be had: why they are lost for good, so that a new one must be made
+    // ("re-seal: PCR 7 changed"); empty otherwise.
+    std::string renewalReason;
+    std::string renewalRefusal;  // why that must not be done in this run; empty: it may
     SlotEvidence evidence = SlotEvidence::NotTested;
 };
 

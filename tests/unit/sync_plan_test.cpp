@@ -216,6 +216,32 @@ const std::vector<Case> kCases{
          in.declared[1].evidence = SlotEvidence::Opens;
      },
      {"adopt 0", "adopt 1"}},
+    {"sealed key cannot be had just now",
+     [](PlanInput &in) {
+         in.declared[1].available = false;
+         in.declared[1].evidence = SlotEvidence::AreaSame;
+     },
+     {}},
+    {"sealed key is lost for good",
+     [](PlanInput &in) {
+         in.declared[1].evidence = SlotEvidence::AreaSame;
+         in.declared[1].renewalReason = "re-seal: PCR 7 changed";
+     },
+     {"replace 1"}},
+    {"sealed key is lost for good, and a new one cannot be made",
+     [](PlanInput &in) {
+         in.declared[1].available = false;
+         in.declared[1].evidence = SlotEvidence::AreaSame;
+         in.declared[1].renewalReason = "re-seal: PCR 7 changed";
+     },
+     {"defer 1"}},
+    {"sealed key is lost for good, and a new one must not be made",
+     [](PlanInput &in) {
+         in.declared[1].evidence = SlotEvidence::AreaSame;
+         in.declared[1].renewalReason = "re-seal: PCR 7 changed";
+         in.declared[1].renewalRefusal = "by hand only";
+     },
+     {"defer 1"}},
     {"record of a newer version: nothing is changed",
      [](PlanInput &in) {
          in.trust = RecordTrust::Newer;

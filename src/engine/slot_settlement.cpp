@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is to become of a change that an interrupted run announced in the record.
+#include <utility>
+
+#include "engine/enrol.h"
+#include "engine/slot_changer.h"
+#include "model/slot_token.h"
+
+namespace volumecrypt::engine {
+
+using base::ErrorCode;
+using model::Pending;
+using model::PendingOperation;
+
+base::Status SlotChanger::settle() {
+    for (const unsigned copy : surplus_) {
+        VC_TRY(store_.removeToken(copy));
+        changed_ = true;
+    }
+    surplus_.clear();
+    return record_.pending ? settlePending() : base::Status();
+}
+
+// Its key material may be gone already, with only the entry left: nobody can use that again.
+base::Status SlotChanger::settleRemoval(const Pending &pending) {
+    auto proof = proveAnother(pending.slot);
+    // Then it was not touched: another key had been proven before it was announced.
+    if (!proof && proof.error().code == ErrorCode::LastKey) return {};
+    VC_TRY(std::move(proof));
+    VC_TRY(dropTokens(pending.slot));
+    VC_TRY(destroyProven(pending.slot));
+    record_.slots.erase(pending.slot);
+    return {};
+}
+
+base::Status SlotChanger::settlePending() {
+    const Pending pending = *record_.pending;
+    VC_ASSIGN(const model::HeaderView view, store_.view());
+    session_.reporter().warning(ErrorCode::Internal,
+                                at(pending.slot) + ": finishing a change that was interrupted");
+    if (pending.operation == PendingOperation::Remove && view.slots.contains(pending.slot))
+        VC_TRY(settleRemoval(pending));
+    // The slot itself: an unproven new key, or one half way gone. It is ours; the plan compares it
+    // with the declaration afterwards. An entry that is not in the record yet says so by an empty
+    // check.
+    if (pending.operation != PendingOperation::Remove && view.slots.contains(pending.slot) &&
+        !record_.slots.contains(pending.slot))
+        record_.slots.emplace(pending.slot, pending.entry);
+    if (!pending.spare && !pending.token.empty() && view.slots.contains(pending.slot))
+        VC_TRY(adoptPending(pending));
+    if (pending.spare && view.slots.contains(*pending.spare)) VC_TRY(settleSpare(pending, view));
+    record_.pending.reset();
+    return commit();
+}
+
+std::optional<keys::NewKey> SlotChanger::pendingKey(const Pending &pending) {
+    const model::KeySpec *key = session_.encryption().keyInSlot(pending.slot);
+    if (pending.token.empty() || key == nullptr || !key->isSealed() ||
+        key->kind() != pending.entry.kind)
+        return std::nullopt;
+    auto passphrase = ring_.passphraseFrom(*key, model::tokenFromJson(pending.token));
+    if (!passphrase) return std::nullopt;
+    return keys::NewKey{.passphrase = std::move(*passphrase), .token = pending.token};
+}
+
+base::Status SlotChanger::adoptPending(const Pending &pending) {
+    // A token that is no sealed key says nothing that could be tried, and does no harm.
+    const auto sealed = pendingKey(pending);
+    if (!sealed) {
+        if (pending.entry.origin == model::Origin::Added)
+            return writeToken(pending.entry.kind, pending.slot, pending.token);
+        return {};
+    }
+    auto opened = store_.openSlot(pending.slot, sealed->passphrase);
+    if (!opened || !(*opened == unlocked_.volumeKey)) return {};
+    const model::KeySpec &key = *session_.encryption().keyInSlot(pending.slot);
+    proven_.insert(pending.slot);
+    ring_.remember(key, sealed->passphrase);
+    VC_TRY(writeToken(key.kind(), pending.slot, sealed->token));
+    model::RecordSlot entry = entryFor(key);
+    VC_TRY(completeEntry(store_, pending.slot, recordKey_, sealed->passphrase, entry));
+    record_.slots[pending.slot] = std::move(entry);
+    return {};
+}
+
+base::Status SlotChanger::settleSpare(const Pending &pending, const model::HeaderView &view) {
+    const unsigned spare = *pending.spare;
+    const model::KeySpec *key = session_.encryption().keyInSlot(pending.slot);
+    // A sealed key whose token is in the record only: with the record's `pending` the last way to
+    // it would go, so the replacement is done to its end.
+    if (const auto sealed = pendingKey(pending)) {
+        auto opened = store_.openSlot(spare, sealed->passphrase);
+        if (opened && *opened == unlocked_.volumeKey) {
+            proven_.insert(spare);
+            VC_TRY(dropTokens(pending.slot));
+            VC_TRY(destroyProven(pending.slot));
+            VC_TRY(fill(*key, *sealed));
+            return destroyProven(spare);
+        }
+    }
+    // Killed between the destruction of the slot and its refilling: the spare may hold the only new
+    // key.
+    if (!view.slots.contains(pending.slot) && key != nullptr &&
+        key->kind() != model::KeyKind::Unmanaged) {
+        auto made = ring_.create(*key);
+        if (made) VC_TRY(fill(*key, *made));
+    }
+    auto proof = proveAnother(spare);
+    if (proof) return destroyProven(spare);
+    if (proof.error().code != ErrorCode::LastKey) return proof;
+    // The only key that opens the volume. On record and not declared: the plan removes it once
+    // another one is proven.
+    record_.slots.insert_or_assign(spare, pending.entry);
+    return {};
+}
+
+}  // namespace volumecrypt::engine

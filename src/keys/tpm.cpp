@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// From a declared tpm key to the TPM and back.
+#include "keys/tpm.h"
+
+#include <utility>
+
+#include "keys/digests.h"
+#include "tpm/secure_boot.h"
+#include "tpm/signature_file.h"
+
+namespace volumecrypt::keys {
+namespace {
+
+using base::ErrorCode;
+
+// What cannot be unsealed again must not become a key slot. Without a signature of what runs now
+// (an installer, say) a signed policy cannot be tried.
+base::Status prove(const tpm::Access &access, const tpm::NewSecret &made) {
+    auto back = tpm::unseal(access, made.key);
+    if (!back) {
+        const ErrorCode code = back.error().code;
+        if (made.key.signer && (code == ErrorCode::NotFound || code == ErrorCode::PcrMismatch))
+            return {};
+        return base::fail(std::move(back).error().because("trying the new key"));
+    }
+    if (*back == made.secret) return {};
+    return base::fail(ErrorCode::TpmUnavailable,
+                      "the TPM gives back another secret than it was given",
+                      "It does not work as it should: declare another key kind.");
+}
+
+}  // namespace
+
+TpmKeySource::TpmKeySource(const model::KeySpec &spec, KeyContext context)
+    : spec_(spec),
+      key_(std::get<model::TpmKey>(spec.parameters)),
+      access_{.tcti = context.tcti.empty() ? key_.tcti : context.tcti,
+              .paths = std::move(context.paths)} {}
+
+base::Error TpmKeySource::inSlot(base::Error error) const {
+    return std::move(error).because("slot " + std::to_string(spec_.slot)).withSlot(spec_.slot);
+}
+
+base::Result<tpm::Policy> TpmKeySource::policy() const {
+    tpm::Policy policy{.pcrs = key_.pcrs, .signer = {}};
+    if (!key_.signedPolicy) return policy;
+    VC_ASSIGN(std::string pem, tpm::readPublicKeyFile(access_.paths, key_.signedPolicy->publicKey));
+    policy.signer = tpm::PolicySigner{.pem = std::move(pem), .pcrs = key_.signedPolicy->pcrs};
+    return policy;
+}
+
+base::Result<base::SecretBuffer> TpmKeySource::obtain(
+    const std::optional<model::TokenView> &token) {
+    if (!token)
+        return base::fail(inSlot({.code = ErrorCode::HeaderCorrupt,
+                                  .message = "the header holds no sealed TPM key for it",
+                                  .hint = "When another key opens the volume, sync makes a new "
+                                          "one.",
+                                  .slot = {}}));
+    auto key = tpm::SealedKey::fromJson(token->json);
+    if (!key) return base::fail(inSlot(std::move(key).error()));
+    auto secret = tpm::unseal(access_, *key);
+    if (!secret) return base::fail(inSlot(std::move(secret).error()));
+    return base64Text(*secret);
+}
+
+base::Status TpmKeySource::checkSecureBoot() const {
+    if (!key_.checkSecurebootStatusOnEnroll) return {};
+    return tpm::requireSecureBoot(access_.paths);
+}
+
+base::Result<NewKey> TpmKeySource::create() {
+    if (auto checked = checkSecureBoot(); !checked)
+        return base::fail(inSlot(std::move(checked).error()));
+    auto wanted = policy();
+    if (!wanted) return base::fail(inSlot(std::move(wanted).error()));
+    auto made = tpm::seal(access_, *wanted);
+    if (!made) return base::fail(inSlot(std::move(made).error()));
+    if (auto proven = prove(access_, *made); !proven)
+        return base::fail(inSlot(std::move(proven).error()));
+    const char *type = spec_.lockToState ? tpm::kLockedTokenType : tpm::kSystemdTokenType;
+    return NewKey{.passphrase = base64Text(made->secret),
+                  .token = made->key.toJson(type, spec_.slot)};
+}
+
+base::Status TpmKeySource::canCreate() {
+    if (auto checked = checkSecureBoot(); !checked)
+        return base::fail(inSlot(std::move(checked).error()));
+    auto wanted = policy();
+    if (!wanted) return base::fail(inSlot(std::move(wanted).error()));
+    if (auto can = tpm::canSeal(access_, *wanted); !can)
+        return base::fail(inSlot(std::move(can).error()));
+    return {};
+}
+
+bool TpmKeySource::isAsDeclared(const model::TokenView &token) {
+    const auto key = tpm::SealedKey::fromJson(token.json);
+    const auto wanted = policy();
+    return key && wanted && key->ours && key->pcrs == wanted->pcrs && key->signer == wanted->signer;
+}
+
+std::string TpmKeySource::renewalReason(const base::Error &failure,
+                                        const std::optional<model::TokenView> &token) {
+    if (!token) return "re-seal: its sealed key is missing from the header";
+    if (failure.code == ErrorCode::HeaderCorrupt) return "re-seal: its token is damaged";
+    if (failure.code != ErrorCode::PcrMismatch && failure.code != ErrorCode::ForeignTpm) return {};
+    const auto key = tpm::SealedKey::fromJson(token->json);
+    if (!key) return {};
+    const auto reason = tpm::whyStale(access_, *key);
+    return reason && !reason->empty() ? "re-seal: " + *reason : std::string();
+}
+
+}  // namespace volumecrypt::keys

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tokens and their key slots.
+#include "model/slot_token.h"
+
+#include <algorithm>
+
+#include <nlohmann/json.hpp>
+
+namespace volumecrypt::model {
+namespace {
+
+using Json = nlohmann::json;
+
+bool isTalosType(const std::string &type) {
+    return type == kKmsTokenType || type == kTalosTpmTokenType;
+}
+
+bool isKnownType(const std::string &type) {
+    return type == kSystemdTpmTokenType || type == kLockedTpmTokenType ||
+           type == kRecoveryTokenType || isTalosType(type);
+}
+
+// The slot that a token without `keyslots` is for.
+unsigned talosSlot(const TokenView &token) {
+    const Json json = Json::parse(token.json, nullptr, false);
+    const Json::json_pointer at("/UserData/slot");
+    if (!json.is_discarded() && json.contains(at) && json.at(at).is_number_unsigned())
+        return json.at(at).get<unsigned>();
+    return token.id;
+}
+
+bool belongsTo(const TokenView &token, unsigned slot) {
+    if (isTalosType(token.type) && token.keyslots.empty()) return talosSlot(token) == slot;
+    return token.keyslots.size() == 1 && token.keyslots.front() == slot;
+}
+
+bool isTypeOf(KeyKind kind, const std::string &type) {
+    switch (kind) {
+        case KeyKind::Tpm:
+            return type == kSystemdTpmTokenType || type == kLockedTpmTokenType;
+        case KeyKind::Kms:
+            return type == kKmsTokenType;
+        case KeyKind::Recovery:
+            return type == kRecoveryTokenType;
+        default:
+            return false;
+    }
+}
+
+bool isDeclared(const std::vector<KeySpec> &declared, unsigned slot) {
+    return std::any_of(declared.begin(), declared.end(),
+                       [slot](const KeySpec &key) { return key.slot == slot; });
+}
+
+template <typename Accept>
+std::optional<unsigned> highestFree(const HeaderView &view, Accept accept) {
+    for (unsigned id = kSlotCount; id-- > 0;)
+        if (!view.tokens.contains(id) && accept(id)) return id;
+    return std::nullopt;
+}
+
+}  // namespace
+
+TokenView tokenFromJson(const std::string &json) {
+    TokenView token;
+    token.json = json;
+    const Json parsed = Json::parse(json, nullptr, false);
+    if (!parsed.is_object()) return token;
+    if (const auto type = parsed.find("type"); type != parsed.end() && type->is_string())
+        token.type = type->get<std::string>();
+    return token;
+}
+
+std::vector<unsigned> tokensOfSlot(const HeaderView &view, unsigned slot) {
+    std::vector<unsigned> ids;
+    for (const auto &[id, token] : view.tokens)
+        if (isKnownType(token.type) && belongsTo(token, slot)) ids.push_back(id);
+    return ids;
+}
+
+std::optional<TokenView> slotToken(const HeaderView &view, KeyKind kind, unsigned slot) {
+    for (const unsigned id : tokensOfSlot(view, slot))
+        if (const TokenView &token = view.tokens.at(id); isTypeOf(kind, token.type)) return token;
+    return std::nullopt;
+}
+
+std::optional<unsigned> undeclaredTokenId(const HeaderView &view,
+                                          const std::vector<KeySpec> &declared) {
+    const auto free = highestFree(
+        view, [&](unsigned id) { return !view.slots.contains(id) && !isDeclared(declared, id); });
+    if (free) return free;
+    return highestFree(view, [&](unsigned id) { return !isDeclared(declared, id); });
+}
+
+std::optional<unsigned> spareTokenId(const HeaderView &view, const std::vector<KeySpec> &declared) {
+    return highestFree(view, [&](unsigned id) {
+        return std::none_of(declared.begin(), declared.end(), [id](const KeySpec &key) {
+            return key.slot == id && key.kind() == KeyKind::Kms;
+        });
+    });
+}
+
+base::Result<unsigned> chooseSlotToken(const HeaderView &view, KeyKind kind, unsigned slot,
+                                       const std::vector<KeySpec> &declared) {
+    if (kind == KeyKind::Kms && !view.tokens.contains(slot)) return slot;
+    auto id = undeclaredTokenId(view, declared);
+    if (!id) id = spareTokenId(view, declared);
+    if (!id) id = highestFree(view, [](unsigned) { return true; });
+    if (id) return *id;
+    return base::fail(base::ErrorCode::NoSpace, "all 32 tokens of the header are in use",
+                      "Remove a token that nobody needs (cryptsetup token remove).");
+}
+
+}  // namespace volumecrypt::model
