@@ -37,7 +37,7 @@ _volumecryptctl_positional() { # PROGRAM COMMAND WORD...
 }
 
 _volumecryptctl() {
-  local commands='list status plan keys jobs watch apply reload sync add-key remove-key rotate-key unlock lock
+  local commands='list status plan keys tpm jobs watch apply reload sync add-key remove-key rotate-key unlock lock
     format wipe erase forget cancel'
   local current=${COMP_WORDS[COMP_CWORD]} option=${COMP_WORDS[COMP_CWORD - 1]}
   # Bash takes --option=value apart at the sign.

@@ -136,6 +136,9 @@ class Parser {
                    "Show what sync would change, and why; changes nothing"),
                false);
         volume(add(kGroup, Command::Keys, "keys", "List the key slots of a volume"), true);
+        volume(add(kGroup, Command::Tpm, "tpm",
+                   "Show the TPM, and whether it would open the volumes now; for root"),
+               false);
         add(kGroup, Command::Jobs, "jobs", "List running and just finished jobs");
         add(kGroup, Command::Watch, "watch", "Print changes as they happen, until interrupted");
     }

@@ -29,6 +29,7 @@ enum class Command {
     Jobs,
     Cancel,
     Watch,
+    Tpm,
 };
 
 struct Arguments {

@@ -7,6 +7,7 @@
 #include "cli/commands_change.h"
 #include "cli/commands_show.h"
 #include "cli/exit_code.h"
+#include "cli/tpm.h"
 
 namespace volumecrypt::cli {
 namespace {
@@ -25,6 +26,8 @@ int dispatch(Session &session) {
             return runJobs(session);
         case Command::Watch:
             return runWatch(session);
+        case Command::Tpm:
+            break;  // needs no service: see run
         case Command::Apply:
             return runApply(session);
         case Command::Reload:
@@ -55,6 +58,7 @@ int dispatch(Session &session) {
 }  // namespace
 
 int run(const Arguments &arguments) {
+    if (arguments.command == Command::Tpm) return runTpm(arguments);
     const bool interactive = arguments.ask.value_or(::isatty(STDIN_FILENO) == 1);
     auto client = Client::connect(arguments.address, interactive);
     if (!client) return reportError(arguments, arguments.volume, client.error());

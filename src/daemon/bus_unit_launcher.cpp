@@ -5,12 +5,15 @@
 #include <cerrno>
 #include <utility>
 
+#include <unistd.h>
+
 namespace volumecrypt::daemon {
 namespace {
 
 using Property = BusSystemd::Property;
 using Strings = std::vector<std::string>;
 
+constexpr std::uint64_t kCapDacOverride = std::uint64_t{1} << 1;
 constexpr std::uint64_t kCapSysAdmin = std::uint64_t{1} << 21;
 // From SIGTERM, which an engine heeds at its next safe point, to SIGKILL.
 constexpr std::uint64_t kStopMicroseconds = 90'000'000;
@@ -41,7 +44,9 @@ void addSandbox(std::vector<Property> &properties, const EngineProcess &process)
           "ProtectKernelModules", "ProtectKernelTunables", "ProtectControlGroups", "PrivateNetwork",
           "RestrictRealtime", "RestrictSUIDSGID", "LockPersonality", "MemoryDenyWriteExecute"})
         set(properties, name, true);
-    set(properties, "CapabilityBoundingSet", kCapSysAdmin);
+    // Where udev gives /dev/tpmrm0 to a user of its own, root is nobody to it.
+    const bool tpm = ::access("/sys/class/tpmrm", F_OK) == 0;
+    set(properties, "CapabilityBoundingSet", kCapSysAdmin | (tpm ? kCapDacOverride : 0));
     setText(properties, "ProtectSystem", "strict");
     setText(properties, "ProtectHome", "yes");
     setText(properties, "ProtectProc", "invisible");

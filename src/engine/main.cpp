@@ -12,6 +12,7 @@
 #include "engine/reporter.h"
 #include "engine/session.h"
 #include "engine/stop.h"
+#include "engine/tpm_report.h"
 #include "engine/verbs.h"
 
 namespace volumecrypt::engine {
@@ -49,6 +50,8 @@ base::Result<Outcome> runVerb(Session &session) {
             return erase(session);
         case Verb::Forget:
             return forget(session);
+        case Verb::Tpm:
+            break;  // of no volume in particular: see run
     }
     return base::fail(base::ErrorCode::Internal, "the verb has no implementation");
 }
@@ -76,6 +79,7 @@ void logFailure(const Session &session, const base::Error &error) {
 }
 
 int run(const Options &options) {
+    if (options.verb == Verb::Tpm) return reportTpm(options);
     Reporter reporter(options.verb, options.id.text(), options.output);
     if (options.verb != Verb::Inspect && options.verb != Verb::Plan)
         reporter.leaveOutcome(options.paths.outcome(options.id, verbName(options.verb)));

@@ -15,7 +15,7 @@
 namespace volumecrypt::engine {
 namespace {
 
-constexpr std::array<std::pair<Verb, const char *>, 11> kVerbs{{
+constexpr std::array<std::pair<Verb, const char *>, 12> kVerbs{{
     {Verb::Inspect, "inspect"},
     {Verb::Plan, "plan"},
     {Verb::Attach, "attach"},
@@ -27,6 +27,7 @@ constexpr std::array<std::pair<Verb, const char *>, 11> kVerbs{{
     {Verb::Wipe, "wipe"},
     {Verb::Erase, "erase"},
     {Verb::Forget, "forget"},
+    {Verb::Tpm, "tpm"},
 }};
 
 constexpr const char *kFooter =
@@ -42,6 +43,7 @@ constexpr const char *kFooter =
     "  wipe        give up what the device holds, so that the next attach formats it\n"
     "  erase       destroy every key slot: the data can never be read again\n"
     "  forget      drop what is remembered of the volume, to accept another one in its place\n"
+    "  tpm         show the TPM, and whether it would open the volume (without ID: all volumes)\n"
     "\n"
     "Exit status: 0 done or nothing to do; 1 error; 2 plan has steps; 64 wrong usage; 75 failed, "
     "worth retrying.\n";
@@ -58,8 +60,7 @@ void declare(CLI::App &app, Raw &raw) {
     for (const auto &entry : kVerbs) verbs.emplace_back(entry.second);
     app.set_version_flag("--version", std::string("volumecrypt-engine ") + VOLUMECRYPT_VERSION);
     app.add_option("VERB", raw.verb, "what to do")->required()->check(CLI::IsMember(verbs));
-    app.add_option("ID", raw.id, "the volume: STATE, EPHEMERAL, u-NAME, r-NAME or s-NAME")
-        ->required();
+    app.add_option("ID", raw.id, "the volume: STATE, EPHEMERAL, u-NAME, r-NAME or s-NAME");
     app.add_option("--root", raw.root, "prefix of every system path that is read or written");
     app.add_option("--config-dir", raw.configDirs,
                    "configuration directory, replaces the default ones; may be repeated, the first "
@@ -132,10 +133,13 @@ std::variant<Options, int> parseOptions(int argc, const char *const *argv) {
         if (error.get_exit_code() == 0) return app.exit(error);
         return usageError(error.what());
     }
-    auto id = model::VolumeId::parse(raw.id);
+    const bool allVolumes = raw.verb == verbName(Verb::Tpm) && raw.id.empty();
+    if (raw.id.empty() && !allVolumes) return usageError("ID is required");
+    auto id = allVolumes ? model::VolumeId::state() : model::VolumeId::parse(raw.id);
     if (!id) return usageError(id.error().message + ". " + id.error().hint);
     Options options{.verb = verbFrom(raw.verb),
                     .id = std::move(*id),
+                    .allVolumes = allVolumes,
                     .paths = model::SystemPaths(raw.root, raw.configDirs),
                     .tcti = raw.tcti,
                     .secretFd = {},

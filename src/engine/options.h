@@ -24,7 +24,8 @@ enum class Verb {
     RemoveKey,
     Wipe,
     Erase,
-    Forget
+    Forget,
+    Tpm
 };
 enum class OutputFormat { Text, Json };
 
@@ -34,6 +35,7 @@ std::string verbName(Verb verb);
 struct Options {
     Verb verb = Verb::Inspect;
     model::VolumeId id;
+    bool allVolumes = false;  // tpm without an ID; `id` says nothing then
     model::SystemPaths paths;
     std::string tcti;
     // A passphrase that opens the volume; for add-key the new key.

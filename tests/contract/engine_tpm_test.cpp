@@ -243,6 +243,34 @@ TEST_F(EngineTpmTest, RecordThatIsGoneIsMadeAgain) {
     EXPECT_EQ(run("plan").exitCode, 0);
 }
 
+TEST_F(EngineTpmTest, Report) {
+    formatted();
+    EngineResult report = run("tpm");
+    EXPECT_EQ(report.exitCode, 0);
+    EXPECT_EQ(report.last().at("tpm").at("storageRoot"), "ecc");
+    ASSERT_EQ(report.last().at("keys").size(), 1U);
+    EXPECT_EQ(report.last().at("keys")[0].at("volume"), "u-data");
+    EXPECT_EQ(report.last().at("keys")[0].at("slot"), 0);
+    EXPECT_EQ(report.last().at("keys")[0].at("opens"), true);
+    tpm_.extend(7, "update");
+    report = run("tpm");
+    EXPECT_EQ(report.exitCode, 0);
+    EXPECT_EQ(report.last().at("keys")[0].at("opens"), false);
+    EXPECT_EQ(report.last().at("keys")[0].at("error").at("code"), "PcrMismatch");
+    const EngineResult none = engine("tpm");
+    EXPECT_EQ(none.exitCode, 1);
+    EXPECT_EQ(none.code(), "TpmUnavailable");
+    // For people, of all volumes.
+    const ProcessResult text = Process{
+        .argv = {VOLUMECRYPT_ENGINE, "tpm", "--config-dir", configDir_, "--root", root_, "--tcti",
+                 tpm_.tcti()},
+        .input = {},
+        .secret = {}}.run();
+    EXPECT_EQ(text.exitCode, 0) << text.err;
+    EXPECT_THAT(text.out, HasSubstr("u-data, slot 0: PcrMismatch: PCR 7 changed"));
+    EXPECT_THAT(text.out, HasSubstr("Lockout: no"));
+}
+
 TEST_F(EngineTpmTest, FullHeader) {
     std::string keys;
     for (int slot = 0; slot < 31; ++slot)
