@@ -29,21 +29,23 @@ bool onTheBus() {
     return owned;
 }
 
+// --test-kdf is the engine's own switch for tests; the daemon has none to pass it.
+std::string realEngine(const std::string &before) {
+    return "#!/bin/sh\n" + before + "\nexec " ENGINE_PROGRAM " --test-kdf \"$@\"\n";
+}
+
 }  // namespace
 
 TestDaemon::TestDaemon(Engine engine, std::vector<std::string> options)
     : options_(std::move(options)) {
     std::filesystem::create_directories(folder_.file("config"));
     std::filesystem::create_directories(folder_.file("script"));
-    // --test-kdf is the engine's own switch for tests; the daemon has none to pass it.
-    engine_ =
-        engine == Engine::Real
-            ? folder_.write("engine", "#!/bin/sh\nexec " ENGINE_PROGRAM " --test-kdf \"$@\"\n",
-                            kProgram)
-            : folder_.write(
-                  "engine",
-                  "#!/bin/sh\nSCRIPTS=" + folder_.file("script") + "\n. " FAKE_ENGINE "\n",
-                  kProgram);
+    engine_ = engine == Engine::Real
+                  ? folder_.write("engine", realEngine(""), kProgram)
+                  : folder_.write(
+                        "engine",
+                        "#!/bin/sh\nSCRIPTS=" + folder_.file("script") + "\n. " FAKE_ENGINE "\n",
+                        kProgram);
     if (engine == Engine::Scripted) script("inspect", "result");
 }
 
@@ -53,6 +55,10 @@ void TestDaemon::start() {
     argv.insert(argv.end(), options_.begin(), options_.end());
     process_ = Companion(argv, folder_.file("daemon.log"));
     if (!eventually(onTheBus)) throw std::runtime_error("volumecryptd does not start: " + log());
+}
+
+void TestDaemon::beforeEngines(const std::string &shell) const {
+    folder_.write("engine", realEngine(shell), kProgram);
 }
 
 void TestDaemon::configure(const std::string &file, const std::string &yaml) const {

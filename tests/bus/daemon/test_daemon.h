@@ -20,6 +20,8 @@ class TestDaemon {
 
     // Waits until it is on the bus.
     void start();
+    // Shell that runs before every engine from now on, such as a mount in a namespace of its own.
+    void beforeEngines(const std::string &shell) const;
     int stop() { return process_.stop(); }
     void kill() { process_.kill(); }
     [[nodiscard]] const Companion &process() const { return process_; }
