@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """The man pages say what the programs, the loader and the D-Bus interface are (TAP).
-usage: test_man.py SOURCE VOLUMECRYPTCTL ENGINE DAEMON GENERATOR"""
+usage: test_man.py SOURCE VOLUMECRYPTCTL ENGINE DAEMON GENERATOR [KMS_SERVER]"""
 import pathlib
 import re
 import subprocess
@@ -100,6 +100,12 @@ def test_engine():
 def test_daemon():
     """volumecryptd(8) has the options of --help"""
     equal(documented_options("volumecryptd.8"), long_options(help_of(DAEMON)))
+
+
+def test_kms_server():
+    """volumecrypt-kms-server(8) has the options of --help"""
+    for server in sys.argv[6:7]:
+        equal(documented_options("volumecrypt-kms-server.8"), long_options(help_of(server)))
 
 
 def signature(element):

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// The keys of the nodes, as files.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "base/secret_buffer.h"
+
+namespace volumecrypt::kms_server {
+
+// 8-4-4-4-12 lower-case hexadecimal digits: what a node may be called, and safe as a file's name.
+bool isNodeUuid(std::string_view node);
+
+// Files are read at each call: to remove a node's key is to forget the node at once.
+class KeyStore {
+  public:
+    // DIRECTORY/PREFIXUUID.key for each node.
+    static KeyStore perNode(std::string directory, std::string prefix) {
+        return {std::move(directory), std::move(prefix), ""};
+    }
+    // One file for all of them.
+    static KeyStore forAll(std::string file) { return {"", "", std::move(file)}; }
+
+    // InvalidConfig when there is no such directory or file, or the file is no key.
+    [[nodiscard]] base::Status check() const;
+    // NotFound for a node that has no key; Io or InvalidConfig when its key cannot be read.
+    [[nodiscard]] base::Result<base::SecretBuffer> keyFor(const std::string &node) const;
+
+  private:
+    KeyStore(std::string directory, std::string prefix, std::string file)
+        : directory_(std::move(directory)), prefix_(std::move(prefix)), file_(std::move(file)) {}
+
+    std::string directory_;
+    std::string prefix_;
+    std::string file_;
+};
+
+}  // namespace volumecrypt::kms_server
