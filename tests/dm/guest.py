@@ -34,6 +34,7 @@ def prepare():
 def run_checks(build, chosen):
     # After the mounts: they are for this kernel only.
     # pylint: disable=import-outside-toplevel
+    import bench_checks
     import block_checks
     import crash_checks
     import engine_checks
@@ -41,9 +42,9 @@ def run_checks(build, chosen):
     import trouble_checks
     groups = {"block": block_checks.run_all, "engine": engine_checks.run_all,
               "trouble": trouble_checks.run_all, "plain": plain_checks.run_all,
-              "crash": crash_checks.run_all}
+              "crash": crash_checks.run_all, "bench": bench_checks.run_all}
     for name, group in groups.items():
-        if not chosen or name in chosen:
+        if name in chosen:
             group(build)
 
 
