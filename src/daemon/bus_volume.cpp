@@ -247,8 +247,15 @@ void BusVolume::Forget(JobReply &&result, Options options) {
     });
 }
 
-void BusVolume::RotateKey(JobReply &&result, std::uint32_t, Options options) {
-    notYet<action::ManageKeys>(std::move(result), "rotate keys", options);
+void BusVolume::RotateKey(JobReply &&result, std::uint32_t slot, Options options) {
+    answering([&] {
+        checkOptions(options, {});
+        startJob<action::ManageKeys>(
+            std::move(result), "rotate-key",
+            [&use = use_, slot](const auto &proof, const VolumePointer &volume) {
+                return use.operations.rotateKey(proof, volume, slot);
+            });
+    });
 }
 
 void BusVolume::NewRecoveryKey(sdbus::Result<sdbus::UnixFd> &&result, Options options) {

@@ -21,7 +21,8 @@ std::string_view messageIdFor(const std::string &operation) {
     if (operation == "unlock" || operation == "attach") return base::message_id::kVolumeUnlocked;
     if (operation == "lock" || operation == "detach") return base::message_id::kVolumeLocked;
     if (operation == "format") return base::message_id::kVolumeFormatted;
-    if (operation == "sync" || operation == "add-key" || operation == "remove-key")
+    if (operation == "sync" || operation == "add-key" || operation == "remove-key" ||
+        operation == "rotate")
         return base::message_id::kSlotChanged;
     return {};
 }

@@ -105,6 +105,24 @@ void VolumeOperations::removeKey(const Authorized<action::ManageKeys> &proof,
     if (!job) finished(base::fail(job.error()));
 }
 
+base::Result<JobPointer> VolumeOperations::rotateKey(const Authorized<action::ManageKeys> &proof,
+                                                     const VolumePointer &volume, unsigned slot) {
+    // The caller need not wait for a job to hear this. What is in undeclared slots the engine
+    // knows.
+    const auto &encryption = volume->spec().encryption;
+    const model::KeySpec *key = encryption ? encryption->keyInSlot(slot) : nullptr;
+    if (key != nullptr && !key->isSealed() && key->kind() != model::KeyKind::Unmanaged)
+        return base::fail(base::ErrorCode::InvalidConfig,
+                          "volume " + volume->id().text() + ", slot " + std::to_string(slot) +
+                              ": a " + std::string(model::keyKindName(key->kind())) +
+                              " key cannot be made anew here",
+                          "change it in the configuration, then apply");
+    return engines_.start(
+        volume,
+        {.verb = "rotate", .volume = volume->id(), .arguments = {"--slot", std::to_string(slot)}},
+        proof.caller().uid);
+}
+
 base::Result<JobPointer> VolumeOperations::erase(const Authorized<action::Erase> &proof,
                                                  const VolumePointer &volume) {
     return engines_.start(volume, confirmed("erase", *volume), proof.caller().uid);

@@ -39,6 +39,8 @@ class VolumeOperations {
                 const std::string &kind, base::UniqueFd secret, SlotAdded added);
     void removeKey(const Authorized<action::ManageKeys> &proof, const VolumePointer &volume,
                    unsigned slot, Finished finished);
+    base::Result<JobPointer> rotateKey(const Authorized<action::ManageKeys> &proof,
+                                       const VolumePointer &volume, unsigned slot);
     base::Result<JobPointer> erase(const Authorized<action::Erase> &proof,
                                    const VolumePointer &volume);
     base::Result<JobPointer> wipe(const Authorized<action::Erase> &proof,

@@ -63,6 +63,34 @@ base::Status checkRemovable(const Session &session, const OpenedVolume &volume, 
     return {};
 }
 
+base::Status checkRotatableUndeclared(const Session &session, const OpenedVolume &volume,
+                                      unsigned slot) {
+    if (!volume.header.view.slots.contains(slot))
+        return base::fail(
+            slotError(session, slot, ErrorCode::NotFound, "there is no key in it",
+                      "`volumecryptctl keys " + session.id().text() + "` shows the key slots."));
+    if (!volume.found.record || !volume.found.record->slots.contains(slot))
+        return base::fail(slotError(session, slot, ErrorCode::SlotInUse,
+                                    "this key was not made by volumecrypt",
+                                    "Whoever added it can change it (cryptsetup luksChangeKey)."));
+    return base::fail(slotError(session, slot, ErrorCode::InvalidConfig,
+                                "this key is an added one and cannot be made anew here",
+                                "Add another with `volumecryptctl add-key " + session.id().text() +
+                                    "`, then remove this one."));
+}
+
+// What nobody typed can be made anew by us; the others are changed where they come from.
+base::Status checkRotatable(const Session &session, const OpenedVolume &volume, unsigned slot) {
+    const model::KeySpec *declared = session.encryption().keyInSlot(slot);
+    if (declared == nullptr || declared->kind() == model::KeyKind::Unmanaged)
+        return checkRotatableUndeclared(session, volume, slot);
+    if (declared->isSealed()) return {};
+    return base::fail(slotError(
+        session, slot, ErrorCode::InvalidConfig,
+        "a " + std::string(model::keyKindName(declared->kind())) + " key cannot be made anew here",
+        "Change it in the configuration, then run `volumecryptctl apply`."));
+}
+
 }  // namespace
 
 base::Result<Outcome> addKey(Session &session) {
@@ -95,6 +123,29 @@ base::Result<Outcome> removeKey(Session &session) {
     outcome.changed = true;
     outcome.extra["slot"] = slot;
     outcome.text = session.describe() + ": removed the key in slot " + std::to_string(slot);
+    return outcome;
+}
+
+base::Result<Outcome> rotateKey(Session &session) {
+    VC_TRY(prepare(session));
+    const unsigned slot = *session.options().slot;
+    VC_ASSIGN(const auto slots, SlotSession::begin(session));
+    VC_TRY(checkRotatable(session, slots->volume(), slot));
+    const bool present = slots->volume().header.view.slots.contains(slot);
+    const model::Step step{.action = present ? model::StepAction::Replace : model::StepAction::Add,
+                           .slot = slot,
+                           .kind = session.encryption().keyInSlot(slot)->kind(),
+                           .reason = "a new key was asked for",
+                           .error = {}};
+    session.reporter().step(step);
+    VC_TRY(slots->changer().apply(step));
+    VC_TRY(slots->changer().finish());
+    Outcome outcome;
+    VC_ASSIGN(outcome.state, encryptedState(session));
+    outcome.changed = true;
+    outcome.extra["slot"] = slot;
+    outcome.text =
+        session.describe() + ": the key in slot " + std::to_string(slot) + " was made anew";
     return outcome;
 }
 

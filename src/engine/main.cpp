@@ -44,6 +44,8 @@ base::Result<Outcome> runVerb(Session &session) {
             return addKey(session);
         case Verb::RemoveKey:
             return removeKey(session);
+        case Verb::Rotate:
+            return rotateKey(session);
         case Verb::Wipe:
             return wipe(session);
         case Verb::Erase:

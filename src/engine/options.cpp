@@ -24,6 +24,7 @@ constexpr std::array<std::pair<Verb, const char *>, 12> kVerbs{{
     {Verb::Sync, "sync"},
     {Verb::AddKey, "add-key"},
     {Verb::RemoveKey, "remove-key"},
+    {Verb::Rotate, "rotate"},
     {Verb::Wipe, "wipe"},
     {Verb::Erase, "erase"},
     {Verb::Forget, "forget"},
@@ -40,6 +41,7 @@ constexpr const char *kFooter =
     "  sync        make the key slots equal to the declared keys\n"
     "  add-key     add the passphrase from --secret-fd in a slot that is not declared\n"
     "  remove-key  remove the added key in --slot\n"
+    "  rotate      make the kms or tpm key in --slot anew\n"
     "  wipe        give up what the device holds, so that the next attach formats it\n"
     "  erase       destroy every key slot: the data can never be read again\n"
     "  forget      drop what is remembered of the volume, to accept another one in its place\n"
@@ -76,7 +78,8 @@ void declare(CLI::App &app, Raw &raw) {
         ->check(CLI::NonNegativeNumber);
     app.add_option("--kind", raw.kind, "add-key: what the new key is")
         ->check(CLI::IsMember({"passphrase"}));
-    app.add_option("--slot", raw.slot, "remove-key: the key slot")->check(CLI::Range(0, 31));
+    app.add_option("--slot", raw.slot, "remove-key, rotate: the key slot")
+        ->check(CLI::Range(0, 31));
     app.add_option("--confirm", raw.confirm, "wipe, erase, forget: the volume's ID once more");
     app.add_flag("--force", raw.force, "format: overwrite what is on the device");
     app.add_flag("--verify", raw.verify, "sync, plan: really open every slot");
@@ -106,8 +109,10 @@ std::string misuse(const Options &options) {
     if (options.verify && verb != Verb::Sync && verb != Verb::Plan)
         return "--verify goes with sync and plan only";
     if (options.unlockFd && verb != Verb::AddKey) return "--unlock-fd goes with add-key only";
-    if (options.slot.has_value() != (verb == Verb::RemoveKey))
-        return options.slot ? "--slot goes with remove-key only" : "remove-key needs --slot";
+    const bool needsSlot = verb == Verb::RemoveKey || verb == Verb::Rotate;
+    if (options.slot.has_value() != needsSlot)
+        return options.slot ? "--slot goes with remove-key and rotate only"
+                            : verbName(verb) + " needs --slot";
     if (verb == Verb::AddKey && !options.secretFd) return "add-key needs --secret-fd";
     if (needsConfirmation(verb) && options.confirm != options.id.text())
         return verbName(verb) + " needs --confirm " + options.id.text() +

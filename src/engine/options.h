@@ -22,6 +22,7 @@ enum class Verb {
     Sync,
     AddKey,
     RemoveKey,
+    Rotate,
     Wipe,
     Erase,
     Forget,
@@ -42,7 +43,7 @@ struct Options {
     std::optional<int> secretFd;
     // add-key: a passphrase that opens the volume.
     std::optional<int> unlockFd;
-    std::optional<unsigned> slot;  // remove-key
+    std::optional<unsigned> slot;  // remove-key, rotate
     std::string confirm;  // wipe, erase, forget, format --force: the volume's ID, typed again
     model::KeyKind kind = model::KeyKind::Passphrase;  // add-key
     OutputFormat output = OutputFormat::Text;

@@ -16,6 +16,7 @@ base::Result<Outcome> format(Session &session);
 base::Result<Outcome> sync(Session &session);
 base::Result<Outcome> addKey(Session &session);
 base::Result<Outcome> removeKey(Session &session);
+base::Result<Outcome> rotateKey(Session &session);
 base::Result<Outcome> wipe(Session &session);
 base::Result<Outcome> erase(Session &session);
 base::Result<Outcome> forget(Session &session);

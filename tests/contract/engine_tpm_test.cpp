@@ -286,5 +286,45 @@ TEST_F(EngineTpmTest, FullHeader) {
     EXPECT_EQ(tokens().size(), 31U);
 }
 
+TEST_F(EngineTpmTest, RotateMakesANewKey) {
+    formatted();
+    const auto before = tokens();
+    const std::string area = header().at("keyslots").at("0").dump();
+    const EngineResult rotated = run("rotate", {"--slot", "0"});
+    ASSERT_EQ(rotated.exitCode, 0) << rotated.last().dump();
+    EXPECT_EQ(rotated.steps(), Steps{"replace 0"});
+    EXPECT_EQ(rotated.last().at("slot"), 0);
+    const auto after = tokens();
+    ASSERT_EQ(after.size(), 1U);
+    EXPECT_NE(after.begin()->second.at("tpm2-blob"), before.begin()->second.at("tpm2-blob"));
+    EXPECT_NE(header().at("keyslots").at("0").dump(), area);
+    EXPECT_EQ(openedBy(run("sync")), "0");
+    EXPECT_EQ(run("plan").exitCode, 0);
+    EXPECT_EQ(header().at("keyslots").size(), 2U);
+}
+
+TEST_F(EngineTpmTest, RotateRefusesWhatItDidNotMake) {
+    formatted();
+    const std::string before = imageBytes();
+    const EngineResult typed = run("rotate", {"--slot", "1"});
+    EXPECT_EQ(typed.code(), "InvalidConfig");
+    EXPECT_THAT(typed.last().at("message").get<std::string>(), HasSubstr("static"));
+    EXPECT_THAT(typed.last().at("hint").get<std::string>(), HasSubstr("apply"));
+    EXPECT_EQ(run("rotate", {"--slot", "9"}).code(), "NotFound");
+    EXPECT_EQ(run("rotate").exitCode, 64);
+    EXPECT_EQ(run("sync", {"--slot", "1"}).exitCode, 64);
+    EXPECT_TRUE(imageBytes() == before);
+}
+
+TEST_F(EngineTpmTest, RotateWithoutATpmChangesNothing) {
+    formatted();
+    const std::string before = imageBytes();
+    const EngineResult failed =
+        engine("rotate", {"--slot", "0", "--tcti", "swtpm:path=" + directory_.path() + "/none"});
+    EXPECT_EQ(failed.exitCode == 1 || failed.exitCode == 75, true);
+    EXPECT_EQ(failed.code(), "TpmUnavailable");
+    EXPECT_TRUE(imageBytes() == before);
+}
+
 }  // namespace
 }  // namespace volumecrypt::test

@@ -103,6 +103,22 @@ TEST_F(Volumes, AFailedSyncTellsWhy) {
     EXPECT_TRUE(opens(1, "second"));
 }
 
+TEST_F(Volumes, OnlyMadeKeysAreMadeAnew) {
+    format();
+    const Answer declared = client_.call(data_, kVolume, "RotateKey", 1U, Options());
+    EXPECT_EQ(declared, "InvalidConfig");
+    EXPECT_THAT(declared.message, HasSubstr("static"));
+    const Finished empty = client_.runJob(data_, kVolume, "RotateKey", 9U, Options());
+    EXPECT_FALSE(empty.success);
+    EXPECT_THAT(empty.error, HasSubstr("NotFound"));
+    EXPECT_EQ(asUser(kNobody,
+                     [&](Client &nobody) {
+                         return nobody.call(data_, kVolume, "RotateKey", 1U, Options()).error;
+                     }),
+              "NotAuthorized");
+    EXPECT_TRUE(opens(1, "second"));
+}
+
 TEST_F(Volumes, BrokenConfigurationIsReported) {
     daemon_.configure("broken.yaml",
                       "apiVersion: v1alpha1\nkind: UserVolumeConfig\nname: \"a b\"\n");
