@@ -15,7 +15,7 @@
 namespace volumecrypt::engine {
 namespace {
 
-constexpr std::array<std::pair<Verb, const char *>, 12> kVerbs{{
+constexpr std::array<std::pair<Verb, const char *>, 13> kVerbs{{
     {Verb::Inspect, "inspect"},
     {Verb::Plan, "plan"},
     {Verb::Attach, "attach"},
