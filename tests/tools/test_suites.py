@@ -39,15 +39,37 @@ def counted(junit, runs):
     return counts["passed"], counts["failed"], counts["skipped"]
 
 
+def points(*outputs):
+    """What is said of runs with this output."""
+    with tempfile.TemporaryDirectory() as folder:
+        pathlib.Path(folder, "meson-logs").mkdir()
+        lines = "\n".join(json.dumps({"name": "a", "stdout": output}) for output in outputs)
+        pathlib.Path(folder, "meson-logs", "testlog-x.json").write_text(lines, encoding="utf-8")
+        return suites.points_line(pathlib.Path(folder), "testlog-x")
+
+
+def test_points():
+    """Nothing when the sum of interrupted writes is told as it is."""
+    for outputs, wanted in (((), ""), (("ok 1 - a\n",), ""), (("# 70 points tried, 0 lost\n",), "70 points tried, 0 lost"),
+                            (("1..1\n# 2 points tried, 1 lost\n", "# 3 points tried, 2 lost\n"),
+                             "5 points tried, 3 lost")):
+        if points(*outputs) != wanted:
+            return f"{outputs}: {points(*outputs)}"
+    return ""
+
+
 def main():
     failed = 0
-    print(f"1..{len(CASES)}")
+    print(f"1..{len(CASES) + 1}")
     for number, (name, junit, runs, wanted) in enumerate(CASES, 1):
         got = counted(junit, runs)
         failed += got != wanted
         print(f"{'ok' if got == wanted else 'not ok'} {number} - {name}")
         if got != wanted:
             print(f"# got {got}, wanted {wanted}")
+    problem = test_points()
+    failed += bool(problem)
+    print(f"{'not ok' if problem else 'ok'} {len(CASES) + 1} - interrupted writes are summed up {problem}")
     sys.exit(1 if failed else 0)
 
 
