@@ -41,7 +41,7 @@ void addStreams(std::vector<Property> &properties, const EngineProcess &process)
 void addSandbox(std::vector<Property> &properties, const EngineProcess &process) {
     for (const char *name :
          {"NoNewPrivileges", "ProtectHostname", "ProtectClock", "ProtectKernelLogs",
-          "ProtectKernelModules", "ProtectKernelTunables", "ProtectControlGroups", "PrivateNetwork",
+          "ProtectKernelModules", "ProtectKernelTunables", "ProtectControlGroups",
           "RestrictRealtime", "RestrictSUIDSGID", "LockPersonality", "MemoryDenyWriteExecute"})
         set(properties, name, true);
     // Where udev gives /dev/tpmrm0 to a user of its own, root is nobody to it.
@@ -58,10 +58,19 @@ void addSandbox(std::vector<Property> &properties, const EngineProcess &process)
         std::vector<sdbus::Struct<std::string, std::string>>{
             {"/dev/mapper/control", "rw"}, {"block-*", "rw"}, {"/dev/tpmrm0", "rw"}});
     using Filter = sdbus::Struct<bool, Strings>;  // true: only these
-    set(properties, "RestrictAddressFamilies", Filter{true, {"AF_UNIX"}});
+    Strings families{"AF_UNIX"};
+    Strings calls{"@system-service"};
+    set(properties, "PrivateNetwork", !process.network);
+    if (process.network) {
+        families.insert(families.end(), {"AF_INET", "AF_INET6", "AF_NETLINK"});
+        // With these volumecrypt-kms locks itself up.
+        calls.insert(calls.end(),
+                     {"landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self"});
+    }
+    set(properties, "RestrictAddressFamilies", Filter{true, families});
     set(properties, "RestrictNamespaces", std::uint64_t{0});
     set(properties, "SystemCallArchitectures", Strings{"native"});
-    set(properties, "SystemCallFilter", Filter{true, {"@system-service"}});
+    set(properties, "SystemCallFilter", Filter{true, calls});
     set(properties, "SystemCallErrorNumber", std::int32_t{EPERM});
     setText(properties, "KeyringMode", "private");
     set(properties, "UMask", std::uint32_t{0077});

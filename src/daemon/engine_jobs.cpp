@@ -77,6 +77,7 @@ base::Result<JobPointer> EngineJobs::start(const VolumePointer &volume, EngineCo
     const auto number = job->record().number;
     job->onCancel([this, number] { runner_.stop(number); });
     command.files = volume->files();
+    command.network = volume->needsNetwork();
     runner_.start(
         number, std::move(command), observerOf(job),
         [this, volume, job, done = std::move(done)](const base::Result<EngineResult> &result) {
@@ -107,6 +108,7 @@ void EngineJobs::run(const VolumePointer &volume, EngineCommand command, const J
     const auto verb = command.verb;
     const auto number = store_.takeNumber();
     command.files = volume->files();
+    command.network = volume->needsNetwork();
     if (job) job->onCancel([this, number] { runner_.stop(number); });
     runner_.start(number, std::move(command), {},
                   [this, volume, job, verb, number,

@@ -19,6 +19,7 @@ struct EngineProcess {
     base::UniqueFd input;            // the secret; /dev/null when there is none
     base::UniqueFd output;           // a file: it is complete once the process has ended
     std::vector<std::string> files;  // plain files that it writes to besides /run and devices
+    bool network = false;            // it asks a KMS
 };
 
 // By which a process is found again after a restart of the daemon; opaque to all but the launcher

@@ -98,7 +98,8 @@ void EngineRunner::start(std::uint64_t number, EngineCommand command, EngineObse
                           .argv = {program_.path, command.verb, command.volume.text()},
                           .input = std::move(command.secret),
                           .output = std::move(*writeEnd),
-                          .files = std::move(command.files)};
+                          .files = std::move(command.files),
+                          .network = command.network};
     auto &argv = process.argv;
     argv.insert(argv.end(), program_.options.begin(), program_.options.end());
     argv.insert(argv.end(), {"--output", "json"});

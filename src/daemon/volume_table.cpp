@@ -56,6 +56,13 @@ std::vector<std::string> Volume::files() const {
     return files;
 }
 
+bool Volume::needsNetwork() const {
+    if (!spec_.encryption) return false;
+    const auto &keys = spec_.encryption->keys;
+    return std::any_of(keys.begin(), keys.end(),
+                       [](const model::KeySpec &key) { return key.needsNetwork(); });
+}
+
 bool VolumeTable::hasErrors() const {
     return std::any_of(problems_.begin(), problems_.end(),
                        [](const auto &problem) { return problem.level == config::Level::Error; });

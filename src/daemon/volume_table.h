@@ -57,6 +57,8 @@ class Volume {
     [[nodiscard]] std::vector<std::string> devices() const;
     // Those that are plain files, for the sandbox of its engines.
     [[nodiscard]] std::vector<std::string> files() const;
+    // It has keys that a KMS keeps.
+    [[nodiscard]] bool needsNetwork() const;
 
   private:
     friend class VolumeTable;

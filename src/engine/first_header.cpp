@@ -13,6 +13,7 @@
 #include "base/journal.h"
 #include "blockdev/content.h"
 #include "engine/enrol.h"
+#include "engine/key_failures.h"
 #include "engine/record_book.h"
 #include "engine/stop.h"
 #include "keys/digests.h"
@@ -42,12 +43,12 @@ base::Status writeToken(const Session &session, luks::HeaderStore &store, const 
 
 base::Status enrolAll(const Session &session, KeyRing &ring, luks::NewHeader &header,
                       model::Record &record, const base::SecretBuffer &recordKey) {
-    std::string reasons;
+    KeyFailures failures;
     for (const model::KeySpec *key : ring.keys()) {
         VC_TRY(checkStop());
         auto made = ring.create(*key);
         if (!made) {
-            reasons += (reasons.empty() ? "" : "; ") + made.error().message;
+            failures.add(made.error());
             session.reporter().warning(
                 made.error().code, made.error().message + "; the volume is made without this key");
             continue;
@@ -60,11 +61,9 @@ base::Status enrolAll(const Session &session, KeyRing &ring, luks::NewHeader &he
         record.slots.emplace(key->slot, std::move(entry));
     }
     if (!record.slots.empty()) return {};
-    return base::fail(
-        ErrorCode::NoUsableKey,
-        session.describe() +
-            ": none of the declared keys can be had, so it was not formatted: " + reasons,
-        "Correct the keys in the configuration; nothing was written.");
+    return base::fail(failures.summary(
+        session.describe() + ": none of the declared keys can be had, so it was not formatted",
+        "Correct the keys in the configuration; nothing was written."));
 }
 
 base::Status wipeEnd(int fd, std::uint64_t size) {

@@ -5,16 +5,51 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/journal.h"
+#include "config/values.h"
+#include "engine/stop.h"
 #include "model/slot_token.h"
 
 namespace volumecrypt::engine {
 
+namespace {
+
+// An attach at boot waits a little for a server that is starting as well, but not where the network
+// key is only the way out when the others fail.
+constexpr int kAttachAttempts = 4;
+
+keys::KeyContext contextFor(const Session &session) {
+    const Options &options = session.options();
+    const bool patient = options.verb == Verb::Attach && session.encryption().onlyNetworkKeys();
+    return {.volume = session.id(),
+            .paths = options.paths,
+            .tcti = options.tcti,
+            .kmsHelper = options.kmsHelper,
+            .kmsAttempts = patient ? kAttachAttempts : 1,
+            .pause = waitUnlessStopped};
+}
+
+void warnOfPlaintext(const Session &session, const model::KeySpec &key) {
+    const auto *kms = std::get_if<model::KmsKey>(&key.parameters);
+    config::Endpoint endpoint;
+    if (kms == nullptr || config::readEndpoint(kms->endpoint, endpoint) || endpoint.tls) return;
+    const std::string message = session.describe() + ", slot " + std::to_string(key.slot) +
+                                ": the KMS endpoint " + kms->endpoint +
+                                " is not encrypted: whoever sees the network sees the key";
+    session.reporter().warning(base::ErrorCode::InvalidConfig, message);
+    if (session.options().verb == Verb::Plan || session.options().output == OutputFormat::Text)
+        return;
+    base::log(base::Severity::Warning, message, {{"VOLUME", session.id().text()}});
+}
+
+}  // namespace
+
 KeyRing::KeyRing(const Session &session) {
     if (!session.spec().encryption) return;
-    const keys::KeyContext context{
-        .volume = session.id(), .paths = session.options().paths, .tcti = session.options().tcti};
+    const keys::KeyContext context = contextFor(session);
     for (const model::KeySpec &key : session.encryption().keys) {
         if (key.kind() == model::KeyKind::Unmanaged) continue;
+        warnOfPlaintext(session, key);
         Entry entry{.spec = &key, .source = {}, .passphrase = {}, .error = {}};
         auto source = keys::makeKeySource(key, context);
         if (source)

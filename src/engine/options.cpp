@@ -54,6 +54,7 @@ struct Raw {
     std::string verb, id, root, tcti, confirm, output = "text", kind = "passphrase";
     std::vector<std::string> configDirs;
     int secretFd = -1, unlockFd = -1, slot = -1;
+    std::string kmsHelper = std::string(VOLUMECRYPT_LIBEXECDIR) + "/volumecrypt-kms";
     bool force = false, verify = false, testKdf = false;
 };
 
@@ -83,6 +84,7 @@ void declare(CLI::App &app, Raw &raw) {
     app.add_option("--confirm", raw.confirm, "wipe, erase, forget: the volume's ID once more");
     app.add_flag("--force", raw.force, "format: overwrite what is on the device");
     app.add_flag("--verify", raw.verify, "sync, plan: really open every slot");
+    app.add_option("--kms-helper", raw.kmsHelper)->group("");
     app.add_flag("--test-kdf", raw.testKdf)->group("");
     app.footer(kFooter);
 }
@@ -147,6 +149,7 @@ std::variant<Options, int> parseOptions(int argc, const char *const *argv) {
                     .allVolumes = allVolumes,
                     .paths = model::SystemPaths(raw.root, raw.configDirs),
                     .tcti = raw.tcti,
+                    .kmsHelper = raw.kmsHelper,
                     .secretFd = {},
                     .output = raw.output == "json" ? OutputFormat::Json : OutputFormat::Text,
                     .force = raw.force,

@@ -39,6 +39,7 @@ struct Options {
     bool allVolumes = false;  // tpm without an ID; `id` says nothing then
     model::SystemPaths paths;
     std::string tcti;
+    std::string kmsHelper;  // the program volumecrypt-kms; another one in tests only
     // A passphrase that opens the volume; for add-key the new key.
     std::optional<int> secretFd;
     // add-key: a passphrase that opens the volume.

@@ -2,8 +2,11 @@
 // A flag set by signal handlers.
 #include "engine/stop.h"
 
+#include <algorithm>
 #include <csignal>
 #include <utility>
+
+#include <unistd.h>
 
 namespace volumecrypt::engine {
 namespace {
@@ -25,6 +28,14 @@ void watchForStop() {
     ::sigaction(SIGINT, &action, nullptr);
     action.sa_handler = SIG_IGN;
     ::sigaction(SIGPIPE, &action, nullptr);
+}
+
+bool waitUnlessStopped(int milliseconds) {
+    // In small steps: a signal between the look at the flag and the sleep would be missed.
+    constexpr int kStepMs = 50;
+    for (int left = milliseconds; left > 0 && stopRequested == 0; left -= kStepMs)
+        (void)::usleep(static_cast<useconds_t>(std::min(left, kStepMs)) * 1000);
+    return stopRequested == 0;
 }
 
 base::Status checkStop() {

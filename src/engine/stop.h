@@ -12,4 +12,7 @@ void watchForStop();
 // Cancelled once a stop was asked for. Called between steps only.
 base::Status checkStop();
 
+// Waits; false when a stop was asked for before the time was over.
+bool waitUnlessStopped(int milliseconds);
+
 }  // namespace volumecrypt::engine

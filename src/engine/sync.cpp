@@ -39,6 +39,18 @@ base::Status firstRefusal(const Session &session, const std::vector<model::Step>
     return {};
 }
 
+// A key that has to wait for its server: everything else is done, and the same call goes on later.
+base::Status firstToRetry(const Session &session, const std::vector<model::Step> &steps,
+                          KeyRing &ring) {
+    for (const model::Step &step : steps) {
+        if (step.action != model::StepAction::Defer || step.kind != model::KeyKind::Kms) continue;
+        auto can = ring.canCreate(*session.encryption().keyInSlot(step.slot));
+        if (!can && can.error().retry)
+            return base::fail(std::move(can).error().because(session.describe()));
+    }
+    return {};
+}
+
 }  // namespace
 
 base::Result<Outcome> sync(Session &session) {
@@ -61,6 +73,7 @@ base::Result<Outcome> sync(Session &session) {
     // Early in boot there may have been no writable place for it.
     if (slots->changer().record().phase == model::Phase::Ready)
         VC_TRY(writePin(session, volume.header.view.uuid, volume.unlocked.volumeKey));
+    VC_TRY(firstToRetry(session, steps, slots->ring()));
     VC_ASSIGN(outcome.state, encryptedState(session));
     outcome.changed = slots->changed();
     outcome.extra["unlockedBySlot"] = volume.unlocked.slot;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/kdf_lock.h"
+#include "engine/key_failures.h"
 #include "engine/record_book.h"
 #include "engine/stop.h"
 #include "model/slot_token.h"
@@ -39,7 +40,9 @@ class Attempt {
                                            const model::Pending &pending);
     base::Result<base::SecretBuffer> openSlot(unsigned slot,
                                               const base::SecretBuffer &passphrase) const;
-    void note(const std::string &reason) { reasons_ += (reasons_.empty() ? "" : "; ") + reason; }
+    // The key was had, and does not open its own slot.
+    [[nodiscard]] base::Error doesNotOpen(const model::KeySpec &key,
+                                          const base::Error &error) const;
     [[nodiscard]] base::Error noUsableKey() const;
 
     const Session &session_;
@@ -47,7 +50,7 @@ class Attempt {
     KeyRing &ring_;
     std::set<std::pair<unsigned, unsigned>> rejected_;
     std::set<unsigned> unavailable_;
-    std::string reasons_;
+    KeyFailures failures_;
 };
 
 base::Result<base::SecretBuffer> Attempt::openSlot(unsigned slot,
@@ -65,11 +68,11 @@ base::Result<Unlocked> Attempt::bySecret() {
                             .slot = slot,
                             .rejected = {},
                             .declaredSlot = {}};
-        if (volumeKey.error().code != ErrorCode::KeyRejected) note(volumeKey.error().message);
+        if (volumeKey.error().code != ErrorCode::KeyRejected) failures_.add(volumeKey.error());
     }
     return base::fail(ErrorCode::KeyRejected,
                       session_.describe() + ": the given secret opens none of its key slots" +
-                          (reasons_.empty() ? "" : " (" + reasons_ + ")"),
+                          (failures_.reasons().empty() ? "" : " (" + failures_.reasons() + ")"),
                       "Check the passphrase; `volumecryptctl keys " + session_.id().text() +
                           "` shows the key slots.");
 }
@@ -80,20 +83,34 @@ std::optional<base::SecretBuffer> Attempt::tryKey(const model::KeySpec &key, uns
     const base::SecretBuffer *passphrase = ring_.passphrase(key, header_.view);
     if (passphrase == nullptr) {
         unavailable_.insert(key.slot);
-        note(ring_.failure(key).message);
+        failures_.add(ring_.failure(key));
         return std::nullopt;
     }
     auto volumeKey = openSlot(slot, *passphrase);
     if (volumeKey) return std::move(*volumeKey);
     rejected_.insert({key.slot, slot});
-    if (slot == key.slot) {
-        const std::string prefix = "slot " + std::to_string(slot) + ": ";
-        note(volumeKey.error().code == ErrorCode::KeyRejected
-                 ? prefix + "the declared " + std::string(model::keyKindName(key.kind())) +
-                       " key does not open it"
-                 : prefix + volumeKey.error().message);
-    }
+    if (slot == key.slot) failures_.add(doesNotOpen(key, volumeKey.error()));
     return std::nullopt;
+}
+
+base::Error Attempt::doesNotOpen(const model::KeySpec &key, const base::Error &error) const {
+    base::Error shown = error;
+    const std::string prefix = "slot " + std::to_string(key.slot) + ": ";
+    if (error.code != ErrorCode::KeyRejected) {
+        shown.message = prefix + error.message;
+    } else if (const auto *kms = std::get_if<model::KmsKey>(&key.parameters)) {
+        shown.code = ErrorCode::KmsRejected;
+        shown.message = prefix + "the key that the KMS " + kms->endpoint +
+                        " unsealed does not open it: the server does not know this machine, or "
+                        "did not seal this key";
+        shown.hint =
+            "Some servers answer machines that they do not know with random bytes. Ask the "
+            "server's administrator about this machine's UUID.";
+    } else {
+        shown.message = prefix + "the declared " + std::string(model::keyKindName(key.kind())) +
+                        " key does not open it";
+    }
+    return shown;
 }
 
 std::optional<Unlocked> Attempt::opened(const model::KeySpec &key, unsigned slot) {
@@ -122,7 +139,7 @@ std::optional<Unlocked> Attempt::byPendingToken(const model::KeySpec &key,
                                                 const model::Pending &pending) {
     auto passphrase = ring_.passphraseFrom(key, model::tokenFromJson(pending.token));
     if (!passphrase) {
-        note(passphrase.error().message);
+        failures_.add(passphrase.error());
         return std::nullopt;
     }
     for (const unsigned slot : {pending.spare.value_or(pending.slot), pending.slot}) {
@@ -142,7 +159,7 @@ base::Result<Unlocked> Attempt::byDeclaredKeys() {
     for (const model::KeySpec *key : keys) {
         VC_TRY(checkStop());
         if (!header_.view.slots.contains(key->slot)) {
-            note("slot " + std::to_string(key->slot) + ": empty");
+            failures_.note("slot " + std::to_string(key->slot) + ": empty");
             continue;
         }
         if (auto result = opened(*key, key->slot)) return std::move(*result);
@@ -161,12 +178,10 @@ base::Result<Unlocked> Attempt::byDeclaredKeys() {
 }
 
 base::Error Attempt::noUsableKey() const {
-    base::Error error;
-    error.code = ErrorCode::NoUsableKey;
-    error.message = session_.describe() + ": no declared key opens it: " + reasons_;
-    error.hint = "Give a passphrase that opens it: `volumecryptctl unlock " + session_.id().text() +
-                 " --secret-file -`; the next sync then brings the declared keys in.";
-    return error;
+    return failures_.summary(
+        session_.describe() + ": no declared key opens it",
+        "Give a passphrase that opens it: `volumecryptctl unlock " + session_.id().text() +
+            " --secret-file -`; the next sync then brings the declared keys in.");
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 // From a declared key to its source.
 #include "keys/key_source.h"
 
+#include "keys/kms.h"
 #include "keys/node_id.h"
 #include "keys/static_key.h"
 #include "keys/tpm.h"
@@ -39,6 +40,8 @@ base::Result<std::unique_ptr<KeySource>> makeKeySource(const model::KeySpec &spe
             return std::make_unique<NodeIdKeySource>(spec.slot, context);
         case model::KeyKind::Tpm:
             return std::make_unique<TpmKeySource>(spec, context);
+        case model::KeyKind::Kms:
+            return std::make_unique<KmsKeySource>(spec, context);
         default:
             return base::fail(unsupported(spec));
     }

@@ -2,6 +2,7 @@
 // Where the passphrase of a declared key comes from.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,7 +19,11 @@ namespace volumecrypt::keys {
 struct KeyContext {
     model::VolumeId volume;
     model::SystemPaths paths;
-    std::string tcti = {};  // of the TPM; empty: as declared
+    std::string tcti = {};       // of the TPM; empty: as declared
+    std::string kmsHelper = {};  // the program volumecrypt-kms
+    int kmsAttempts = 1;         // for calls of a server that does not answer
+    // Waits between them, for so many milliseconds; false when there is to be no further one.
+    std::function<bool(int)> pause = {};
 };
 
 // A key that is about to be enrolled.

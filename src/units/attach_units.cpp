@@ -72,7 +72,10 @@ void addStateAccess(UnitText &text, const VolumeSpec &volume, const Relations &r
 void addKeyAccess(UnitText &text, const VolumeSpec &volume) {
     if (hasKey(volume, KeyKind::Kms))
         text.set("PrivateNetwork", "no")
-            .set("RestrictAddressFamilies", "AF_INET AF_INET6 AF_NETLINK");
+            .set("RestrictAddressFamilies", "AF_INET AF_INET6 AF_NETLINK")
+            // With these volumecrypt-kms locks itself up.
+            .set("SystemCallFilter",
+                 "landlock_create_ruleset landlock_add_rule landlock_restrict_self");
     // Where udev gives /dev/tpmrm0 to a user of its own, root is nobody to it.
     if (hasKey(volume, KeyKind::Tpm)) text.set("CapabilityBoundingSet", "CAP_DAC_OVERRIDE");
 }

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// Collects the failures of keys.
+#include "engine/key_failures.h"
+
+namespace volumecrypt::engine {
+namespace {
+
+using base::ErrorCode;
+
+bool isOfKms(ErrorCode code) {
+    return code == ErrorCode::KmsUnreachable || code == ErrorCode::KmsRejected;
+}
+
+}  // namespace
+
+void KeyFailures::note(const std::string &reason) {
+    reasons_ += (reasons_.empty() ? "" : "; ") + reason;
+}
+
+void KeyFailures::add(const base::Error &error) {
+    note(error.message);
+    codes_.insert(error.code);
+    retry_ = retry_ || error.retry;
+    if (isOfKms(error.code)) hint_ = error.hint;
+}
+
+base::Error KeyFailures::summary(const std::string &message, const std::string &hint) const {
+    const bool onlyKms = codes_.size() == 1 && isOfKms(*codes_.begin());
+    base::Error error;
+    error.code = onlyKms ? *codes_.begin() : ErrorCode::NoUsableKey;
+    error.message = message + ": " + reasons_;
+    error.hint = onlyKms && !hint_.empty() ? hint_ : hint;
+    error.retry = retry_;
+    return error;
+}
+
+}  // namespace volumecrypt::engine

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// Why the declared keys of a volume are of no use, in one error.
+#pragma once
+
+#include <set>
+#include <string>
+
+#include "base/error.h"
+
+namespace volumecrypt::engine {
+
+class KeyFailures {
+  public:
+    void add(const base::Error &error);
+    // What is no failure of a key, such as an empty slot: told, and nothing more.
+    void note(const std::string &reason);
+    [[nodiscard]] const std::string &reasons() const { return reasons_; }
+
+    // NoUsableKey with these words and the reasons; KmsUnreachable or KmsRejected when that is what
+    // happened to every key. Worth retrying when that is true of any.
+    [[nodiscard]] base::Error summary(const std::string &message, const std::string &hint) const;
+
+  private:
+    std::string reasons_;
+    std::set<base::ErrorCode> codes_;
+    std::string hint_;  // of the last KMS failure
+    bool retry_ = false;
+};
+
+}  // namespace volumecrypt::engine

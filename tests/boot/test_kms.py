@@ -1,0 +1,97 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""A volume whose only key is with a KMS: formatted and opened at boot behind the network; without the
+server the boot goes on, and the volume opens by itself when the server is back (TAP)."""
+import sys
+
+import checks
+import guest_kms
+from disk import Disk
+from image import system_image
+from vm import Machine
+
+UUID = "9e3b51d7-0c84-4f2a-a6d9-3718e5f0b2c4"
+WHERE, MOUNT, ATTACH = "/var/mnt/data", "var-mnt-data.mount", "volumecrypt@u-data.service"
+DEVICE = "/dev/disk/by-partlabel/u-data"
+CONFIG = f"""\
+apiVersion: v1alpha1
+kind: UserVolumeConfig
+name: data
+filesystem: {{type: ext4}}
+encryption:
+  keys:
+    - {{slot: 0, kms: {{endpoint: "grpc://{guest_kms.ADDRESS}"}}}}
+"""
+
+
+def activated(machine, unit):
+    """Microseconds from the boot to the unit's activation; 0 when it is not active."""
+    return int(machine.output(f"systemctl show --value -p ActiveEnterTimestampMonotonic {unit}") or 0)
+
+
+def check_order(check, machine, name):
+    mount, remote = activated(machine, MOUNT), activated(machine, "remote-fs.target")
+    online = activated(machine, "network-online.target")
+    check.fact(f"{name}: mounted after network-online.target, before remote-fs.target", 0 < online < mount < remote,
+               f"{online} {mount} {remote}\n" + machine.run(f"systemctl status {ATTACH} {MOUNT}").output)
+    local = activated(machine, "local-fs.target")
+    check.fact(f"{name}: local-fs.target did not wait for it", 0 < local < mount, f"{local} {mount}")
+    found = machine.run("journalctl -b --no-pager | grep -i 'ordering cycle'").output
+    check.fact(f"{name}: systemd found no ordering cycle", not found, found)
+    verified = machine.run(f"systemd-analyze verify remote-fs.target {ATTACH} {MOUNT}")
+    check.fact(f"{name}: systemd-analyze verify has no complaint", verified.ok and "cycle" not in verified.output,
+               verified.output)
+
+
+def with_server(check, machine):
+    check.section("With the server: first boot")
+    machine.boot()
+    state = machine.wait_booted()
+    check.fact("the system is running", state == "running", f"{state}\n" + machine.run(
+        "systemctl --failed; journalctl -b --no-pager | tail -80").output)
+    check.fact("u-data was formatted and mounted", machine.run(f"mountpoint -q {WHERE}").ok,
+               machine.run(f"journalctl -b --no-pager -u {ATTACH}").output)
+    check_order(check, machine, "first boot")
+    token = machine.run(f"cryptsetup token export --token-id 0 {DEVICE}").output
+    check.fact("its header has the sealed key of slot 0", "sideroKMS" in token and guest_kms.ADDRESS in token, token)
+    machine.write(f"{WHERE}/kept", "kept")
+    log = machine.run("journalctl -b --no-pager -u vmtest-kms.service").output
+    check.fact("the server's log names the machine", f"seal for node {UUID}" in log, log)
+    plain = machine.run(f"journalctl -b --no-pager -u {ATTACH}").output
+    check.fact("the journal warns of the endpoint without TLS", "is not encrypted" in plain, plain)
+    machine.power_off()
+
+
+def without_server(check, machine):
+    check.section("Without the server")
+    machine.inject(guest_kms.OFF, "")
+    machine.boot()
+    machine.wait_booted()
+    check.fact("the boot went on to multi-user.target", machine.run("systemctl is-active multi-user.target").ok)
+    check.fact("u-data is not mounted", not machine.run(f"mountpoint -q {WHERE}").ok)
+    status = machine.run(f"systemctl show -p Result -p ExecMainStatus {ATTACH}").output
+    check.fact("its attach failed and is worth retrying", "ExecMainStatus=75" in status, status)
+    shown = machine.run("busctl get-property org.example.VolumeCrypt /org/example/VolumeCrypt/volume/u_2ddata "
+                        "org.example.VolumeCrypt.Volume LastError").output
+    check.fact("the volume's LastError is KmsUnreachable", "KmsUnreachable" in shown, shown)
+    check.section("The server comes back")
+    machine.output(f"rm {guest_kms.OFF}; systemctl start vmtest-kms.service")
+    opened = machine.wait_until(f"mountpoint -q {WHERE}", 180)
+    check.fact("the volume opens by itself, and what was on it is there",
+               opened.ok and machine.run(f"cat {WHERE}/kept").output == "kept",
+               machine.run("journalctl -b --no-pager | tail -60").output)
+    machine.power_off()
+
+
+def scenario(check, system):
+    machine = Machine(system, UUID)
+    machine.attach(Disk(machine.folder / "data.img", {"u-data": 64}))
+    machine.inject("/etc/volumecrypt/volumes.yaml", CONFIG, mode=0o600)
+    guest_kms.install(machine)
+    with_server(check, machine)
+    without_server(check, machine)
+    machine.destroy()
+
+
+if __name__ == "__main__":
+    checks.main(scenario, system_image(sys.argv[1]))
