@@ -29,7 +29,9 @@ class Lost(Exception):
 
 
 def yaml_of(slot, key):
-    """A declared key: "nodeID", or a passphrase."""
+    """A declared key: "nodeID", YAML for a tpm key, or a passphrase."""
+    if key.startswith("tpm:"):
+        return f"    - {{slot: {slot}, {key}}}"
     return f"    - {{slot: {slot}, " + ("nodeID: {}}" if key == "nodeID" else f"static: {{passphrase: {key}}}}}")
 
 
