@@ -3,8 +3,11 @@
 #include "cli/commands_change.h"
 
 #include <algorithm>
+#include <set>
+#include <vector>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "cli/exit_code.h"
 #include "cli/text.h"
@@ -120,6 +123,27 @@ std::optional<int> refused(Session &session) {
     return failed(session, error);
 }
 
+// Locking STATE takes down what has no key without it. Empty for others, and when it cannot be
+// found out.
+std::set<std::string> unlockedBesides(Session &session, const std::string &id) {
+    std::set<std::string> unlocked;
+    if (id != "STATE") return unlocked;
+    if (const auto volumes = session.client().volumes())
+        for (const auto &volume : *volumes)
+            if (volume.id != id && volume.state == "unlocked") unlocked.insert(volume.id);
+    return unlocked;
+}
+
+// Those of `before` that are locked now.
+std::vector<std::string> lockedOf(Session &session, const std::set<std::string> &before) {
+    std::vector<std::string> locked;
+    for (const auto &id : before) {
+        const auto volume = session.client().volume(id);
+        if (volume && volume->state == "locked") locked.push_back(id);
+    }
+    return locked;
+}
+
 Result<std::string> startConfirmed(Session &session) {
     const Arguments &arguments = session.arguments();
     const std::string &id = arguments.volume;
@@ -167,9 +191,16 @@ int runUnlock(Session &session) {
 
 int runLock(Session &session) {
     const std::string &id = session.arguments().volume;
+    const auto before = unlockedBesides(session, id);
     const auto done = session.client().lock(id);
     if (!done) return failed(session, done.error());
-    session.result(id + ": locked", "", {{"volume", id}});
+    const auto taken = lockedOf(session, before);
+    std::string sentence = id + ": locked";
+    if (!taken.empty())
+        sentence += fmt::format(", and with it, since all their keys are locked to it: {}",
+                                fmt::join(taken, ", "));
+    session.result(sentence, fmt::format("{}", fmt::join(taken, "\n")),
+                   {{"volume", id}, {"alsoLocked", taken}});
     return kExitDone;
 }
 

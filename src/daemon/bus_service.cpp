@@ -9,6 +9,7 @@
 
 #include "base/journal.h"
 #include "daemon/apply.h"
+#include "daemon/attach_retry.h"
 #include "daemon/bus_connection.h"
 #include "daemon/bus_objects.h"
 #include "daemon/bus_polkit.h"
@@ -64,6 +65,7 @@ struct Service::Parts {
           operations(engines, inspector),
           outcomes(paths),
           unlocker(engines, jobs, volumes, inspector, outcomes, systemd.get()),
+          retry(loop, volumes, unlocker),
           configurator(loop, volumes, inspector, paths),
           apply(configurator, engines, jobs, volumes, inspector, unlocker, systemd.get(), paths),
           use{volumes, jobs, operations, unlocker, apply, configurator, [this] { return tpm(); }},
@@ -97,6 +99,7 @@ struct Service::Parts {
     VolumeOperations operations;
     OutcomeFiles outcomes;
     Unlocker unlocker;
+    AttachRetry retry;
     Configurator configurator;
     Apply apply;
     UseCases use;
@@ -107,7 +110,10 @@ struct Service::Parts {
 
 void Service::Parts::deviceEvent(const DeviceEvent &event) {
     for (const auto &volume : volumes.all())
-        if (concerns(event, *volume)) inspector.request(volume);
+        if (concerns(event, *volume)) {
+            inspector.request(volume);
+            if (event.action == "remove" && !event.mapping.empty()) retry.mappingGone(*volume);
+        }
 }
 
 void Service::Parts::outcomeWritten(const std::string &id, const std::string &verb) {
@@ -120,6 +126,9 @@ void Service::Parts::outcomeWritten(const std::string &id, const std::string &ve
 }
 
 void Service::Parts::begin() {
+    engines.onAttach([this](const Volume &volume, const base::Result<EngineResult> &result) {
+        retry.attached(volume, result);
+    });
     const auto records = store.load();
     configurator.read();
     for (const auto &volume : volumes.all())

@@ -138,6 +138,7 @@ void EngineJobs::ended(const VolumePointer &volume, const JobPointer &job, const
 void EngineJobs::remember(Volume &volume, const std::string &verb,
                           const base::Result<EngineResult> &result) {
     if (verb == "plan") return;
+    if (verb == "attach" && attachEnded_) attachEnded_(volume, result);
     if (!result) return volumes_.setLastError(volume, result.error());
     auto status = volume.status();
     status.errorCode.clear();

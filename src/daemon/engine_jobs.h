@@ -2,7 +2,9 @@
 // One engine verb as one job: start or adopt it, keep the volume's status true, finish the job.
 #pragma once
 
+#include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "daemon/engine_runner.h"
@@ -15,11 +17,14 @@ namespace volumecrypt::daemon {
 class EngineJobs {
   public:
     using Done = EngineRunner::Done;
+    using AttachEnded = std::function<void(const Volume &, const base::Result<EngineResult> &)>;
 
     EngineJobs(EngineRunner &runner, JobStore &store, JobTable &jobs, VolumeTable &volumes,
                Inspector &inspector)
         : runner_(runner), store_(store), jobs_(jobs), volumes_(volumes), inspector_(inspector) {}
 
+    // Told of every end of an attach that is remembered.
+    void onAttach(AttachEnded attachEnded) { attachEnded_ = std::move(attachEnded); }
     // A job of its own. Busy when something else runs on the volume. `done`, when given, gets the
     // engine's result before the job finishes.
     base::Result<JobPointer> start(const VolumePointer &volume, EngineCommand command,
@@ -42,6 +47,7 @@ class EngineJobs {
     JobTable &jobs_;
     VolumeTable &volumes_;
     Inspector &inspector_;
+    AttachEnded attachEnded_;
 };
 
 // What an engine did, for people: "replaced slot 1 (static)".

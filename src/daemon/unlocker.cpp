@@ -2,9 +2,11 @@
 // Unlock: attach, then the units that mount. Lock: the same backwards, never lazily.
 #include "daemon/unlocker.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
+#include "base/journal.h"
 #include "daemon/consumer.h"
 #include "model/names.h"
 
@@ -21,6 +23,22 @@ bool isUnlocked(const Volume &volume) {
     const auto state = volume.status().state;
     return state == VolumeState::Unlocked || state == VolumeState::Reencrypting ||
            (state == VolumeState::Plain && !volume.spec().encryption);
+}
+
+// Systemd stops them with STATE: without its salt they could not be opened again.
+std::shared_ptr<std::vector<VolumePointer>> dependentsOf(const Volume &state,
+                                                         const VolumeTable &volumes) {
+    auto dependents = std::make_shared<std::vector<VolumePointer>>();
+    if (state.id().kind() != model::VolumeKind::State) return dependents;
+    for (const auto &volume : volumes.all()) {
+        if (!volume->spec().encryption || !isUnlocked(*volume)) continue;
+        const auto &keys = volume->spec().encryption->keys;
+        const auto needsState = [](const model::KeySpec &key) {
+            return key.lockToState || key.kind() == model::KeyKind::Unmanaged;
+        };
+        if (std::all_of(keys.begin(), keys.end(), needsState)) dependents->push_back(volume);
+    }
+    return dependents;
 }
 
 base::Error notUnlocked(const Volume &volume) {
@@ -126,14 +144,14 @@ void Unlocker::checkClosed(const VolumePointer &volume, const Done &done) {
 }
 
 void Unlocker::finish(const VolumePointer &volume, const JobPointer &job,
-                      const base::Status &status) {
+                      const base::Status &status, const std::string &summary) {
     volume->end();
     if (!status) {
         volumes_.setLastError(*volume, status.error());
         return jobs_.finish(*job, base::fail(status.error()));
     }
     volumes_.clearLastError(*volume);
-    jobs_.finish(*job, std::string("done"));
+    jobs_.finish(*job, summary);
 }
 
 void Unlocker::unlock(const Authorized<action::Unlock> &proof, const VolumePointer &volume,
@@ -141,7 +159,18 @@ void Unlocker::unlock(const Authorized<action::Unlock> &proof, const VolumePoint
     if (auto begun = volume->begin("unlock"); !begun)
         return unlocked(base::fail(std::move(begun).error()));
     volume->setLockedOnPurpose(false);
-    const auto job = jobs_.create("unlock", volume->id().text(), proof.caller().uid);
+    begun(volume, jobs_.create("unlock", volume->id().text(), proof.caller().uid),
+          std::move(secret), std::move(unlocked));
+}
+
+void Unlocker::retry(const VolumePointer &volume) {
+    if (!volume->begin("unlock")) return;
+    begun(volume, jobs_.create("unlock", volume->id().text(), 0), {},
+          [](const base::Result<std::string> &) {});
+}
+
+void Unlocker::begun(const VolumePointer &volume, const JobPointer &job, base::UniqueFd secret,
+                     Unlocked unlocked) {
     open(volume, std::move(secret), job,
          [this, volume, job, unlocked = std::move(unlocked)](const base::Status &status) {
              inspector_.inspect(volume, [this, volume, job, unlocked, status] {
@@ -159,12 +188,35 @@ void Unlocker::lock(const Authorized<action::Lock> &proof, const VolumePointer &
     if (auto begun = volume->begin("lock"); !begun)
         return locked(base::fail(std::move(begun).error()));
     const auto job = jobs_.create("lock", volume->id().text(), proof.caller().uid);
-    close(volume, job, [this, volume, job, locked = std::move(locked)](const base::Status &status) {
-        inspector_.inspect(volume, [this, volume, job, locked, status] {
-            if (status) volume->setLockedOnPurpose(true);
-            finish(volume, job, status);
-            locked(status);
-        });
+    const auto dependents = dependentsOf(*volume, volumes_);
+    close(volume, job,
+          [this, volume, job, dependents, locked = std::move(locked)](const base::Status &status) {
+              inspector_.inspect(volume, [this, volume, job, dependents, locked, status] {
+                  if (status) volume->setLockedOnPurpose(true);
+                  findTakenDown(dependents,
+                                [this, volume, job, locked, status](const std::string &summary) {
+                                    finish(volume, job, status, summary);
+                                    locked(status);
+                                });
+              });
+          });
+}
+
+void Unlocker::findTakenDown(const std::shared_ptr<std::vector<VolumePointer>> &dependents,
+                             const std::function<void(std::string)> &then) {
+    std::vector<AsyncStep> looks;
+    for (const auto &volume : *dependents)
+        looks.emplace_back(
+            [this, volume](const Done &next) { inspector_.inspect(volume, [next] { next({}); }); });
+    runInOrder(std::move(looks), [dependents, then](const base::Status &) {
+        std::string names;
+        for (const auto &volume : *dependents)
+            if (!isUnlocked(*volume)) names += (names.empty() ? "" : ", ") + volume->id().text();
+        if (names.empty()) return then("done");
+        base::log(base::Severity::Notice,
+                  "Locked with STATE, to which all their keys are locked: " + names,
+                  {{"VOLUME", "STATE"}, {"OPERATION", "lock"}});
+        then("done; locked with it, since all their keys are locked to STATE: " + names);
     });
 }
 

@@ -3,7 +3,10 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/unique_fd.h"
 #include "daemon/authorized.h"
@@ -32,15 +35,23 @@ class Unlocker {
     void unlock(const Authorized<action::Unlock> &proof, const VolumePointer &volume,
                 base::UniqueFd secret, Unlocked unlocked);
     void lock(const Authorized<action::Lock> &proof, const VolumePointer &volume, Locked locked);
+    // Unlocks it by its declared keys, for the daemon's own needs: its job and LastError tell.
+    void retry(const VolumePointer &volume);
 
     // The parts of both, for Apply too. The caller does begin(), end() and inspect.
     void open(const VolumePointer &volume, base::UniqueFd secret, const JobPointer &job, Done done);
     void close(const VolumePointer &volume, const JobPointer &job, Done done);
 
   private:
+    void begun(const VolumePointer &volume, const JobPointer &job, base::UniqueFd secret,
+               Unlocked unlocked);
     void startUnits(const VolumePointer &volume, Done done);
     void checkClosed(const VolumePointer &volume, const Done &done);
-    void finish(const VolumePointer &volume, const JobPointer &job, const base::Status &status);
+    // Looks at the volumes that hung on STATE, and names those that were locked with it.
+    void findTakenDown(const std::shared_ptr<std::vector<VolumePointer>> &dependents,
+                       const std::function<void(std::string)> &then);
+    void finish(const VolumePointer &volume, const JobPointer &job, const base::Status &status,
+                const std::string &summary = "done");
 
     EngineJobs &engines_;
     JobTable &jobs_;
