@@ -271,6 +271,36 @@ TEST_F(EngineTpmTest, Report) {
     EXPECT_THAT(text.out, HasSubstr("Lockout: no"));
 }
 
+// Whatever command fails, there is a whole key with its token or none at all.
+TEST_F(EngineTpmTest, FaultyTpmLeavesNoHalfKey) {
+    formatted("- {slot: 1, static: {passphrase: other}}");
+    declare(kBoth);
+    const std::string blank = imageBytes();
+    const std::string counter = directory_.path() + "/count";
+    const auto proxy = [&](int nth) {
+        return std::string("cmd:" TPM_PROXY " ") + tpm_.socket() + " " + std::to_string(nth) +
+               " noise " + counter;
+    };
+    ASSERT_EQ(engine("sync", {"--tcti", proxy(0)}).exitCode, 0);
+    ASSERT_EQ(tokens().size(), 1U);
+    // Of the connection with the most commands: seal.
+    int failures = 0;
+    for (int nth = 1; nth <= 16; ++nth) {
+        ASSERT_TRUE(base::writeFileAtomically(image_, blank, 0600));
+        const EngineResult result = engine("sync", {"--tcti", proxy(nth)});
+        failures += result.exitCode != 0 || result.steps() != Steps{"add 0"} ? 1 : 0;
+        const bool whole = header().at("keyslots").contains("0");
+        EXPECT_EQ(tokens().size(), whole ? 1U : 0U) << nth;
+        EXPECT_TRUE(opens(1, "other")) << nth;
+        const EngineResult after = run("sync");
+        EXPECT_EQ(after.exitCode, 0) << nth << after.last().dump();
+        EXPECT_EQ(openedBy(run("plan")), "\"\"") << nth;
+        EXPECT_EQ(run("plan").exitCode, 0) << nth;
+        EXPECT_EQ(openedBy(run("sync")), "0") << nth;
+    }
+    EXPECT_GT(failures, 5);
+}
+
 TEST_F(EngineTpmTest, FullHeader) {
     std::string keys;
     for (int slot = 0; slot < 31; ++slot)
