@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """TPM keys of ours for the systemd of Debian 13, and theirs for us (TAP). Nothing is booted: their tools run in
 a chroot, with the software TPM that ours use; the first run builds the chroot."""
+import base64
+import hashlib
 import json
 import os
 import pathlib
@@ -27,6 +29,9 @@ encryption:
   provider: luks2
   keys:
 """
+SIGNED = ("    - {{slot: 0, tpm: {{options: {{pcrs: [7]}}, signedPolicy: {{publicKey: {key}, pcrs: [11]}}}}}}\n"
+          "    - {{slot: 1, static: {{passphrase: other}}}}\n")
+SIGNATURE = "run/systemd/tpm2-pcr-signature.json"  # where both look for it
 KEYS = "    - {slot: 0, tpm: {}}\n    - {slot: 1, static: {passphrase: other}}\n"
 
 
@@ -40,6 +45,14 @@ def system_tree():
                             "--aptopt=Acquire::Retries \"3\"", SUITE, partial], check=True, stdout=sys.stderr)
             partial.rename(tree)
     return tree
+
+
+def openssl(*arguments):
+    return subprocess.run(["openssl", *arguments], capture_output=True, check=True).stdout
+
+
+def sha256(data):
+    return hashlib.sha256(data).digest()
 
 
 class Lab:
@@ -61,7 +74,7 @@ class Lab:
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=die_with_parent)
         wait_for(self.folder / "tpm.ctrl", self._tpm)
         time.sleep(0.1)
-        self.extend("1")
+        self.extend(7, "1")
 
     def __enter__(self):
         return self
@@ -70,9 +83,29 @@ class Lab:
         self._tpm.kill()
         self._tpm.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
+        (self._tree / SIGNATURE).unlink(missing_ok=True)
 
-    def extend(self, digit):
-        subprocess.run(["tpm2_pcrextend", "-T", f"swtpm:path={self.folder}/tpm", f"7:sha256={digit * 64}"], check=True)
+    def extend(self, pcr, digit):
+        subprocess.run(["tpm2_pcrextend", "-T", f"swtpm:path={self.folder}/tpm", f"{pcr}:sha256={digit * 64}"],
+                       check=True)
+
+    def sign(self, digit):
+        """Signs PCR 11 with that digit measured, as systemd-measure does; returns the public key's file."""
+        private, public = self.folder / "private.pem", self.folder / "public.pem"
+        openssl("genrsa", "-out", private, "2048")
+        openssl("rsa", "-in", private, "-pubout", "-out", public)
+        value = sha256(bytes(32) + bytes.fromhex(digit * 64))
+        # TPM2_PolicyPCR over PCR 11 of the SHA-256 bank.
+        policy = sha256(bytes(32) + bytes.fromhex("0000017f00000001000b03000800") + sha256(value))
+        (self.folder / "policy").write_bytes(policy)
+        signature = openssl("dgst", "-sha256", "-sign", private, self.folder / "policy")
+        print_ = sha256(openssl("rsa", "-in", private, "-RSAPublicKey_out", "-outform", "DER"))
+        text = json.dumps({"sha256": [{"pcrs": [11], "pkfp": print_.hex(), "pol": policy.hex(),
+                                       "sig": base64.b64encode(signature).decode()}]})
+        for place in (self.folder / "root" / SIGNATURE, self._tree / SIGNATURE):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(text, encoding="utf-8")
+        return public
 
     def declare(self, keys):
         file = self.folder / "config/volumes.yaml"
@@ -96,7 +129,22 @@ class Lab:
         return self.enroll(f"--tpm2-device=swtpm:path={self.inside}/tpm", *arguments)
 
 
+def signed(check, build, tree):
+    with Lab(build, tree) as lab:
+        check.section("Ours, bound to PCR 7 and to whatever is signed for PCR 11")
+        lab.declare(SIGNED.format(key=lab.sign("2")))
+        check.equal("our engine formats a volume with it", lab.engine("format")["type"], "result")
+        done = lab.enroll("--password")
+        check.fact("what is not signed opens it for nobody", done.returncode != 0
+                   and lab.engine("sync").get("unlockedBySlot") == 1, done.stderr)
+        lab.extend(11, "2")
+        check.equal("ours opens it once the signed state is there", lab.engine("sync").get("unlockedBySlot"), 0)
+        done = lab.enroll("--password")
+        check.fact("and so does systemd-cryptenroll", done.returncode == 0, done.stderr)
+
+
 def scenario(check, build, tree):
+    signed(check, build, tree)
     with Lab(build, tree) as lab:
         version = subprocess.run(["chroot", tree, "systemd-cryptenroll", "--version"], capture_output=True, text=True,
                                  check=True).stdout.splitlines()[0]
