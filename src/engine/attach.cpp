@@ -11,6 +11,7 @@
 #include "base/files.h"
 #include "base/journal.h"
 #include "blockdev/filesystem.h"
+#include "blockdev/udev_notice.h"
 #include "engine/comparison.h"
 #include "engine/device_state.h"
 #include "engine/device_wipe.h"
@@ -91,6 +92,10 @@ base::Status finishFirstAttach(const Session &session, OpenedVolume &volume) {
         VC_TRY(clearMapping(mapping));
         if (auto made = blockdev::makeFilesystem(session.spec().filesystem, mapping); !made)
             return base::fail(std::move(made).error().because(session.describe()));
+        if (!blockdev::awaitUdevNotice(mapping, session.options().paths.below("/run/udev")))
+            session.reporter().warning(
+                ErrorCode::Io, session.describe() + ": udev does not see the new file system on " +
+                                   mapping + "; what waits for that device may wait in vain");
     }
     model::Record &record = *volume.found.record;
     record.phase = model::Phase::Ready;
