@@ -16,6 +16,7 @@
 #include "daemon/bus_unit_launcher.h"
 #include "daemon/child_launcher.h"
 #include "daemon/outcome_file.h"
+#include "daemon/sync_retry.h"
 #include "daemon/udev_monitor.h"
 
 namespace volumecrypt::daemon {
@@ -66,6 +67,7 @@ struct Service::Parts {
           outcomes(paths),
           unlocker(engines, jobs, volumes, inspector, outcomes, systemd.get()),
           retry(loop, volumes, unlocker),
+          syncRetry(loop, volumes, engines),
           configurator(loop, volumes, inspector, paths),
           apply(configurator, engines, jobs, volumes, inspector, unlocker, systemd.get(), paths),
           use{volumes, jobs, operations, unlocker, apply, configurator, [this] { return tpm(); }},
@@ -100,6 +102,7 @@ struct Service::Parts {
     OutcomeFiles outcomes;
     Unlocker unlocker;
     AttachRetry retry;
+    SyncRetry syncRetry;
     Configurator configurator;
     Apply apply;
     UseCases use;
@@ -126,6 +129,9 @@ void Service::Parts::outcomeWritten(const std::string &id, const std::string &ve
 }
 
 void Service::Parts::begin() {
+    engines.onSync([this](const Volume &volume, const base::Result<EngineResult> &result) {
+        syncRetry.ended(volume, result);
+    });
     engines.onAttach([this](const Volume &volume, const base::Result<EngineResult> &result) {
         retry.attached(volume, result);
     });

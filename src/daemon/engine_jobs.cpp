@@ -139,6 +139,7 @@ void EngineJobs::remember(Volume &volume, const std::string &verb,
                           const base::Result<EngineResult> &result) {
     if (verb == "plan") return;
     if (verb == "attach" && attachEnded_) attachEnded_(volume, result);
+    if (verb == "sync" && syncEnded_) syncEnded_(volume, result);
     if (!result) return volumes_.setLastError(volume, result.error());
     auto status = volume.status();
     status.errorCode.clear();

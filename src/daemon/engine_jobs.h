@@ -17,14 +17,16 @@ namespace volumecrypt::daemon {
 class EngineJobs {
   public:
     using Done = EngineRunner::Done;
-    using AttachEnded = std::function<void(const Volume &, const base::Result<EngineResult> &)>;
+    using VerbEnded = std::function<void(const Volume &, const base::Result<EngineResult> &)>;
 
     EngineJobs(EngineRunner &runner, JobStore &store, JobTable &jobs, VolumeTable &volumes,
                Inspector &inspector)
         : runner_(runner), store_(store), jobs_(jobs), volumes_(volumes), inspector_(inspector) {}
 
     // Told of every end of an attach that is remembered.
-    void onAttach(AttachEnded attachEnded) { attachEnded_ = std::move(attachEnded); }
+    void onAttach(VerbEnded attachEnded) { attachEnded_ = std::move(attachEnded); }
+    // The same of a sync.
+    void onSync(VerbEnded syncEnded) { syncEnded_ = std::move(syncEnded); }
     // A job of its own. Busy when something else runs on the volume. `done`, when given, gets the
     // engine's result before the job finishes.
     base::Result<JobPointer> start(const VolumePointer &volume, EngineCommand command,
@@ -47,7 +49,8 @@ class EngineJobs {
     JobTable &jobs_;
     VolumeTable &volumes_;
     Inspector &inspector_;
-    AttachEnded attachEnded_;
+    VerbEnded attachEnded_;
+    VerbEnded syncEnded_;
 };
 
 // What an engine did, for people: "replaced slot 1 (static)".

@@ -79,6 +79,31 @@ TEST_F(Unlocking, AnAttachThatMayPassIsTriedAgain) {
     EXPECT_EQ(std::string(std::istreambuf_iterator<char>(tries), {}), "x\nx\n");
 }
 
+TEST_F(Unlocking, ASyncThatHadToWaitIsTriedAgain) {
+    daemon_.configure("data.yaml", daemon_.userVolume("data", {"0: first"}));
+    daemon_.folder().write("script/open-u-data", "");
+    daemon_.script("sync", R"sh(echo x >>"$SCRIPTS/syncs"
+        [ "$(wc -l <"$SCRIPTS/syncs")" -ge 2 ] && { result; exit 0; }
+        printf '{"type":"error","verb":"sync","volume":"u-data","code":"KmsUnreachable",'
+        printf '"message":"still no","hint":"","retry":true,"slot":null}\n'
+        exit 75)sh");
+    daemon_.start();
+    client_.listen();
+    ASSERT_EQ(state("u-data"), "unlocked");
+    // As the unit at boot left it.
+    const std::string file = daemon_.folder().write(
+        "root/run/volumecrypt/outcome/new",
+        R"({"type":"error","verb":"sync","volume":"u-data","code":"KmsUnreachable","message":"no",)"
+        R"("hint":"","retry":true,"slot":null})"
+        "\n");
+    std::filesystem::rename(file, daemon_.root() + "/run/volumecrypt/outcome/u-data.sync.json");
+    ASSERT_TRUE(client_.waitFor([&] { return client_.added().size() >= 2; }));
+    EXPECT_EQ(client_.property<std::string>(client_.added().front(), kJob, "Operation"), "sync");
+    EXPECT_EQ(client_.finished(client_.added().front()).error,
+              "org.example.VolumeCrypt.Error.KmsUnreachable");
+    EXPECT_TRUE(client_.finished(client_.added().at(1)).success);
+}
+
 TEST_F(Unlocking, OthersAreNotTriedAgain) {
     std::string manual = daemon_.userVolume("manual", {"0: first"});
     const std::string volume = "volume: {";
