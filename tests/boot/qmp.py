@@ -9,11 +9,25 @@ class QmpError(Exception):
     """QEMU refused a command, or did not answer."""
 
 
+def connected(path, timeout):
+    """A socket that QEMU has bound is one that it listens on a moment later."""
+    deadline = time.monotonic() + timeout
+    while True:
+        client = socket.socket(socket.AF_UNIX)
+        client.settimeout(timeout)
+        try:
+            client.connect(str(path))
+            return client
+        except ConnectionRefusedError:
+            client.close()
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
 class Qmp:
     def __init__(self, path, timeout=30):
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.settimeout(timeout)
-        self._socket.connect(str(path))
+        self._socket = connected(path, timeout)
         self._file = self._socket.makefile("rw", encoding="utf-8")
         self._events = []
         self._read()  # the greeting
