@@ -35,7 +35,7 @@ Result<SecretBuffer> Envelope::encode() const {
     std::string head;
     for (const auto &[name, value] : fields) {
         if (!isName(name) || !isValue(value)) return malformed("field " + printableText(name, 40));
-        head += name + " " + value + "\n";
+        head.append(name).append(" ").append(value).append("\n");
     }
     head += std::string(kData) + " " + std::to_string(data.size()) + "\n";
     return SecretBuffer::copyOf(head).appended(data.bytes());

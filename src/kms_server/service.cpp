@@ -73,13 +73,13 @@ class Handler : public sidero::kms::KMSService::Service {
 
     grpc::Status Seal(grpc::ServerContext *context, const sidero::kms::Request *request,
                       sidero::kms::Response *response) override {
-        const grpc::Status status = sealFor(*context, *request, *response);
+        grpc::Status status = sealFor(*context, *request, *response);
         audit(*context, "seal", request->node_uuid(), status);
         return status;
     }
     grpc::Status Unseal(grpc::ServerContext *context, const sidero::kms::Request *request,
                         sidero::kms::Response *response) override {
-        const grpc::Status status = unsealFor(*context, *request, *response);
+        grpc::Status status = unsealFor(*context, *request, *response);
         audit(*context, "unseal", request->node_uuid(), status);
         return status;
     }
