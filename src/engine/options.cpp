@@ -60,6 +60,7 @@ struct Raw {
 
 void declare(CLI::App &app, Raw &raw) {
     std::vector<std::string> verbs;
+    verbs.reserve(kVerbs.size());
     for (const auto &entry : kVerbs) verbs.emplace_back(entry.second);
     app.set_version_flag("--version", std::string("volumecrypt-engine ") + VOLUMECRYPT_VERSION);
     app.add_option("VERB", raw.verb, "what to do")->required()->check(CLI::IsMember(verbs));

@@ -25,7 +25,7 @@ class TpmTest : public testing::Test {
     tpm::Access access() const {
         return {.tcti = tpm_.tcti(), .paths = model::SystemPaths(root_.path())};
     }
-    tpm::NewSecret sealed(tpm::Policy policy = {.pcrs = {7}, .signer = {}}) {
+    tpm::NewSecret sealed(const tpm::Policy &policy = {.pcrs = {7}, .signer = {}}) {
         auto made = tpm::seal(access(), policy);
         if (!made) throw std::runtime_error(made.error().message);
         return std::move(*made);

@@ -90,7 +90,7 @@ void goWrong(const std::string &mode, int tpm, const std::string &command) {
 int main(int argc, char **argv) {
     if (argc < 4) return 64;
     const int tpm = connectTo(argv[1]);
-    const int faulty = std::atoi(argv[2]);
+    const int faulty = static_cast<int>(std::strtol(argv[2], nullptr, 10));
     int count = 0;
     for (std::string command, answer; readMessage(STDIN_FILENO, command);) {
         ++count;
