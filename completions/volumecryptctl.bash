@@ -13,8 +13,8 @@ _volumecryptctl_slots() { # PROGRAM ID KINDS
 
 _volumecryptctl_options() { # COMMAND
   case "$1" in
-    unlock) echo '--secret-file --passphrase' ;;
-    add-key) echo '--secret-file' ;;
+    unlock) echo '--secret-file --passphrase --recovery' ;;
+    add-key) echo '--secret-file --recovery' ;;
     sync) echo '--verify' ;;
     format) echo '--confirm --force' ;;
     wipe | erase | forget) echo '--confirm' ;;
@@ -29,7 +29,7 @@ _volumecryptctl_positional() { # PROGRAM COMMAND WORD...
   shift 2
   case "$command:$#" in
     cancel:0) _volumecryptctl_fields "$program" jobs ;;
-    list:* | apply:* | reload:* | jobs:* | watch:* | cancel:*) ;;
+    list:* | meta:* | apply:* | reload:* | jobs:* | watch:* | cancel:*) ;;
     remove-key:1) _volumecryptctl_slots "$program" "$1" 'passphrase|recovery' ;;
     rotate-key:1) _volumecryptctl_slots "$program" "$1" 'kms|tpm|recovery' ;;
     *:0) _volumecryptctl_fields "$program" list ;;
@@ -37,7 +37,7 @@ _volumecryptctl_positional() { # PROGRAM COMMAND WORD...
 }
 
 _volumecryptctl() {
-  local commands='list status plan keys tpm jobs watch apply reload sync add-key remove-key rotate-key unlock lock
+  local commands='list status plan keys tpm meta jobs watch apply reload sync add-key remove-key rotate-key unlock lock
     format wipe erase forget cancel'
   local current=${COMP_WORDS[COMP_CWORD]} option=${COMP_WORDS[COMP_CWORD - 1]}
   # Bash takes --option=value apart at the sign.

@@ -172,9 +172,17 @@ Status Client::lock(const std::string &id) {
     return guarded([&] { impl_->volume(id).Lock({}); });
 }
 
-Result<unsigned> Client::addKey(const std::string &id, const base::UniqueFd &secret) {
+Result<unsigned> Client::addKey(const std::string &id, const std::string &kind,
+                                const base::UniqueFd &secret) {
     return guarded([&]() -> unsigned {
-        return impl_->volume(id).AddKey("passphrase", sdbus::UnixFd(secret.get()), {});
+        return impl_->volume(id).AddKey(kind, sdbus::UnixFd(secret.get()), {});
+    });
+}
+
+Result<base::UniqueFd> Client::newRecoveryKey(const std::string &id) {
+    return guarded([&] {
+        sdbus::UnixFd key = impl_->volume(id).NewRecoveryKey({});
+        return base::UniqueFd(key.release());
     });
 }
 

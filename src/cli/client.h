@@ -50,7 +50,10 @@ class Client {
     // The mapping's path. `secret` may be invalid: only the declared keys.
     base::Result<std::string> unlock(const std::string &id, const base::UniqueFd &secret);
     base::Status lock(const std::string &id);
-    base::Result<unsigned> addKey(const std::string &id, const base::UniqueFd &secret);
+    // `kind` is passphrase, or recovery with a key from newRecoveryKey.
+    base::Result<unsigned> addKey(const std::string &id, const std::string &kind,
+                                  const base::UniqueFd &secret);
+    base::Result<base::UniqueFd> newRecoveryKey(const std::string &id);
     base::Status removeKey(const std::string &id, unsigned slot);
     base::Status cancel(const std::string &number);
 

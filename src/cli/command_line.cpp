@@ -139,6 +139,9 @@ class Parser {
         volume(add(kGroup, Command::Tpm, "tpm",
                    "Show the TPM, and whether it would open the volumes now; for root"),
                false);
+        CLI::App *meta = add(kGroup, Command::Meta, "meta",
+                             "Show what META keeps, passphrases and tokens left out");
+        meta->add_option("--engine", arguments_.engine)->group("");
         add(kGroup, Command::Jobs, "jobs", "List running and just finished jobs");
         add(kGroup, Command::Watch, "watch", "Print changes as they happen, until interrupted");
     }
@@ -160,6 +163,11 @@ class Parser {
         secretFile(
             addKey,
             "Read the new passphrase from this file (- is standard input), every byte of it");
+        addKey
+            ->add_flag("--recovery", arguments_.recovery,
+                       "Make a recovery key, show it, and add it once it was typed back")
+            ->excludes("--secret-file")
+            ->option_text(" ");
         CLI::App *removeKey =
             add(kGroup, Command::RemoveKey, "remove-key", "Remove a key made by add-key");
         volume(removeKey, true);
@@ -184,6 +192,12 @@ class Parser {
             ->add_flag("--passphrase", arguments_.passphrase,
                        "Ask for a passphrase at once, not only when no declared key fits")
             ->excludes("--secret-file")
+            ->option_text(" ");
+        unlock
+            ->add_flag("--recovery", arguments_.recovery,
+                       "Ask for a recovery key; capitals and missing dashes do not matter")
+            ->excludes("--secret-file")
+            ->excludes("--passphrase")
             ->option_text(" ");
         volume(add(kGroup, Command::Lock, "lock", "Unmount and lock a volume"), true);
         CLI::App *format = add(kGroup, Command::Format, "format",

@@ -30,6 +30,7 @@ enum class Command {
     Cancel,
     Watch,
     Tpm,
+    Meta,
 };
 
 struct Arguments {
@@ -40,12 +41,14 @@ struct Arguments {
     std::string job;
     std::optional<std::string> secretFile;  // "-": standard input
     bool passphrase = false;                // unlock: ask for one
+    bool recovery = false;                  // unlock: ask for a recovery key; add-key: make one
     std::optional<std::string> confirm;
     bool force = false;
     bool verify = false;
     bool noWait = false;
     bool json = false;
     std::optional<bool> ask;  // whether polkit may ask somebody; unset: when stdin is a terminal
+    std::string engine;       // meta: the engine to ask; empty: the installed one
     std::string address;      // of the bus; empty: the system bus
 };
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cli/commands_change.h"
+#include "cli/commands_meta.h"
 #include "cli/commands_show.h"
 #include "cli/exit_code.h"
 #include "cli/tpm.h"
@@ -51,6 +52,8 @@ int dispatch(Session &session) {
         case Command::Erase:
         case Command::Forget:
             return runConfirmed(session);
+        case Command::Meta:
+            break;
     }
     return kExitUsage;
 }
@@ -59,6 +62,8 @@ int dispatch(Session &session) {
 
 int run(const Arguments &arguments) {
     if (arguments.command == Command::Tpm) return runTpm(arguments);
+    // Not on the bus: META is for root, and for machines that do not get that far.
+    if (arguments.command == Command::Meta) return runMeta(arguments);
     const bool interactive = arguments.ask.value_or(::isatty(STDIN_FILENO) == 1);
     auto client = Client::connect(arguments.address, interactive);
     if (!client) return reportError(arguments, arguments.volume, client.error());

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "cli/commands_recovery.h"
 #include "cli/exit_code.h"
 #include "cli/text.h"
 
@@ -52,7 +53,9 @@ bool wrongKey(const base::Error &error) {
 Result<std::string> unlockByPerson(Session &session, Terminal &terminal) {
     const std::string &id = session.arguments().volume;
     for (int attempt = 1;; ++attempt) {
-        VC_ASSIGN(const UniqueFd secret, secretFromPerson(terminal, id));
+        VC_ASSIGN(const UniqueFd secret, session.arguments().recovery
+                                             ? askRecoveryKey(terminal, id)
+                                             : secretFromPerson(terminal, id));
         auto mapping = session.client().unlock(id, secret);
         if (mapping || !wrongKey(mapping.error()) || attempt == kPassphraseAttempts) return mapping;
         terminal.say("It does not fit.\n");
@@ -62,7 +65,7 @@ Result<std::string> unlockByPerson(Session &session, Terminal &terminal) {
 Result<std::string> unlock(Session &session) {
     const Arguments &arguments = session.arguments();
     auto person = session.person();
-    if (arguments.passphrase) {
+    if (arguments.passphrase || arguments.recovery) {
         if (!person) return base::fail(noTerminal());
         return unlockByPerson(session, *person);
     }
@@ -224,6 +227,7 @@ int runSync(Session &session) {
 
 int runAddKey(Session &session) {
     const Arguments &arguments = session.arguments();
+    if (arguments.recovery) return runAddRecoveryKey(session);
     Result<UniqueFd> secret = base::fail(noTerminal());
     if (arguments.secretFile) {
         secret = secretFromFile(*arguments.secretFile);
@@ -232,7 +236,7 @@ int runAddKey(Session &session) {
         secret = typed ? base::secretToMemfd(*typed) : base::fail(std::move(typed).error());
     }
     if (!secret) return failed(session, secret.error());
-    const auto slot = session.client().addKey(arguments.volume, *secret);
+    const auto slot = session.client().addKey(arguments.volume, "passphrase", *secret);
     if (!slot) return failed(session, slot.error());
     session.result(fmt::format("{}: the passphrase is in slot {}", arguments.volume, *slot),
                    std::to_string(*slot), {{"volume", arguments.volume}, {"slot", *slot}});

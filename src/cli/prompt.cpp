@@ -108,6 +108,14 @@ std::optional<Terminal> Terminal::open() {
 }
 
 void Terminal::say(const std::string &text) {
+    write(text);
+}
+
+void Terminal::saySecret(const SecretBuffer &text) {
+    write({text.chars(), text.size()});
+}
+
+void Terminal::write(std::string_view text) {
     std::size_t written = 0;
     while (written < text.size()) {
         const ssize_t n = ::write(fd_.get(), text.data() + written, text.size() - written);

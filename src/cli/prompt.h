@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/result.h"
 #include "base/secret_buffer.h"
@@ -28,9 +29,12 @@ class Terminal {
     // One visible line, without its newline. Cancelled on end of file or a signal.
     base::Result<std::string> askLine(const std::string &question);
     void say(const std::string &text);
+    void saySecret(const base::SecretBuffer &text);
 
   private:
     explicit Terminal(base::UniqueFd fd) : fd_(std::move(fd)) {}
+    void write(std::string_view text);
+
     base::UniqueFd fd_;
 };
 

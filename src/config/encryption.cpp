@@ -143,6 +143,7 @@ std::optional<model::EncryptionSpec> readEncryption(Fields &document, Draft &dra
     // A `keys` that is no list was reported as such.
     const bool keysKnown = keys != nullptr || fields->any("keys") == nullptr;
     const bool encrypted = keysKnown && isEncrypted(*fields, provider, anyKey);
+    draft.spec.declaredPlain = provider == Provider::None;
     fields->finish();
     if (!encrypted) return std::nullopt;
     return spec;

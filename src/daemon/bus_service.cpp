@@ -70,12 +70,15 @@ struct Service::Parts {
           syncRetry(loop, volumes, engines),
           configurator(loop, volumes, inspector, paths),
           apply(configurator, engines, jobs, volumes, inspector, unlocker, systemd.get(), paths),
-          use{volumes, jobs, operations, unlocker, apply, configurator, [this] { return tpm(); }},
+          use{volumes,  jobs,  operations,   recoveryKeys,
+              unlocker, apply, configurator, [this] { return tpm(); }},
           objects(connection->bus(), gate, use),
           udev(loop, [this](const DeviceEvent &event) { deviceEvent(event); }),
           outcomeWatch(loop, [this](const std::string &id, const std::string &verb) {
               outcomeWritten(id, verb);
-          }) {}
+          }) {
+        callers.onLeft([this](const std::string &name) { recoveryKeys.forget(name); });
+    }
 
     [[nodiscard]] bool tpm() const {
         return ::access(paths.below("/sys/class/tpmrm/tpmrm0").c_str(), F_OK) == 0;
@@ -99,6 +102,7 @@ struct Service::Parts {
     JobTable jobs;
     EngineJobs engines;
     VolumeOperations operations;
+    RecoveryKeys recoveryKeys;
     OutcomeFiles outcomes;
     Unlocker unlocker;
     AttachRetry retry;

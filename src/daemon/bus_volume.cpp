@@ -181,14 +181,17 @@ void BusVolume::AddKey(sdbus::Result<std::uint32_t> &&result, std::string kind,
         checkOptions(options, {});
         if (kind != "passphrase" && kind != "recovery")
             refuseArgument("the kind of an added key is passphrase or recovery");
-        if (kind == "recovery")
-            return notYet<action::ManageKeys>(std::move(result), "add recovery keys", {});
         const auto held = std::make_shared<base::UniqueFd>(ownFd(secret));
         const Reply<std::uint32_t> reply(std::move(result));
         gate_.pass<action::ManageKeys>(
             getObject(), reply, purpose("add-key"),
             [&use = use_, reply, held, kind,
              volume = volume_](const Authorized<action::ManageKeys> &proof) {
+                if (kind == "recovery") {
+                    auto key = use.recoveryKeys.take(proof.caller().name, volume->id(), *held);
+                    if (!key) return reply.fail(key.error());
+                    *held = std::move(*key);
+                }
                 use.operations.addKey(proof, volume, kind, std::move(*held),
                                       [reply](const base::Result<unsigned> &slot) {
                                           if (!slot) return reply.fail(slot.error());
@@ -259,7 +262,17 @@ void BusVolume::RotateKey(JobReply &&result, std::uint32_t slot, Options options
 }
 
 void BusVolume::NewRecoveryKey(sdbus::Result<sdbus::UnixFd> &&result, Options options) {
-    notYet<action::ManageKeys>(std::move(result), "make recovery keys", options);
+    answering([&] {
+        checkOptions(options, {});
+        const Reply<sdbus::UnixFd> reply(std::move(result));
+        gate_.pass<action::ManageKeys>(
+            getObject(), reply, purpose("new-recovery-key"),
+            [&use = use_, reply, volume = volume_](const Authorized<action::ManageKeys> &proof) {
+                const auto key = use.recoveryKeys.make(proof.caller().name, volume->id());
+                if (!key) return reply.fail(key.error());
+                reply.succeed(sdbus::UnixFd(key->get()));
+            });
+    });
 }
 
 void BusVolume::Encrypt(JobReply &&result, Options options) {

@@ -7,6 +7,7 @@
 #include "daemon/apply.h"
 #include "daemon/configuration.h"
 #include "daemon/job_table.h"
+#include "daemon/recovery_keys.h"
 #include "daemon/unlocker.h"
 #include "daemon/volume_operations.h"
 #include "daemon/volume_table.h"
@@ -17,6 +18,7 @@ struct UseCases {
     VolumeTable &volumes;
     JobTable &jobs;
     VolumeOperations &operations;
+    RecoveryKeys &recoveryKeys;
     Unlocker &unlocker;
     Apply &apply;
     Configurator &configurator;

@@ -13,10 +13,12 @@
 #include "blockdev/filesystem.h"
 #include "blockdev/udev_notice.h"
 #include "engine/comparison.h"
+#include "engine/content_link.h"
 #include "engine/device_state.h"
 #include "engine/device_wipe.h"
 #include "engine/first_header.h"
 #include "engine/pin.h"
+#include "engine/state_meta.h"
 #include "engine/stop.h"
 #include "engine/verbs.h"
 #include "luks/mapping.h"
@@ -123,20 +125,21 @@ base::Result<Outcome> attachMapped(Session &session) {
     return outcome;
 }
 
-// What is there, after a wipe that was staged while the volume was in use.
-base::Result<DeviceContent> contentAfterStagedWipe(const Session &session) {
-    VC_ASSIGN(DeviceContent found, lookAtDevice(session));
+// A wipe that was staged while the volume was in use.
+base::Status takeStagedWipe(Session &session) {
+    VC_ASSIGN(const DeviceContent found, lookAtDevice(session));
     VC_ASSIGN(const bool staged, isWipeStaged(session, found.content));
-    if (!staged) return found;
+    if (!staged) return {};
     VC_TRY(wipeDevice(session));
     dropStagedWipe(session);
-    return lookAtDevice(session);
+    session.dropMetasEncryption();
+    return {};
 }
 
 base::Result<Outcome> attachEncrypted(Session &session) {
     Outcome outcome;
     outcome.state = model::VolumeState::Unlocked;
-    VC_ASSIGN(const DeviceContent found, contentAfterStagedWipe(session));
+    VC_ASSIGN(const DeviceContent found, lookAtDevice(session));
     KeyRing ring(session);
     if (found.interruptedFormat || found.content.kind == ContentKind::Blank) {
         VC_TRY(mayFormat(session));
@@ -159,6 +162,8 @@ base::Result<Outcome> attachEncrypted(Session &session) {
     }
     VC_TRY(writePin(session, uuid, volume.unlocked.volumeKey));
     if (volume.header.needsRepair) VC_TRY(luks::repairHeader(session.device().node));
+    // What META says must open STATE at the next boot: after a sync it does in any case.
+    if (volume.unlocked.declaredSlot) saveStateEncryption(session);
     logUnlocked(session, volume.unlocked.slot);
     outcome.extra["unlockedBySlot"] = volume.unlocked.slot;
     outcome.text = session.describe() + ": unlocked by key slot " +
@@ -186,11 +191,12 @@ base::Status makePlainFilesystem(const Session &session) {
 base::Result<Outcome> attachPlain(Session &session) {
     Outcome outcome;
     outcome.state = model::VolumeState::Plain;
-    VC_ASSIGN(const DeviceContent found, contentAfterStagedWipe(session));
+    VC_ASSIGN(const DeviceContent found, lookAtDevice(session));
     const model::FilesystemType declared = session.spec().filesystem.type;
     if (found.content.kind == ContentKind::Blank || found.interruptedFormat) {
         if (declared == model::FilesystemType::None && !found.interruptedFormat) return outcome;
         VC_TRY(makePlainFilesystem(session));
+        saveStateEncryption(session);
         outcome.changed = true;
         return outcome;
     }
@@ -205,7 +211,27 @@ base::Result<Outcome> attachPlain(Session &session) {
                           "Nothing was written. Declare the type that is there, or give its data "
                           "up with `volumecryptctl wipe " +
                               session.id().text() + "`.");
+    saveStateEncryption(session);
     return outcome;
+}
+
+base::Result<Outcome> attachAny(Session &session) {
+    if (session.spec().encryption) {
+        VC_ASSIGN(const bool mapped, isMapped(session));
+        if (mapped) return attachMapped(session);
+    }
+    VC_TRY(takeStagedWipe(session));
+    return session.spec().encryption ? attachEncrypted(session) : attachPlain(session);
+}
+
+// Opened by a given secret: maybe no declared key opens it any more, and then no later sync could
+// bring them back in. A failure leaves the volume open.
+void bringKeysIn(Session &session) {
+    auto synced = syncKeys(session);
+    if (!synced)
+        session.reporter().warning(
+            synced.error().code,
+            "the declared keys could not be brought in: " + synced.error().message);
 }
 
 }  // namespace
@@ -219,9 +245,11 @@ base::Result<Outcome> attach(Session &session) {
                           session.describe() + " is a plain file: it cannot be mapped",
                           "Set a loop device up for it (losetup) and declare that.");
     VC_TRY(session.lock());
-    if (!session.spec().encryption) return attachPlain(session);
-    VC_ASSIGN(const bool mapped, isMapped(session));
-    return mapped ? attachMapped(session) : attachEncrypted(session);
+    VC_ASSIGN(Outcome outcome, attachAny(session));
+    const bool opened = outcome.changed && outcome.state == model::VolumeState::Unlocked;
+    if (opened && session.secret() != nullptr) bringKeysIn(session);
+    if (session.id().kind() == model::VolumeKind::State) VC_TRY(linkContent(session));
+    return outcome;
 }
 
 }  // namespace volumecrypt::engine

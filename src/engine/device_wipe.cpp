@@ -16,6 +16,7 @@
 #include "base/files.h"
 #include "base/journal.h"
 #include "engine/pin.h"
+#include "engine/state_meta.h"
 #include "luks/header_build.h"
 
 namespace volumecrypt::engine {
@@ -79,6 +80,7 @@ base::Status wipeDevice(const Session &session) {
     VC_TRY(dropPin(session));
     if (auto done = wipeOpened(session, exclusive.device.get()); !done)
         return base::fail(std::move(done).error().because(session.describe() + ": wipe"));
+    VC_TRY(clearStateEncryption(session));
     base::log(base::Severity::Notice, "Wiped " + session.describe(),
               {{"VOLUME", session.id().text()}, {"OPERATION", "wipe"}});
     return {};

@@ -2,9 +2,11 @@
 // add-key and remove-key: keys beside the declared ones.
 #include <utility>
 
+#include "base/recovery_key.h"
 #include "engine/device_state.h"
 #include "engine/slot_session.h"
 #include "engine/verbs.h"
+#include "model/slot_token.h"
 
 namespace volumecrypt::engine {
 namespace {
@@ -91,13 +93,30 @@ base::Status checkRotatable(const Session &session, const OpenedVolume &volume, 
         "Change it in the configuration, then run `volumecryptctl apply`."));
 }
 
+// A recovery key is enrolled as systemd writes it, whatever it looked like.
+base::Result<base::SecretBuffer> keyToAdd(const Session &session) {
+    if (session.options().kind != model::KeyKind::Recovery)
+        return base::SecretBuffer::copyOf(session.newKey().bytes());
+    auto key = base::normalizeRecoveryKey(session.newKey());
+    if (!key) return base::fail(std::move(key).error().because(session.describe()));
+    return key;
+}
+
+std::string tokenToAdd(const Session &session, unsigned slot) {
+    if (session.options().kind != model::KeyKind::Recovery) return {};
+    return nlohmann::json{{"type", model::kRecoveryTokenType}, {"keyslots", {std::to_string(slot)}}}
+        .dump();
+}
+
 }  // namespace
 
 base::Result<Outcome> addKey(Session &session) {
     VC_TRY(prepare(session));
+    VC_ASSIGN(const base::SecretBuffer key, keyToAdd(session));
     VC_ASSIGN(const auto slots, SlotSession::begin(session));
     VC_ASSIGN(const unsigned slot, slotForAdded(session, slots->volume()));
-    VC_TRY(slots->changer().addUndeclared(slot, session.options().kind, session.newKey()));
+    VC_TRY(slots->changer().addUndeclared(slot, session.options().kind, key,
+                                          tokenToAdd(session, slot)));
     Outcome outcome;
     VC_ASSIGN(outcome.state, encryptedState(session));
     outcome.changed = true;

@@ -42,12 +42,17 @@ base::Status addAndProve(const Session &session, luks::HeaderStore &store, unsig
     return base::fail(std::move(error).because(context).withSlot(slot));
 }
 
-model::RecordSlot entryFor(const model::KeySpec &key) {
+std::string paramsDigestOf(const model::KeySpec &key) {
+    return keys::sha256(key.parameterText());
+}
+
+model::RecordSlot entryFor(const model::KeySpec &key, KeyRing &ring) {
     model::RecordSlot entry;
     entry.kind = key.kind();
     entry.origin = model::Origin::Declared;
     entry.lockedToState = key.lockToState;
-    entry.paramsDigest = keys::sha256(key.parameterText());
+    entry.saltDigest = ring.saltDigest(key);
+    entry.paramsDigest = paramsDigestOf(key);
     return entry;
 }
 

@@ -2,8 +2,11 @@
 // Adding a key to a slot and proving it.
 #pragma once
 
+#include <string>
+
 #include "base/result.h"
 #include "base/secret_buffer.h"
+#include "engine/key_ring.h"
 #include "engine/session.h"
 #include "luks/header_store.h"
 #include "model/key_spec.h"
@@ -21,8 +24,10 @@ base::Status addAndProve(const Session &session, luks::HeaderStore &store, unsig
                          model::KeyKind kind, const base::SecretBuffer &volumeKey,
                          const base::SecretBuffer &passphrase);
 
+// Of the parameters that shape the enrolled key.
+std::string paramsDigestOf(const model::KeySpec &key);
 // The record's entry of a declared key, without the digests of area and check.
-model::RecordSlot entryFor(const model::KeySpec &key);
+model::RecordSlot entryFor(const model::KeySpec &key, KeyRing &ring);
 // Fills these in from the slot as it is now.
 base::Status completeEntry(luks::HeaderStore &store, unsigned slot,
                            const base::SecretBuffer &recordKey,

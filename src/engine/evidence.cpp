@@ -138,7 +138,8 @@ base::Result<model::DeclaredKey> Gatherer::describe(const model::KeySpec &key) {
     declared.slot = key.slot;
     declared.kind = key.kind();
     declared.lockedToState = key.lockToState;
-    declared.paramsDigest = entryFor(key).paramsDigest;
+    declared.paramsDigest = paramsDigestOf(key);
+    declared.saltDigest = ring_.saltDigest(key);
     const base::SecretBuffer *passphrase = ring_.passphrase(key, header_.view);
     if (passphrase == nullptr) describeUnavailable(key, declared);
     VC_ASSIGN(declared.evidence, evidenceFor(key, passphrase));

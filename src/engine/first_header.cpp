@@ -56,7 +56,7 @@ base::Status enrolAll(const Session &session, KeyRing &ring, luks::NewHeader &he
         VC_TRY(addAndProve(session, *header.store, key->slot, key->kind(), header.volumeKey,
                            made->passphrase));
         if (!made->token.empty()) VC_TRY(writeToken(session, *header.store, *key, made->token));
-        model::RecordSlot entry = entryFor(*key);
+        model::RecordSlot entry = entryFor(*key, ring);
         VC_TRY(completeEntry(*header.store, key->slot, recordKey, made->passphrase, entry));
         record.slots.emplace(key->slot, std::move(entry));
     }

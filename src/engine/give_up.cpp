@@ -36,6 +36,8 @@ base::Result<Outcome> wipe(Session &session) {
     if (active) {
         VC_ASSIGN(const DeviceContent found, lookAtDevice(session));
         VC_TRY(stageWipe(session, found.content));
+        // The root may be read-only when it is carried out.
+        VC_TRY(dropPin(session));
         outcome.state =
             session.spec().encryption ? model::VolumeState::Unlocked : model::VolumeState::Plain;
         outcome.extra["staged"] = true;

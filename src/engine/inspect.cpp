@@ -5,8 +5,10 @@
 
 #include "engine/device_state.h"
 #include "engine/enrol.h"
+#include "engine/key_ring.h"
 #include "engine/pin.h"
 #include "engine/record_book.h"
+#include "engine/state_meta.h"
 #include "engine/verbs.h"
 #include "model/names.h"
 #include "model/slot_token.h"
@@ -34,20 +36,21 @@ Json emptyReport(const Session &session) {
 class SlotReport {
   public:
     SlotReport(const Session &session, const luks::HeaderCopy &header)
-        : session_(session), header_(header), found_(peekRecord(header.view)) {}
+        : session_(session), header_(header), ring_(session), found_(peekRecord(header.view)) {}
 
-    base::Result<Json> all() const;
+    base::Result<Json> all();
     [[nodiscard]] Json phase() const;
 
   private:
-    base::Result<Json> one(unsigned slot) const;
-    base::Result<SlotHealth> health(unsigned slot, const model::RecordSlot *entry) const;
+    base::Result<Json> one(unsigned slot);
+    base::Result<SlotHealth> health(unsigned slot, const model::RecordSlot *entry);
     [[nodiscard]] const model::RecordSlot *entryOf(unsigned slot) const;
     [[nodiscard]] std::optional<unsigned> tokenOf(unsigned slot) const;
     [[nodiscard]] model::KeyKind kindOf(unsigned slot, const model::RecordSlot *entry) const;
 
     const Session &session_;
     const luks::HeaderCopy &header_;
+    KeyRing ring_;
     FoundRecord found_;
 };
 
@@ -86,19 +89,23 @@ model::KeyKind SlotReport::kindOf(unsigned slot, const model::RecordSlot *entry)
 
 // By the record's digest of the area: whether the slot is as we left it. Only sync, which has the
 // volume key, can vouch for it.
-base::Result<SlotHealth> SlotReport::health(unsigned slot, const model::RecordSlot *entry) const {
+base::Result<SlotHealth> SlotReport::health(unsigned slot, const model::RecordSlot *entry) {
     if (entry == nullptr) return SlotHealth::Unverified;
     if (!header_.view.slots.contains(slot)) return SlotHealth::Missing;
     const model::KeySpec *key = session_.encryption().keyInSlot(slot);
-    if (entry->origin == model::Origin::Declared &&
-        (key == nullptr || key->kind() != entry->kind ||
-         entryFor(*key).paramsDigest != entry->paramsDigest))
+    if (entry->origin == model::Origin::Declared && (key == nullptr || key->kind() != entry->kind ||
+                                                     paramsDigestOf(*key) != entry->paramsDigest))
         return SlotHealth::Stale;
+    // STATE was replaced: the declared key does not open the slot any more.
+    if (key != nullptr && entry->lockedToState)
+        if (const std::string salt = ring_.saltDigest(*key);
+            !salt.empty() && salt != entry->saltDigest)
+            return SlotHealth::Stale;
     VC_ASSIGN(const std::string area, luks::slotDigest(header_, slot));
     return area == entry->areaDigest ? SlotHealth::Ok : SlotHealth::Stale;
 }
 
-base::Result<Json> SlotReport::one(unsigned slot) const {
+base::Result<Json> SlotReport::one(unsigned slot) {
     const model::RecordSlot *entry = entryOf(slot);
     VC_ASSIGN(const SlotHealth state, health(slot, entry));
     const auto token = tokenOf(slot);
@@ -110,7 +117,7 @@ base::Result<Json> SlotReport::one(unsigned slot) const {
                 {"tokenId", token ? Json(*token) : Json(nullptr)}};
 }
 
-base::Result<Json> SlotReport::all() const {
+base::Result<Json> SlotReport::all() {
     Json slots = Json::array();
     for (unsigned slot = 0; slot < model::kSlotCount; ++slot) {
         const model::KeySpec *declared = session_.encryption().keyInSlot(slot);
@@ -137,7 +144,7 @@ base::Result<Outcome> inspectEncrypted(const Session &session, Outcome outcome) 
         session.reporter().warning(
             base::ErrorCode::HeaderCorrupt,
             session.describe() + ": one copy of the header is damaged or out of date");
-    const SlotReport report(session, header);
+    SlotReport report(session, header);
     const model::HeaderView &view = header.view;
     outcome.extra["uuid"] = view.uuid;
     outcome.extra["cipher"] = view.segments.front().cipher;
@@ -164,6 +171,9 @@ base::Result<Outcome> inspect(Session &session) {
     Outcome outcome;
     outcome.extra = emptyReport(session);
     VC_ASSIGN(outcome.extra["pinned"], hasPin(session));
+    if (session.id().kind() == model::VolumeKind::State) {
+        VC_ASSIGN(outcome.extra["meta"], metaReport(session));
+    }
     if (auto device = session.findDevice(); !device) {
         if (device.error().code != base::ErrorCode::NotFound)
             return base::fail(std::move(device).error());

@@ -7,8 +7,10 @@ namespace {
 
 using base::ErrorCode;
 
-bool isOfKms(ErrorCode code) {
-    return code == ErrorCode::KmsUnreachable || code == ErrorCode::KmsRejected;
+// Says more than that no key is usable.
+bool speaksForItself(ErrorCode code) {
+    return code == ErrorCode::KmsUnreachable || code == ErrorCode::KmsRejected ||
+           code == ErrorCode::SaltUnavailable;
 }
 
 }  // namespace
@@ -21,15 +23,15 @@ void KeyFailures::add(const base::Error &error) {
     note(error.message);
     codes_.insert(error.code);
     retry_ = retry_ || error.retry;
-    if (isOfKms(error.code)) hint_ = error.hint;
+    if (speaksForItself(error.code)) hint_ = error.hint;
 }
 
 base::Error KeyFailures::summary(const std::string &message, const std::string &hint) const {
-    const bool onlyKms = codes_.size() == 1 && isOfKms(*codes_.begin());
+    const bool only = codes_.size() == 1 && speaksForItself(*codes_.begin());
     base::Error error;
-    error.code = onlyKms ? *codes_.begin() : ErrorCode::NoUsableKey;
+    error.code = only ? *codes_.begin() : ErrorCode::NoUsableKey;
     error.message = message + ": " + reasons_;
-    error.hint = onlyKms && !hint_.empty() ? hint_ : hint;
+    error.hint = only && !hint_.empty() ? hint_ : hint;
     error.retry = retry_;
     return error;
 }

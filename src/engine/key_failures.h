@@ -16,14 +16,14 @@ class KeyFailures {
     void note(const std::string &reason);
     [[nodiscard]] const std::string &reasons() const { return reasons_; }
 
-    // NoUsableKey with these words and the reasons; KmsUnreachable or KmsRejected when that is what
-    // happened to every key. Worth retrying when that is true of any.
+    // NoUsableKey with these words and the reasons; KmsUnreachable, KmsRejected or SaltUnavailable
+    // when that is what happened to every key. Worth retrying when that is true of any.
     [[nodiscard]] base::Error summary(const std::string &message, const std::string &hint) const;
 
   private:
     std::string reasons_;
     std::set<base::ErrorCode> codes_;
-    std::string hint_;  // of the last KMS failure
+    std::string hint_;  // of the last failure of these kinds
     bool retry_ = false;
 };
 

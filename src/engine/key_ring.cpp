@@ -7,18 +7,23 @@
 
 #include "base/journal.h"
 #include "config/values.h"
+#include "engine/state_meta.h"
+#include "engine/state_place.h"
 #include "engine/stop.h"
 #include "model/slot_token.h"
 
 namespace volumecrypt::engine {
-
 namespace {
+
+bool changesNothing(const Session &session) {
+    return session.options().verb == Verb::Plan || session.options().verb == Verb::Inspect;
+}
 
 // An attach at boot waits a little for a server that is starting as well, but not where the network
 // key is only the way out when the others fail.
 constexpr int kAttachAttempts = 4;
 
-keys::KeyContext contextFor(const Session &session) {
+keys::KeyContext contextFor(const Session &session, const std::shared_ptr<keys::StateSalt> &salt) {
     const Options &options = session.options();
     const bool patient = options.verb == Verb::Attach && session.encryption().onlyNetworkKeys();
     return {.volume = session.id(),
@@ -26,7 +31,9 @@ keys::KeyContext contextFor(const Session &session) {
             .tcti = options.tcti,
             .kmsHelper = options.kmsHelper,
             .kmsAttempts = patient ? kAttachAttempts : 1,
-            .pause = waitUnlessStopped};
+            .pause = waitUnlessStopped,
+            .stateSalt = salt,
+            .uuidOverride = [&session] { return uuidOverride(session); }};
 }
 
 void warnOfPlaintext(const Session &session, const model::KeySpec &key) {
@@ -44,9 +51,10 @@ void warnOfPlaintext(const Session &session, const model::KeySpec &key) {
 
 }  // namespace
 
-KeyRing::KeyRing(const Session &session) {
+KeyRing::KeyRing(const Session &session)
+    : salt_(std::make_shared<keys::StateSalt>(statePlace(session), changesNothing(session))) {
     if (!session.spec().encryption) return;
-    const keys::KeyContext context = contextFor(session);
+    const keys::KeyContext context = contextFor(session, salt_);
     for (const model::KeySpec &key : session.encryption().keys) {
         if (key.kind() == model::KeyKind::Unmanaged) continue;
         warnOfPlaintext(session, key);
@@ -124,6 +132,10 @@ std::string KeyRing::renewalReason(const model::KeySpec &key, const model::Heade
     const Entry &found = entry(key);
     if (!found.source || !found.error) return {};
     return found.source->renewalReason(*found.error, model::slotToken(view, key.kind(), key.slot));
+}
+
+std::string KeyRing::saltDigest(const model::KeySpec &key) {
+    return key.lockToState ? salt_->digest() : std::string();
 }
 
 base::Result<keys::NewKey> KeyRing::create(const model::KeySpec &key) {

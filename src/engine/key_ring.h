@@ -12,6 +12,7 @@
 #include "base/secret_buffer.h"
 #include "engine/session.h"
 #include "keys/key_source.h"
+#include "keys/state_salt.h"
 #include "model/header_view.h"
 
 namespace volumecrypt::engine {
@@ -41,6 +42,9 @@ class KeyRing {
     // After passphrase gave none: why a new sealed key has to be made; empty when there is no such
     // reason.
     std::string renewalReason(const model::KeySpec &key, const model::HeaderView &view);
+    // SHA-256 of the salt that the key ends with now; empty when it is not locked to STATE, or when
+    // the salt cannot be had.
+    std::string saltDigest(const model::KeySpec &key);
     // A passphrase for enrolment.
     base::Result<keys::NewKey> create(const model::KeySpec &key);
 
@@ -53,6 +57,7 @@ class KeyRing {
     };
     Entry &entry(const model::KeySpec &key);
 
+    std::shared_ptr<keys::StateSalt> salt_;
     std::map<unsigned, Entry> entries_;
 };
 

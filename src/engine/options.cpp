@@ -79,7 +79,7 @@ void declare(CLI::App &app, Raw &raw) {
                    "add-key: file descriptor with a passphrase that opens the volume")
         ->check(CLI::NonNegativeNumber);
     app.add_option("--kind", raw.kind, "add-key: what the new key is")
-        ->check(CLI::IsMember({"passphrase"}));
+        ->check(CLI::IsMember({"passphrase", "recovery"}));
     app.add_option("--slot", raw.slot, "remove-key, rotate: the key slot")
         ->check(CLI::Range(0, 31));
     app.add_option("--confirm", raw.confirm, "wipe, erase, forget: the volume's ID once more");

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// /var/lib/volumecrypt/pins/ID.json: LUKS UUID, and an HMAC under the volume key.
+// /var/lib/volumecrypt/pins/ID.json, and the same in STATE: LUKS UUID, and an HMAC under the volume
+// key.
 #include "engine/pin.h"
 
 #include <cerrno>
+#include <vector>
 
 #include <sys/stat.h>
 
@@ -10,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/files.h"
+#include "engine/state_place.h"
 #include "keys/digests.h"
 
 namespace volumecrypt::engine {
@@ -18,8 +21,21 @@ namespace {
 using base::ErrorCode;
 using Json = nlohmann::json;
 
-std::string pathOf(const Session &session) {
-    return session.options().paths.pin(session.id());
+// STATE's copy outlives a root file system that was made anew, and is encrypted. Only a STATE that
+// is mounted counts.
+std::vector<std::string> placesOf(const Session &session) {
+    std::vector<std::string> places{session.options().paths.pin(session.id())};
+    if (session.id().kind() == model::VolumeKind::State) return places;
+    if (const auto state = statePlace(session); state && keys::checkStateMounted(*state))
+        places.push_back(state->where + "/volumecrypt/pins/" + session.id().text() + ".json");
+    return places;
+}
+
+base::Result<bool> isThere(const std::string &path) {
+    struct stat info {};
+    if (::stat(path.c_str(), &info) == 0) return true;
+    if (errno == ENOENT || errno == ENOTDIR) return false;
+    return base::fail(base::errnoError("look for the pin " + path, errno));
 }
 
 std::string hex(const std::string &bytes) {
@@ -46,50 +62,65 @@ std::string forgetHint(const Session &session) {
            "` and try again.";
 }
 
-}  // namespace
-
-base::Result<bool> hasPin(const Session &session) {
-    struct stat info {};
-    if (::stat(pathOf(session).c_str(), &info) == 0) return true;
-    if (errno == ENOENT || errno == ENOTDIR) return false;
-    return base::fail(base::errnoError("look for the pin " + pathOf(session), errno));
-}
-
-base::Status checkPin(const Session &session, const std::string &uuid,
-                      const base::SecretBuffer &volumeKey) {
-    VC_ASSIGN(const bool pinned, hasPin(session));
-    if (!pinned) return {};
-    VC_ASSIGN(const std::string text, base::readFile(pathOf(session), 65536));
+base::Status comparePin(const Session &session, const std::string &path, const std::string &uuid,
+                        const base::SecretBuffer &volumeKey) {
+    VC_ASSIGN(const std::string text, base::readFile(path, 65536));
     const Json pin = Json::parse(text, nullptr, false);
     if (!pin.is_object() || !pin.contains("uuid") || !pin.contains("digest"))
-        return base::fail(ErrorCode::HeaderCorrupt,
-                          "the pin " + pathOf(session) + " cannot be read", forgetHint(session));
+        return base::fail(ErrorCode::HeaderCorrupt, "the pin " + path + " cannot be read",
+                          forgetHint(session));
     const bool same = pin["uuid"] == uuid && pin["digest"] == hex(keys::pinDigest(volumeKey));
     if (same) return {};
     return base::fail(
         ErrorCode::ForeignVolume,
         session.describe() + " is not the volume that this machine made: its UUID is " + uuid +
             (pin["uuid"] == uuid ? ", its volume key is another one"
-                                 : ", another one is remembered"),
+                                 : ", another one is remembered") +
+            (path == placesOf(session).front() ? "" : " by STATE (" + path + ")"),
         "The device may have been swapped, or restored from a copy. " + forgetHint(session));
+}
+
+}  // namespace
+
+base::Result<bool> hasPin(const Session &session) {
+    for (const std::string &path : placesOf(session)) {
+        VC_ASSIGN(const bool there, isThere(path));
+        if (there) return true;
+    }
+    return false;
+}
+
+base::Status checkPin(const Session &session, const std::string &uuid,
+                      const base::SecretBuffer &volumeKey) {
+    for (const std::string &path : placesOf(session)) {
+        VC_ASSIGN(const bool there, isThere(path));
+        if (there) VC_TRY(comparePin(session, path, uuid, volumeKey));
+    }
+    return {};
 }
 
 base::Status writePin(const Session &session, const std::string &uuid,
                       const base::SecretBuffer &volumeKey) {
-    VC_ASSIGN(const bool pinned, hasPin(session));
-    if (pinned) return {};
-    auto written =
-        base::writeFileAtomically(pathOf(session), pinText(session, uuid, volumeKey), 0600);
-    if (!written)
-        session.reporter().warning(
-            written.error().code,
-            session.describe() + " is not pinned yet: " + written.error().message);
+    for (const std::string &path : placesOf(session)) {
+        VC_ASSIGN(const bool there, isThere(path));
+        if (there) continue;
+        auto written = base::writeFileAtomically(path, pinText(session, uuid, volumeKey), 0600);
+        if (!written)
+            session.reporter().warning(
+                written.error().code,
+                session.describe() + " is not pinned yet: " + written.error().message);
+    }
     return {};
 }
 
 base::Status dropPin(const Session &session) {
-    if (::unlink(pathOf(session).c_str()) == 0 || errno == ENOENT || errno == ENOTDIR) return {};
-    return base::fail(base::errnoError("remove the pin " + pathOf(session), errno));
+    for (const std::string &path : placesOf(session)) {
+        // Early in boot the root may be read-only: what is not there needs no writing.
+        VC_ASSIGN(const bool there, isThere(path));
+        if (there && ::unlink(path.c_str()) < 0 && errno != ENOENT)
+            return base::fail(base::errnoError("remove the pin " + path, errno));
+    }
+    return {};
 }
 
 base::Status checkNotPinned(const Session &session) {

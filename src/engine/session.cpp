@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "engine/state_meta.h"
+
 namespace volumecrypt::engine {
 namespace {
 
@@ -31,13 +33,27 @@ base::Status Session::loadSpec() {
         if (problem.volume == id().text() || (spec_ == nullptr && problem.volume.empty()))
             problems += (problems.empty() ? "" : "\n") + problem.text();
     }
-    if (spec_ != nullptr) return {};
+    if (spec_ != nullptr) return askMeta();
     if (!problems.empty())
         return base::fail(ErrorCode::InvalidConfig, problems,
                           "Correct the configuration; nothing was changed.");
     return base::fail(
         ErrorCode::NotFound, "volume " + id().text() + " is not declared in the configuration",
         "Add a document for it to a file in " + options_.paths.configDirs().front() + ".");
+}
+
+base::Status Session::askMeta() {
+    const bool open =
+        id().kind() == model::VolumeKind::State && !spec_->encryption && !spec_->declaredPlain;
+    if (!open) return {};
+    VC_ASSIGN(spec_->encryption, stateEncryptionInMeta(*this));
+    encryptionIsMetas_ = spec_->encryption.has_value();
+    return {};
+}
+
+void Session::dropMetasEncryption() {
+    if (encryptionIsMetas_) spec_->encryption.reset();
+    encryptionIsMetas_ = false;
 }
 
 base::Status Session::readSecrets() {
@@ -63,10 +79,15 @@ base::Status Session::findDevice() {
 }
 
 base::Status Session::lock() {
+    if (lock_.valid()) return {};
     auto lock = blockdev::lockDevice(options_.paths, *device_);
     if (!lock) return base::fail(std::move(lock).error().because("volume " + id().text()));
     lock_ = std::move(*lock);
     return {};
+}
+
+const model::VolumeSpec *Session::stateSpec() const {
+    return configuration_.find(model::VolumeId::state());
 }
 
 std::string Session::describe() const {

@@ -35,6 +35,12 @@ class Session {
     [[nodiscard]] const model::VolumeId &id() const { return options_.id; }
     // Valid after loadSpec.
     [[nodiscard]] const model::VolumeSpec &spec() const { return *spec_; }
+    // The declaration of STATE; nullptr when there is none that is valid. Valid after loadSpec.
+    [[nodiscard]] const model::VolumeSpec *stateSpec() const;
+    // META said how STATE is encrypted, not the configuration.
+    [[nodiscard]] bool encryptionIsMetas() const { return encryptionIsMetas_; }
+    // META was cleared: what it said is no longer so.
+    void dropMetasEncryption();
     // The declared encryption; valid only when the volume is declared encrypted.
     [[nodiscard]] const model::EncryptionSpec &encryption() const { return *spec_->encryption; }
     // Valid after findDevice.
@@ -48,12 +54,14 @@ class Session {
     [[nodiscard]] std::string describe() const;
 
   private:
+    base::Status askMeta();
     base::Status readSecret(int number, std::optional<base::SecretBuffer> &into) const;
 
     Options options_;
     Reporter &reporter_;
     config::Configuration configuration_;
     model::VolumeSpec *spec_ = nullptr;
+    bool encryptionIsMetas_ = false;
     std::optional<blockdev::Device> device_;
     std::optional<base::SecretBuffer> secret_;
     std::optional<base::SecretBuffer> newKey_;

@@ -133,7 +133,7 @@ base::Status SlotChanger::adopt(const model::Step &step) {
     VC_ASSIGN(const model::HeaderView view, store_.view());
     const base::SecretBuffer *passphrase = ring_.passphrase(key, view);
     if (passphrase == nullptr) return base::fail(base::Error(ring_.failure(key)));
-    model::RecordSlot entry = entryFor(key);
+    model::RecordSlot entry = entryFor(key, ring_);
     VC_TRY(completeEntry(store_, step.slot, recordKey_, *passphrase, entry));
     record_.slots[step.slot] = std::move(entry);
     return {};
@@ -146,7 +146,7 @@ base::Status SlotChanger::fill(const model::KeySpec &key, const keys::NewKey &ma
     ring_.remember(key, made.passphrase);
     // The token names the slot, so it comes after it; until then the record's `pending` has it.
     if (!made.token.empty()) VC_TRY(writeToken(key.kind(), key.slot, made.token));
-    model::RecordSlot entry = entryFor(key);
+    model::RecordSlot entry = entryFor(key, ring_);
     VC_TRY(completeEntry(store_, key.slot, recordKey_, made.passphrase, entry));
     record_.slots[key.slot] = std::move(entry);
     return {};
@@ -157,7 +157,7 @@ base::Status SlotChanger::add(const model::Step &step) {
     VC_ASSIGN(const keys::NewKey made, ring_.create(key));
     Pending pending = pendingFor(PendingOperation::Add, key.slot);
     pending.token = made.token;
-    pending.entry = entryFor(key);
+    pending.entry = entryFor(key, ring_);
     VC_TRY(announce(std::move(pending)));
     VC_TRY(fill(key, made));
     record_.pending.reset();
@@ -188,7 +188,7 @@ base::Status SlotChanger::replaceThroughSpare(const model::KeySpec &key, const k
     Pending pending = pendingFor(PendingOperation::Replace, key.slot);
     pending.spare = spare;
     pending.token = made.token;
-    pending.entry = entryFor(key);
+    pending.entry = entryFor(key, ring_);
     VC_TRY(announce(std::move(pending)));
     VC_TRY(addAndProve(session_, store_, spare, key.kind(), unlocked_.volumeKey, made.passphrase));
     proven_.insert(spare);
@@ -207,7 +207,7 @@ base::Status SlotChanger::replaceInPlace(const model::KeySpec &key, const keys::
     VC_TRY(proveAnother(key.slot));
     Pending pending = pendingFor(PendingOperation::Replace, key.slot);
     pending.token = made.token;
-    pending.entry = entryFor(key);
+    pending.entry = entryFor(key, ring_);
     VC_TRY(announce(std::move(pending)));
     VC_TRY(dropTokens(key.slot));
     VC_TRY(destroyProven(key.slot));

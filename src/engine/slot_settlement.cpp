@@ -77,7 +77,7 @@ base::Status SlotChanger::adoptPending(const Pending &pending) {
     proven_.insert(pending.slot);
     ring_.remember(key, sealed->passphrase);
     VC_TRY(writeToken(key.kind(), pending.slot, sealed->token));
-    model::RecordSlot entry = entryFor(key);
+    model::RecordSlot entry = entryFor(key, ring_);
     VC_TRY(completeEntry(store_, pending.slot, recordKey_, sealed->passphrase, entry));
     record_.slots[pending.slot] = std::move(entry);
     return {};

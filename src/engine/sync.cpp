@@ -6,6 +6,7 @@
 #include "engine/device_state.h"
 #include "engine/pin.h"
 #include "engine/slot_session.h"
+#include "engine/state_meta.h"
 #include "engine/stop.h"
 #include "engine/verbs.h"
 
@@ -53,10 +54,7 @@ base::Status firstToRetry(const Session &session, const std::vector<model::Step>
 
 }  // namespace
 
-base::Result<Outcome> sync(Session &session) {
-    VC_TRY(session.readSecrets());
-    VC_TRY(session.loadSpec());
-    VC_TRY(session.findDevice());
+base::Result<Outcome> syncKeys(Session &session) {
     Outcome outcome;
     if (!session.spec().encryption) {
         outcome.state = model::VolumeState::Plain;
@@ -73,11 +71,19 @@ base::Result<Outcome> sync(Session &session) {
     // Early in boot there may have been no writable place for it.
     if (slots->changer().record().phase == model::Phase::Ready)
         VC_TRY(writePin(session, volume.header.view.uuid, volume.unlocked.volumeKey));
+    saveStateEncryption(session);
     VC_TRY(firstToRetry(session, steps, slots->ring()));
     VC_ASSIGN(outcome.state, encryptedState(session));
     outcome.changed = slots->changed();
     outcome.extra["unlockedBySlot"] = volume.unlocked.slot;
     return outcome;
+}
+
+base::Result<Outcome> sync(Session &session) {
+    VC_TRY(session.readSecrets());
+    VC_TRY(session.loadSpec());
+    VC_TRY(session.findDevice());
+    return syncKeys(session);
 }
 
 }  // namespace volumecrypt::engine

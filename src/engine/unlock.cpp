@@ -2,10 +2,12 @@
 // Trying keys, cheapest first, one key derivation at a time.
 #include "engine/unlock.h"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "base/recovery_key.h"
 #include "engine/kdf_lock.h"
 #include "engine/key_failures.h"
 #include "engine/record_book.h"
@@ -30,6 +32,8 @@ class Attempt {
     base::Result<Unlocked> byDeclaredKeys();
 
   private:
+    [[nodiscard]] std::vector<unsigned> slotsForSecret() const;
+    base::Result<std::optional<Unlocked>> trySecret(const base::SecretBuffer &secret);
     // Empty when the key does not open the slot; the reason is noted.
     std::optional<base::SecretBuffer> tryKey(const model::KeySpec &key, unsigned slot);
     std::optional<Unlocked> opened(const model::KeySpec &key, unsigned slot);
@@ -41,8 +45,9 @@ class Attempt {
     base::Result<base::SecretBuffer> openSlot(unsigned slot,
                                               const base::SecretBuffer &passphrase) const;
     // The key was had, and does not open its own slot.
-    [[nodiscard]] base::Error doesNotOpen(const model::KeySpec &key,
-                                          const base::Error &error) const;
+    [[nodiscard]] base::Error doesNotOpen(const model::KeySpec &key, const base::Error &error);
+    // The salt of STATE is not the one that the slot was made with, by the record.
+    bool wasStateReplaced(const model::KeySpec &key);
     [[nodiscard]] base::Error noUsableKey() const;
 
     const Session &session_;
@@ -53,16 +58,36 @@ class Attempt {
     KeyFailures failures_;
 };
 
+bool Attempt::wasStateReplaced(const model::KeySpec &key) {
+    // Not authenticated, and good enough to explain what was found out without it.
+    const FoundRecord found = peekRecord(header_.view);
+    if (!key.lockToState || !found.record) return false;
+    const auto entry = found.record->slots.find(key.slot);
+    if (entry == found.record->slots.end() || entry->second.saltDigest.empty()) return false;
+    const std::string present = ring_.saltDigest(key);
+    return !present.empty() && present != entry->second.saltDigest;
+}
+
 base::Result<base::SecretBuffer> Attempt::openSlot(unsigned slot,
                                                    const base::SecretBuffer &passphrase) const {
     const base::UniqueFd kdf = lockForSlot(session_.options().paths, header_.view, slot);
     return luks::openSlot(header_, slot, passphrase);
 }
 
-base::Result<Unlocked> Attempt::bySecret() {
-    for (const auto &[slot, view] : header_.view.slots) {
+// Those of recovery keys first: they cost next to nothing.
+std::vector<unsigned> Attempt::slotsForSecret() const {
+    std::vector<unsigned> slots;
+    for (const auto &[slot, view] : header_.view.slots)
+        if (model::slotToken(header_.view, model::KeyKind::Recovery, slot)) slots.push_back(slot);
+    for (const auto &[slot, view] : header_.view.slots)
+        if (std::find(slots.begin(), slots.end(), slot) == slots.end()) slots.push_back(slot);
+    return slots;
+}
+
+base::Result<std::optional<Unlocked>> Attempt::trySecret(const base::SecretBuffer &secret) {
+    for (const unsigned slot : slotsForSecret()) {
         VC_TRY(checkStop());
-        auto volumeKey = openSlot(slot, *session_.secret());
+        auto volumeKey = openSlot(slot, secret);
         if (volumeKey)
             return Unlocked{.volumeKey = std::move(*volumeKey),
                             .slot = slot,
@@ -70,6 +95,18 @@ base::Result<Unlocked> Attempt::bySecret() {
                             .declaredSlot = {}};
         if (volumeKey.error().code != ErrorCode::KeyRejected) failures_.add(volumeKey.error());
     }
+    return std::nullopt;
+}
+
+base::Result<Unlocked> Attempt::bySecret() {
+    // A recovery key, however it was typed.
+    if (const auto recovery = base::normalizeRecoveryKey(*session_.secret());
+        recovery && !(*recovery == *session_.secret())) {
+        VC_ASSIGN(auto opened, trySecret(*recovery));
+        if (opened) return std::move(*opened);
+    }
+    VC_ASSIGN(auto opened, trySecret(*session_.secret()));
+    if (opened) return std::move(*opened);
     return base::fail(ErrorCode::KeyRejected,
                       session_.describe() + ": the given secret opens none of its key slots" +
                           (failures_.reasons().empty() ? "" : " (" + failures_.reasons() + ")"),
@@ -93,11 +130,15 @@ std::optional<base::SecretBuffer> Attempt::tryKey(const model::KeySpec &key, uns
     return std::nullopt;
 }
 
-base::Error Attempt::doesNotOpen(const model::KeySpec &key, const base::Error &error) const {
+base::Error Attempt::doesNotOpen(const model::KeySpec &key, const base::Error &error) {
     base::Error shown = error;
     const std::string prefix = "slot " + std::to_string(key.slot) + ": ";
     if (error.code != ErrorCode::KeyRejected) {
         shown.message = prefix + error.message;
+    } else if (wasStateReplaced(key)) {
+        shown.code = ErrorCode::SaltUnavailable;
+        shown.message = prefix + "STATE was replaced: its salt is not the one that the " +
+                        std::string(model::keyKindName(key.kind())) + " key was locked to";
     } else if (const auto *kms = std::get_if<model::KmsKey>(&key.parameters)) {
         shown.code = ErrorCode::KmsRejected;
         shown.message = prefix + "the key that the KMS " + kms->endpoint +

@@ -2,8 +2,11 @@
 // From a declared key to its source.
 #include "keys/key_source.h"
 
+#include <utility>
+
 #include "keys/kms.h"
 #include "keys/node_id.h"
+#include "keys/salted_key.h"
 #include "keys/static_key.h"
 #include "keys/tpm.h"
 
@@ -23,15 +26,9 @@ base::Error unsupported(const model::KeySpec &spec) {
     return error;
 }
 
-}  // namespace
-
-base::Result<std::unique_ptr<KeySource>> makeKeySource(const model::KeySpec &spec,
-                                                       const KeyContext &context) {
-    if (spec.lockToState)
-        return base::fail(
-            ErrorCode::SaltUnavailable,
-            "slot " + std::to_string(spec.slot) + ": this version cannot read the salt of STATE",
-            "Declare a key without lockToState for this volume as well.");
+// Without the salt of STATE.
+base::Result<std::unique_ptr<KeySource>> makeBareSource(const model::KeySpec &spec,
+                                                        const KeyContext &context) {
     switch (spec.kind()) {
         case model::KeyKind::Static:
             return std::make_unique<StaticKeySource>(spec.slot,
@@ -45,6 +42,15 @@ base::Result<std::unique_ptr<KeySource>> makeKeySource(const model::KeySpec &spe
         default:
             return base::fail(unsupported(spec));
     }
+}
+
+}  // namespace
+
+base::Result<std::unique_ptr<KeySource>> makeKeySource(const model::KeySpec &spec,
+                                                       const KeyContext &context) {
+    VC_ASSIGN(std::unique_ptr<KeySource> source, makeBareSource(spec, context));
+    if (!spec.lockToState) return source;
+    return std::make_unique<SaltedKeySource>(spec.slot, std::move(source), context.stateSalt);
 }
 
 bool KeySource::isAsDeclared(const model::TokenView & /*token*/) {

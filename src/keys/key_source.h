@@ -16,6 +16,8 @@
 
 namespace volumecrypt::keys {
 
+class StateSalt;
+
 struct KeyContext {
     model::VolumeId volume;
     model::SystemPaths paths;
@@ -24,6 +26,9 @@ struct KeyContext {
     int kmsAttempts = 1;         // for calls of a server that does not answer
     // Waits between them, for so many milliseconds; false when there is to be no further one.
     std::function<bool(int)> pause = {};
+    std::shared_ptr<StateSalt> stateSalt = {};  // for keys that are locked to STATE
+    // The UUID that META gives the machine in place of the firmware's; unset: there is no META.
+    std::function<base::Result<std::optional<std::string>>()> uuidOverride = {};
 };
 
 // A key that is about to be enrolled.

@@ -113,7 +113,7 @@ base::Result<base::SecretBuffer> KmsKeySource::callOnce(const base::KmsRequest &
 base::Result<base::SecretBuffer> KmsKeySource::call(KmsOperation operation,
                                                     const base::SecretBuffer &data) {
     if (unreachable_) return base::fail(base::Error(*unreachable_));
-    VC_ASSIGN(std::string node, machineUuid(context_.paths));
+    VC_ASSIGN(std::string node, machineUuid(context_));
     const base::KmsRequest request{.operation = operation,
                                    .endpoint = key_.endpoint,
                                    .node = std::move(node),

@@ -35,8 +35,12 @@ base::Status checkUuidEntropy(const std::string &uuid) {
     return {};
 }
 
-base::Result<std::string> machineUuid(const model::SystemPaths &paths) {
-    auto content = base::readFile(paths.productUuid(), 4096);
+base::Result<std::string> machineUuid(const KeyContext &context) {
+    if (context.uuidOverride) {
+        VC_ASSIGN(const std::optional<std::string> given, context.uuidOverride());
+        if (given && !given->empty()) return *given;
+    }
+    auto content = base::readFile(context.paths.productUuid(), 4096);
     if (!content)
         return base::fail(std::move(content).error().because("failed to get UUID").withHint(kHint));
     const std::string uuid = trimmedLower(std::move(*content));
@@ -52,7 +56,7 @@ base::Result<base::SecretBuffer> NodeIdKeySource::obtain(
         return base::fail(
             std::move(error).because("slot " + std::to_string(slot_)).withSlot(slot_));
     };
-    auto uuid = machineUuid(context_.paths);
+    auto uuid = machineUuid(context_);
     if (!uuid) return withSlot(std::move(uuid).error());
     if (auto checked = checkUuidEntropy(*uuid); !checked)
         return withSlot(std::move(checked).error());

@@ -12,9 +12,9 @@ namespace volumecrypt::keys {
 // placeholders. InvalidConfig with Talos' text.
 base::Status checkUuidEntropy(const std::string &uuid);
 
-// From /sys/class/dmi/id/product_uuid, lower case. InvalidConfig when it is empty or a placeholder;
-// NotFound when the machine has none.
-base::Result<std::string> machineUuid(const model::SystemPaths &paths);
+// META's override, else /sys/class/dmi/id/product_uuid, lower case. InvalidConfig when it is empty
+// or a placeholder; NotFound when the machine has none.
+base::Result<std::string> machineUuid(const KeyContext &context);
 
 class NodeIdKeySource : public KeySource {
   public:

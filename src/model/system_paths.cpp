@@ -45,6 +45,10 @@ std::string SystemPaths::pin(const VolumeId &id) const {
     return below("/var/lib/volumecrypt/pins/" + id.text() + ".json");
 }
 
+std::string SystemPaths::contentLink(const VolumeId &id) const {
+    return below("/run/volumecrypt/content/" + id.text());
+}
+
 std::string SystemPaths::below(const std::string &absolute) const {
     return root_ + absolute;
 }

@@ -26,6 +26,10 @@ class SystemPaths {
     [[nodiscard]] std::string outcomeDir() const;             // /run/volumecrypt/outcome
     [[nodiscard]] std::string jobDir() const;                 // /run/volumecrypt/jobs
     [[nodiscard]] std::string pin(const VolumeId &id) const;  // /var/lib/volumecrypt/pins/ID.json
+    // Links to the device that holds the volume's file system, made by attach; for a volume of
+    // which only META says whether it is encrypted.
+    [[nodiscard]] std::string contentLink(const VolumeId &id) const;
+    [[nodiscard]] bool hasRoot() const { return !root_.empty(); }
     [[nodiscard]] std::string below(const std::string &absolute) const;  // root + absolute
 
   private:

@@ -76,7 +76,9 @@ struct VolumeSpec {
     std::optional<std::chrono::seconds> deviceTimeout;
     FilesystemSpec filesystem;
     std::optional<EncryptionSpec> encryption;  // absent: a plain volume
-    SourcePosition position;                   // of the document
+    // `provider: none`: STATE is plain, whatever META says.
+    bool declaredPlain = false;
+    SourcePosition position;  // of the document
 
     explicit VolumeSpec(VolumeId volumeId) : id(std::move(volumeId)) {}
     // The device that holds the file system: the mapping, or the device itself for a plain volume.

@@ -134,6 +134,7 @@ void readStorage(const Json &json, VolumeSpec &spec) {
             MountSpec{.where = json.at("mount").at("where").get<std::string>(),
                       .options = json.at("mount").at("options").get<std::vector<std::string>>()};
     spec.required = json.at("required").get<bool>();
+    spec.declaredPlain = json.at("declaredPlain").get<bool>();
     if (json.contains("deviceTimeout"))
         spec.deviceTimeout = std::chrono::seconds(json.at("deviceTimeout").get<std::int64_t>());
     const Json &filesystem = json.at("filesystem");
@@ -153,6 +154,7 @@ std::string toJson(const VolumeSpec &spec) {
               {"neverFormat", spec.format == FormatPolicy::Never},
               {"metaDevice", spec.metaDevice},
               {"required", spec.required},
+              {"declaredPlain", spec.declaredPlain},
               {"filesystem",
                {{"type", filesystemName(spec.filesystem.type)},
                 {"label", spec.filesystem.label},

@@ -63,9 +63,12 @@ void addSource(UnitText &text, const BootRole &role) {
         text.set("Wants", unit).set("After", unit);
 }
 
-// STATE holds the salt, and copies of the other volumes' pins.
+// STATE holds the salt, and copies of the other volumes' pins; META may be a file.
 void addStateAccess(UnitText &text, const VolumeSpec &volume, const Relations &relations) {
-    if (relations.stateMount().empty() || volume.id.kind() == model::VolumeKind::State) return;
+    const bool isState = volume.id.kind() == model::VolumeKind::State;
+    if (isState && !volume.metaDevice.empty() && !isDevice(volume.metaDevice))
+        text.set("ReadWritePaths", wordValue(volume.metaDevice, "-"));
+    if (relations.stateMount().empty() || isState) return;
     text.set("ReadWritePaths", wordValue(relations.stateMount(), "-"));
 }
 

@@ -3,6 +3,7 @@
 #include "units/boot_role.h"
 
 #include "model/names.h"
+#include "model/system_paths.h"
 #include "units/relations.h"
 
 namespace volumecrypt::units {
@@ -47,7 +48,12 @@ BootRole bootRole(const VolumeSpec &volume, const Relations &relations) {
     role.blocking = role.automatic && volume.required;
     role.network = relations.isNetwork(volume.id);
     if (isDevice(volume.device.path)) role.source = model::deviceUnit(volume.device.path);
+    role.undecided = volume.id.kind() == model::VolumeKind::State && !role.encrypted &&
+                     !volume.declaredPlain && !volume.metaDevice.empty() &&
+                     isDevice(volume.device.path);
     role.contentPath = volume.contentDevice();
+    role.mountSource =
+        role.undecided ? model::SystemPaths().contentLink(volume.id) : role.contentPath;
     if (isDevice(role.contentPath)) {
         role.content = model::deviceUnit(role.contentPath);
         role.blockdev = "blockdev@" + model::escapeUnitPath(role.contentPath) + ".target";

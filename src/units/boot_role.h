@@ -23,9 +23,12 @@ struct BootRole {
     bool automatic = false;  // attached by the boot and by plugging
     bool blocking = false;   // the boot waits for it and fails with it
     bool network = false;
+    // STATE, of which META says whether it is encrypted: known only when it is attached.
+    bool undecided = false;
 
     std::string source;          // device unit; empty: the volume is a plain file
     std::string contentPath;     // what is mounted: the mapping, or the source of a plain volume
+    std::string mountSource;     // the same, by the name that attach gives it where undecided
     std::string content;         // its device unit; empty: a plain file
     std::string blockdev;        // blockdev@CONTENT.target; empty with `content`
     std::string attach;          // volumecrypt@ID.service

@@ -55,9 +55,10 @@ std::string mountText(const VolumeSpec &volume, const BootRole &role) {
     if (role.blocking) text.set("Before", role.consumerTarget);
     addOrder(text, role);
     if (const std::string fsck = fsckUnit(volume, role); !fsck.empty())
-        text.set("Requires", fsck).set("After", fsck);
+        // On a volume that turns out to be encrypted there is nothing for it to check.
+        text.set(role.undecided ? "Wants" : "Requires", fsck).set("After", fsck);
     text.section("Mount")
-        .set("What", lineValue(role.contentPath))
+        .set("What", lineValue(role.mountSource))
         .set("Where", lineValue(volume.mount->where))
         .set("Type", model::filesystemName(volume.filesystem.type));
     if (const std::string options = mountOptions(volume, role); !options.empty())

@@ -47,8 +47,8 @@ void addLinks(std::vector<UnitFile> &files, const BootRole &role,
     const auto link = [&files](std::string path, std::string target) {
         files.push_back({std::move(path), {}, std::move(target)});
     };
-    if (role.encrypted) {
-        link(role.content + ".requires/" + role.attach, attachTemplate);
+    if (role.encrypted) link(role.content + ".requires/" + role.attach, attachTemplate);
+    if (role.encrypted || role.undecided) {
         link(role.attach + ".wants/" + role.sync, directories.own + "/volumecrypt-sync@.service");
     }
     if (!role.consumer.empty())

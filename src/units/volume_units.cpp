@@ -66,7 +66,7 @@ base::Status checkNames(const std::vector<UnitFile> &files) {
 void addUnits(std::vector<UnitFile> &files, const VolumeSpec &volume, const BootRole &role,
               const Relations &relations) {
     files.push_back({role.attach + ".d/50-volume.conf", attachDropIn(volume, role, relations), {}});
-    if (role.encrypted)
+    if (role.encrypted || role.undecided)
         if (auto text = syncDropIn(volume, relations); !text.empty())
             files.push_back({role.sync + ".d/50-volume.conf", std::move(text), {}});
     if (!role.consumer.empty()) files.push_back({role.consumer, consumerUnit(volume, role), {}});

@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <utility>
 
+#include <sys/mman.h>
+
 #include <poll.h>
 #include <systemd/sd-bus.h>
 #include <unistd.h>
@@ -238,7 +240,10 @@ void FakeVolume::RotateKey(sdbus::Result<sdbus::ObjectPath> &&result, std::uint3
 
 void FakeVolume::AddKey(sdbus::Result<std::uint32_t> &&result, std::string kind,
                         sdbus::UnixFd secret, Options /*options*/) {
-    service_.note("add-key " + state_.id + " " + kind + " [" + contentOf(secret) + "]");
+    const std::string given = contentOf(secret);
+    service_.note("add-key " + state_.id + " " + kind + " [" + given + "]");
+    if (kind == "recovery" && given.find("cbdefghi") == std::string::npos)
+        return result.returnError(failure("KeyRejected", "this is not the recovery key"));
     result.returnResults(31U);
 }
 
@@ -263,7 +268,14 @@ void FakeVolume::Forget(sdbus::Result<sdbus::ObjectPath> &&result, Options optio
 }
 
 void FakeVolume::NewRecoveryKey(sdbus::Result<sdbus::UnixFd> &&result, Options /*options*/) {
-    result.returnError(failure("Unsupported", "not here"));
+    service_.note("new-recovery-key " + state_.id);
+    const int fd = ::memfd_create("key", MFD_CLOEXEC);
+    const std::string key =
+        "cbdefghi-jklnrtuv-vutrnlkj-ihgfedbc-cbdefghi-jklnrtuv-vutrnlkj-ihgfedbc";
+    if (::write(fd, key.data(), key.size()) != static_cast<ssize_t>(key.size()) ||
+        ::lseek(fd, 0, SEEK_SET) != 0)
+        return result.returnError(failure("Io", "no memory file"));
+    result.returnResults(sdbus::UnixFd(fd, sdbus::adopt_fd));
 }
 
 void FakeVolume::Encrypt(sdbus::Result<sdbus::ObjectPath> &&result, Options /*options*/) {

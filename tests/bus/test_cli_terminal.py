@@ -110,6 +110,46 @@ def test_new_key_twice(cli):
     equal(cli.calls(), ["add-key u-data passphrase [new \u00e9\u00e9]"])
 
 
+RECOVERY = "cbdefghi-jklnrtuv-vutrnlkj-ihgfedbc-cbdefghi-jklnrtuv-vutrnlkj-ihgfedbc"
+
+
+def test_recovery_key(cli):
+    """add-key --recovery shows a key and its QR code, and adds it once it was typed back"""
+    with cli.person("add-key", "u-data", "--recovery", LC_ALL="C.UTF-8") as person:
+        person.reads(f"The new recovery key of u-data:\n\n    {RECOVERY}\n")
+        person.reads("\u2588")
+        person.reads("Type the recovery key: ")
+        assert not person.echoes()
+        person.types("something else\n")
+        person.reads("That is not the key above.\nType the recovery key: ")
+        person.types(RECOVERY + "\n")
+        person.reads("u-data: the recovery key is in slot 31\n")
+        equal(person.leaves(), 0)
+    equal(cli.calls(), ["new-recovery-key u-data", "add-key u-data recovery [something else]",
+                        f"add-key u-data recovery [{RECOVERY}]"])
+
+
+def test_recovery_key_without_a_terminal(cli):
+    """add-key --recovery without a terminal is a usage error, and no key is made"""
+    outcome = cli.run("add-key", "u-data", "--recovery")
+    equal(outcome.returncode, 64)
+    equal(cli.calls(), [])
+
+
+def test_unlock_by_recovery_key(cli):
+    """unlock --recovery takes the key however it is typed, and says what is wrong with one"""
+    with cli.person("unlock", "u-data", "--recovery", "--no-ask") as person:
+        person.reads("Recovery key of u-data: ")
+        person.types(RECOVERY[:-1] + "\n")
+        person.reads("it is too short")
+        person.reads("Recovery key of u-data: ")
+        person.types(RECOVERY.upper().replace("-", " ") + "\n")
+        person.reads("It does not fit.\nRecovery key of u-data: ")
+        person.types("\x03")
+        equal(person.leaves(), 1)
+    equal(cli.calls(), [f"unlock u-data no-ask [{RECOVERY}]"])
+
+
 def test_long_passphrase(cli):
     """a passphrase longer than the terminal's own line buffer arrives whole, one too long is refused"""
     with cli.person("unlock", "u-data", "--passphrase") as person:

@@ -57,6 +57,12 @@ TEST(UnitsGolden, plainVolumes) {
     expectGolden("plain", volumeList(std::move(data), plainVolume("r-raw")));
 }
 
+TEST(UnitsGolden, stateByWhatMetaSays) {
+    VolumeSpec state = plainVolume("STATE");
+    state.metaDevice = "/dev/disk/by-partlabel/META";
+    expectGolden("meta", volumeList(std::move(state)));
+}
+
 TEST(UnitsGolden, swapVolumes) {
     VolumeSpec fast = encryptedVolume("s-fast");
     fast.required = true;

@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Volumes on plain files over D-Bus: the real daemon, the real engine and the real polkitd; the
 // distribution's cryptsetup judges what they did.
+#include <algorithm>
+#include <cctype>
+
+#include <sys/mman.h>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "client.h"
 #include "support/process.h"
@@ -117,6 +123,46 @@ TEST_F(Volumes, OnlyMadeKeysAreMadeAnew) {
                      }),
               "NotAuthorized");
     EXPECT_TRUE(opens(1, "second"));
+}
+
+sdbus::UnixFd memfdWith(const std::string &text) {
+    const int fd = ::memfd_create("secret", MFD_CLOEXEC);
+    EXPECT_EQ(::write(fd, text.data(), text.size()), static_cast<ssize_t>(text.size()));
+    ::lseek(fd, 0, SEEK_SET);
+    return {fd, sdbus::adopt_fd};
+}
+
+TEST_F(Volumes, RecoveryKeyIsAddedOnlyWhenItWasTypedBack) {
+    format();
+    std::uint32_t slot = 99;
+    const auto add = [&](Client &client, const std::string &text) {
+        return client.get(slot, data_, kVolume, "AddKey", std::string("recovery"), memfdWith(text),
+                          Options());
+    };
+    const std::string anyKey =
+        "cbdefghi-jklnrtuv-vutrnlkj-ihgfedbc-cbdefghi-jklnrtuv-vutrnlkj-ihgfedbc";
+    EXPECT_EQ(add(client_, anyKey), "InvalidConfig") << "none was handed out";
+
+    sdbus::UnixFd handedOut;
+    ASSERT_EQ(client_.get(handedOut, data_, kVolume, "NewRecoveryKey", Options()), "");
+    std::string key(100, '\0');
+    const ssize_t got = ::read(handedOut.get(), key.data(), key.size());
+    ASSERT_EQ(got, 71);
+    key.resize(71);
+    EXPECT_EQ(add(client_, anyKey), "KeyRejected");
+    Client other;
+    EXPECT_EQ(add(other, key), "InvalidConfig") << "it was handed out to somebody else";
+    std::string typed = key.substr(0, 35) + " " + key.substr(36) + "\n";
+    std::transform(typed.begin(), typed.end(), typed.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+    ASSERT_EQ(add(client_, typed), "");
+    EXPECT_TRUE(opens(slot, key));
+    EXPECT_EQ(add(client_, key), "InvalidConfig") << "it is enrolled already";
+    EXPECT_EQ(asUser(kNobody,
+                     [&](Client &nobody) {
+                         return nobody.call(data_, kVolume, "NewRecoveryKey", Options()).error;
+                     }),
+              "NotAuthorized");
 }
 
 TEST_F(Volumes, BrokenConfigurationIsReported) {

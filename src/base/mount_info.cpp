@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// proc(5), "/proc/pid/mountinfo": fields separated by blanks, with octal escapes in them.
+#include "base/mount_info.h"
+
+#include <filesystem>
+#include <sstream>
+#include <system_error>
+
+#include <sys/stat.h>
+
+#include "base/files.h"
+
+namespace volumecrypt::base {
+namespace {
+
+bool isOctal(char c) {
+    return c >= '0' && c <= '7';
+}
+
+std::string unescaped(std::string_view field) {
+    std::string text;
+    for (std::size_t i = 0; i < field.size(); ++i) {
+        if (field[i] == '\\' && i + 3 < field.size() && isOctal(field[i + 1]) &&
+            isOctal(field[i + 2]) && isOctal(field[i + 3])) {
+            text += static_cast<char>((field[i + 1] - '0') * 64 + (field[i + 2] - '0') * 8 +
+                                      (field[i + 3] - '0'));
+            i += 3;
+        } else {
+            text += field[i];
+        }
+    }
+    return text;
+}
+
+// ID, parent, major:minor, root, mount point, options, optional fields…, "-", type, source.
+std::optional<MountEntry> entryOf(const std::string &line) {
+    std::istringstream fields(line);
+    std::string field;
+    MountEntry entry;
+    for (int i = 0; i < 4; ++i) fields >> field;
+    if (!(fields >> field)) return std::nullopt;
+    entry.where = unescaped(field);
+    while (fields >> field && field != "-") continue;
+    if (!(fields >> entry.type >> field)) return std::nullopt;
+    entry.source = unescaped(field);
+    return entry;
+}
+
+std::optional<dev_t> blockDeviceAt(const std::string &path) {
+    struct stat info {};
+    if (::stat(path.c_str(), &info) < 0 || !S_ISBLK(info.st_mode)) return std::nullopt;
+    return info.st_rdev;
+}
+
+}  // namespace
+
+std::optional<MountEntry> mountAt(std::string_view mountinfo, std::string_view where) {
+    std::istringstream lines{std::string(mountinfo)};
+    std::optional<MountEntry> top;
+    // Later mounts are further down, and hide earlier ones at the same place.
+    for (std::string line; std::getline(lines, line);)
+        if (auto entry = entryOf(line); entry && entry->where == where) top = std::move(entry);
+    return top;
+}
+
+Result<bool> isMountOf(const std::string &where, const std::string &device) {
+    std::error_code code;
+    const std::string real = std::filesystem::canonical(where, code).string();
+    const auto wanted = blockDeviceAt(device);
+    if (code || !wanted) return false;
+    VC_ASSIGN(const std::string text, readFile("/proc/self/mountinfo"));
+    const auto entry = mountAt(text, real);
+    return entry && blockDeviceAt(entry->source) == wanted;
+}
+
+}  // namespace volumecrypt::base

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which device is mounted at a directory, by /proc/self/mountinfo.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace volumecrypt::base {
+
+struct MountEntry {
+    std::string where;
+    std::string source;  // /dev/mapper/luks2-STATE
+    std::string type;    // ext4
+};
+
+// The mount on top at exactly this directory, from the text of a mountinfo file.
+std::optional<MountEntry> mountAt(std::string_view mountinfo, std::string_view where);
+
+// Whether what is mounted at `where` is the block device `device` (both may be links). A directory
+// or device that does not exist is no mount. Io.
+Result<bool> isMountOf(const std::string &where, const std::string &device);
+
+}  // namespace volumecrypt::base

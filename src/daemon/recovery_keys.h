@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// Recovery keys that were handed out and are not enrolled yet: each waits until its caller proves,
+// by typing it, that somebody wrote it down.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <string>
+#include <utility>
+
+#include "base/result.h"
+#include "base/secret_buffer.h"
+#include "base/unique_fd.h"
+#include "model/volume_id.h"
+
+namespace volumecrypt::daemon {
+
+class RecoveryKeys {
+  public:
+    // How long a key waits.
+    static constexpr std::chrono::minutes kPatience{15};
+
+    // A new key for this caller (a unique bus name) and volume, in a sealed memory file; one that
+    // was made before is forgotten.
+    base::Result<base::UniqueFd> make(const std::string &caller, const model::VolumeId &volume);
+    // The key of this caller and volume, for the engine, when `typed` is that key; it then waits no
+    // longer. InvalidConfig when none waits, KeyRejected when it is another one. Waits half a
+    // second for `typed` at most.
+    base::Result<base::UniqueFd> take(const std::string &caller, const model::VolumeId &volume,
+                                      const base::UniqueFd &typed);
+    void forget(const std::string &caller);
+
+  private:
+    using Clock = std::chrono::steady_clock;
+    struct Waiting {
+        base::SecretBuffer key;
+        Clock::time_point since;
+    };
+    void dropOld();
+
+    std::map<std::pair<std::string, model::VolumeId>, Waiting> waiting_;
+};
+
+}  // namespace volumecrypt::daemon

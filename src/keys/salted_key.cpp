@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// The salt is asked for first: without it there is no use in troubling a TPM or a network.
+#include "keys/salted_key.h"
+
+namespace volumecrypt::keys {
+
+base::Result<const base::SecretBuffer *> SaltedKeySource::salt() {
+    auto bytes = salt_->bytes();
+    if (bytes) return bytes;
+    return base::fail(
+        std::move(bytes).error().because("slot " + std::to_string(slot_)).withSlot(slot_));
+}
+
+base::Result<base::SecretBuffer> SaltedKeySource::obtain(
+    const std::optional<model::TokenView> &token) {
+    VC_ASSIGN(const base::SecretBuffer *salt, this->salt());
+    VC_ASSIGN(const base::SecretBuffer passphrase, inner_->obtain(token));
+    return passphrase.appended(salt->bytes());
+}
+
+base::Result<NewKey> SaltedKeySource::create() {
+    VC_ASSIGN(const base::SecretBuffer *salt, this->salt());
+    VC_ASSIGN(NewKey key, inner_->create());
+    key.passphrase = key.passphrase.appended(salt->bytes());
+    return key;
+}
+
+base::Status SaltedKeySource::canCreate() {
+    VC_TRY(salt());
+    return inner_->canCreate();
+}
+
+bool SaltedKeySource::isAsDeclared(const model::TokenView &token) {
+    return inner_->isAsDeclared(token);
+}
+
+std::string SaltedKeySource::renewalReason(const base::Error &failure,
+                                           const std::optional<model::TokenView> &token) {
+    // The token is well; the salt will come back with STATE.
+    if (failure.code == base::ErrorCode::SaltUnavailable) return {};
+    return inner_->renewalReason(failure, token);
+}
+
+}  // namespace volumecrypt::keys
