@@ -119,7 +119,7 @@ void Unlocker::close(const VolumePointer &volume, const JobPointer &job, Done do
     std::vector<AsyncStep> steps;
     if (auto unit = consumerUnit(volume->spec()); !unit.empty())
         steps.emplace_back([this, volume, unit = std::move(unit)](Done next) {
-            systemd_->stopUnit(unit, [volume, next = std::move(next)](base::Status status) {
+            systemd_->stopUnit(unit, [volume, next = std::move(next)](const base::Status &status) {
                 next(status ? base::Status() : base::fail(stillInUse(*volume)));
             });
         });

@@ -51,7 +51,7 @@ class Udev : public ::testing::Test {
         return text;
     }
     std::string plugIn() {
-        const std::string path =
+        std::string path =
             addDevice("sdz1", "partition", "8:1", disk_.c_str(), "DEVNAME", "/dev/sdz1", "DEVLINKS",
                       "/dev/disk/by-partlabel/u-data /dev/disk/by-id/x-part1");
         tell(path, "add");

@@ -9,8 +9,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "client.h"
+#include "support/process.h"
 #include "test_bus.h"
 #include "test_daemon.h"
 
@@ -124,27 +126,35 @@ TEST_F(Unlocking, OthersAreNotTriedAgain) {
     EXPECT_THAT(calls(), Not(HasSubstr("attach ")));
 }
 
-TEST_F(Unlocking, LockOfStateNamesWhatGoesWithIt) {
-    const auto withKeys = [](const std::string &name, const std::string &keys) {
-        return "apiVersion: v1alpha1\nkind: UserVolumeConfig\nname: " + name +
-               "\nencryption: {provider: luks2, keys: [" + keys + "]}\n---\n";
-    };
-    daemon_.configure("volumes.yaml",
-                      withKeys("bound", "{slot: 0, nodeID: {}, lockToState: true}") +
-                          withKeys("free",
-                                   "{slot: 0, nodeID: {}, lockToState: true}, "
-                                   "{slot: 1, static: {passphrase: x}}") +
-                          withKeys("closed", "{slot: 0, nodeID: {}, lockToState: true}") +
-                          "apiVersion: v1alpha1\nkind: VolumeConfig\nname: STATE\n"
-                          "encryption: {provider: luks2, keys: [{slot: 0, nodeID: {}}]}\n");
-    for (const char *id : {"STATE", "u-bound", "u-free"})
-        daemon_.folder().write(std::string("script/open-") + id, "");
-    // As systemd does it, by the dependencies of the units.
-    daemon_.script("detach", R"(rm -f "$SCRIPTS/open-$volume" "$SCRIPTS/open-u-bound"
+// STATE, and volumes that hang on it and do not.
+class LockOfState : public Unlocking {
+  protected:
+    void SetUp() override {
+        Unlocking::SetUp();
+        const auto withKeys = [](const std::string &name, const std::string &keys) {
+            return "apiVersion: v1alpha1\nkind: UserVolumeConfig\nname: " + name +
+                   "\nencryption: {provider: luks2, keys: [" + keys + "]}\n---\n";
+        };
+        daemon_.configure("volumes.yaml",
+                          withKeys("bound", "{slot: 0, nodeID: {}, lockToState: true}") +
+                              withKeys("free",
+                                       "{slot: 0, nodeID: {}, lockToState: true}, "
+                                       "{slot: 1, static: {passphrase: x}}") +
+                              withKeys("closed", "{slot: 0, nodeID: {}, lockToState: true}") +
+                              "apiVersion: v1alpha1\nkind: VolumeConfig\nname: STATE\n"
+                              "encryption: {provider: luks2, keys: [{slot: 0, nodeID: {}}]}\n");
+        for (const char *id : {"STATE", "u-bound", "u-free"})
+            daemon_.folder().write(std::string("script/open-") + id, "");
+        // As systemd does it, by the dependencies of the units.
+        daemon_.script("detach", R"(rm -f "$SCRIPTS/open-$volume" "$SCRIPTS/open-u-bound"
         result)");
-    daemon_.start();
-    client_.listen();
-    ASSERT_EQ(state("u-bound"), "unlocked");
+        daemon_.start();
+        client_.listen();
+        ASSERT_EQ(state("u-bound"), "unlocked");
+    }
+};
+
+TEST_F(LockOfState, NamesWhatGoesWithIt) {
     EXPECT_EQ(client_.call(volumePath("STATE"), kVolume, "Lock", Options()), "");
     EXPECT_EQ(state("STATE"), "locked");
     EXPECT_EQ(state("u-bound"), "locked") << "looked at before the answer";
@@ -154,6 +164,21 @@ TEST_F(Unlocking, LockOfStateNamesWhatGoesWithIt) {
     EXPECT_TRUE(end.success);
     EXPECT_EQ(end.message,
               "done; locked with it, since all their keys are locked to STATE: u-bound");
+}
+
+TEST_F(LockOfState, IsToldAtTheCommandLine) {
+    const ProcessResult json =
+        Process{.argv = {CTL_PROGRAM, "lock", "STATE", "--json"}, .input = {}, .secret = {}}.run();
+    EXPECT_EQ(json.exitCode, 0) << json.err;
+    const auto line = nlohmann::json::parse(json.out);
+    EXPECT_EQ(line.at("alsoLocked"), nlohmann::json({"u-bound"}));
+    EXPECT_EQ(state("u-bound"), "locked");
+    daemon_.folder().write("script/open-STATE", "");
+    daemon_.folder().write("script/open-u-bound", "");
+    ASSERT_EQ(client_.call(kRoot, kManager, "Reload", Options()), "");
+    const ProcessResult text =
+        Process{.argv = {CTL_PROGRAM, "lock", "STATE"}, .input = {}, .secret = {}}.run();
+    EXPECT_EQ(text.out, "u-bound\n");
 }
 
 }  // namespace
