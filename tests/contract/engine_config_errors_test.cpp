@@ -7,7 +7,6 @@
 namespace volumecrypt::test {
 namespace {
 
-
 constexpr const char *kKey = "- {slot: 1, static: {passphrase: secret}}";
 constexpr const char *kCorrect = "Correct the configuration; nothing was changed.";
 
