@@ -128,7 +128,7 @@ def second_boot(check, machine, disk, old_salt, old_uuid):
         journal = machine.run(f"journalctl -b -u volumecrypt@{volume.id} --no-pager").output
         check.fact(f"{volume.id} does not open, and the journal says why",
                    not machine.run(f"mountpoint -q {volume.where}").ok and "STATE was replaced" in journal, journal)
-    error = status(machine, DATA)["error"] or {}
+    error = status(machine, DATA)["lastError"] or {}
     check.equal("the error on the bus is SaltUnavailable", error.get("code"), "SaltUnavailable")
     machine.write("/run/typed", RECOVERY.upper().replace("-", " ") + "\n", mode="0600")
     for volume in (EPHEMERAL, DATA):
