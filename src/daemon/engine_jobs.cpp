@@ -40,6 +40,15 @@ void logSteps(const Volume &volume, const JobPointer &job, const EngineResult &r
     }
 }
 
+// What an engine may write to besides devices: STATE has the salt and the pins of the others.
+std::vector<std::string> filesFor(const Volume &volume, VolumeTable &volumes) {
+    auto files = volume.files();
+    const auto state = volumes.find(model::VolumeId::state().text());
+    if (state && state->spec().mount && volume.id().kind() != model::VolumeKind::State)
+        files.push_back(state->spec().mount->where);
+    return files;
+}
+
 }  // namespace
 
 std::string summaryOf(const EngineResult &result) {
@@ -76,7 +85,7 @@ base::Result<JobPointer> EngineJobs::start(const VolumePointer &volume, EngineCo
     const auto job = jobs_.create(command.verb, volume->id().text(), uid);
     const auto number = job->record().number;
     job->onCancel([this, number] { runner_.stop(number); });
-    command.files = volume->files();
+    command.files = filesFor(*volume, volumes_);
     command.network = volume->needsNetwork();
     runner_.start(
         number, std::move(command), observerOf(job),
@@ -107,7 +116,7 @@ void EngineJobs::run(const VolumePointer &volume, EngineCommand command, const J
                      Done done) {
     const auto verb = command.verb;
     const auto number = store_.takeNumber();
-    command.files = volume->files();
+    command.files = filesFor(*volume, volumes_);
     command.network = volume->needsNetwork();
     if (job) job->onCancel([this, number] { runner_.stop(number); });
     runner_.start(number, std::move(command), {},
