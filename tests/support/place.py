@@ -79,6 +79,8 @@ class Place:
         shutil.copytree(template.root, self.root, symlinks=True)
         shutil.copytree(template.config, self.config)
         copy_sparse(template.image, self.image)
+        if (template.folder / "meta").exists():
+            copy_sparse(template.folder / "meta", self.folder / "meta")
 
     def declare(self, keys, extra=""):
         lines = "\n".join(yaml_of(slot, key) for slot, key in keys.items())
@@ -113,8 +115,9 @@ class Place:
         return last
 
     def cryptsetup(self, *arguments, stdin=""):
-        return subprocess.run(["cryptsetup", "--batch-mode", *arguments], input=stdin, text=True, check=False,
-                              capture_output=True, timeout=120)
+        # A passphrase may be any bytes: each is one character here.
+        return subprocess.run(["cryptsetup", "--batch-mode", *arguments], input=stdin, encoding="latin-1",
+                              check=False, capture_output=True, timeout=120)
 
     def cryptsetup_must(self, *arguments, stdin=""):
         done = self.cryptsetup(*arguments, stdin=stdin)
