@@ -42,6 +42,7 @@ struct ParameterWriter {
     }
     void operator()(const TpmKey &key) const {
         json["pcrs"] = key.pcrs;
+        json["tcti"] = key.tcti;
         json["checkSecurebootStatusOnEnroll"] = key.checkSecurebootStatusOnEnroll;
         if (key.signedPolicy)
             json["signedPolicy"] = {{"publicKey", key.signedPolicy->publicKey},
@@ -61,6 +62,7 @@ Json keyJson(const KeySpec &key) {
 TpmKey tpmFrom(const Json &json) {
     TpmKey key;
     key.pcrs = json.at("pcrs").get<std::vector<unsigned>>();
+    key.tcti = json.at("tcti").get<std::string>();
     key.checkSecurebootStatusOnEnroll = json.at("checkSecurebootStatusOnEnroll").get<bool>();
     if (json.contains("signedPolicy"))
         key.signedPolicy =
@@ -96,6 +98,7 @@ Json encryptionJson(const EncryptionSpec &encryption) {
               {"sectorSize", encryption.sectorSize},
               {"allowDiscards", encryption.allowDiscards},
               {"removeUnmanaged", encryption.unmanagedSlots == UnmanagedSlots::Remove},
+              {"tpmReseal", static_cast<int>(encryption.tpmReseal)},
               {"options", Json::array()},
               {"keys", Json::array()}};
     for (const PerformanceOption option : encryption.options)
@@ -112,6 +115,9 @@ EncryptionSpec encryptionFrom(const Json &json) {
     encryption.allowDiscards = json.at("allowDiscards").get<bool>();
     encryption.unmanagedSlots =
         json.at("removeUnmanaged").get<bool>() ? UnmanagedSlots::Remove : UnmanagedSlots::Keep;
+    const int reseal = json.at("tpmReseal").get<int>();
+    if (reseal < 0 || reseal > static_cast<int>(TpmReseal::Manual)) throw BadSpec();
+    encryption.tpmReseal = static_cast<TpmReseal>(reseal);
     for (const Json &option : json.at("options"))
         encryption.options.push_back(
             required(performanceOptionFromName(option.get<std::string>())));

@@ -28,13 +28,14 @@ encryption:
   options: [same_cpu_crypt, no_read_workqueue]
   allowDiscards: true
   unmanagedSlots: remove
+  tpmReseal: manual
   keys:
     - {slot: 9, static: {passphraseFile: /etc/keys/state}}
     - {slot: 2, nodeID: {}}
     - {slot: 3, static: {passphrase: correct horse}}
     - {slot: 4, unmanaged: {}}
     - {slot: 5, kms: {endpoint: "grpcs://kms:4050", caFile: /a, clientCertFile: /b, clientKeyFile: /c}}
-    - {slot: 6, tpm: {options: {pcrs: [7, 0]}, signedPolicy: {publicKey: /k, pcrs: [11]}}}
+    - {slot: 6, tpm: {options: {pcrs: [7, 0]}, tcti: "swtpm:path=/t", signedPolicy: {publicKey: /k, pcrs: [11]}}}
 ---
 apiVersion: v1alpha1
 kind: UserVolumeConfig
@@ -82,6 +83,7 @@ TEST(VolumeSpecJsonTest, EveryFieldComesBack) {
         EXPECT_EQ(back->contentDevice(), spec.contentDevice());
         ASSERT_EQ(back->encryption.has_value(), spec.encryption.has_value());
         if (!spec.encryption) continue;
+        EXPECT_EQ(back->encryption->tpmReseal, spec.encryption->tpmReseal);
         ASSERT_EQ(back->encryption->keys.size(), spec.encryption->keys.size());
         for (std::size_t i = 0; i < spec.encryption->keys.size(); ++i)
             EXPECT_EQ(back->encryption->keys[i].parameterText(),
