@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/files.h"
+#include "base/hex.h"
 #include "engine/state_place.h"
 #include "keys/digests.h"
 
@@ -38,22 +39,12 @@ base::Result<bool> isThere(const std::string &path) {
     return base::fail(base::errnoError("look for the pin " + path, errno));
 }
 
-std::string hex(const std::string &bytes) {
-    constexpr std::string_view digits = "0123456789abcdef";
-    std::string text;
-    for (const char c : bytes) {
-        text += digits[static_cast<unsigned char>(c) >> 4U];
-        text += digits[static_cast<unsigned char>(c) & 15U];
-    }
-    return text;
-}
-
 std::string pinText(const Session &session, const std::string &uuid,
                     const base::SecretBuffer &volumeKey) {
     const Json pin{{"version", 1},
                    {"volume", session.id().text()},
                    {"uuid", uuid},
-                   {"digest", hex(keys::pinDigest(volumeKey))}};
+                   {"digest", base::toHex(keys::pinDigest(volumeKey))}};
     return pin.dump() + "\n";
 }
 
@@ -69,7 +60,8 @@ base::Status comparePin(const Session &session, const std::string &path, const s
     if (!pin.is_object() || !pin.contains("uuid") || !pin.contains("digest"))
         return base::fail(ErrorCode::HeaderCorrupt, "the pin " + path + " cannot be read",
                           forgetHint(session));
-    const bool same = pin["uuid"] == uuid && pin["digest"] == hex(keys::pinDigest(volumeKey));
+    const bool same =
+        pin["uuid"] == uuid && pin["digest"] == base::toHex(keys::pinDigest(volumeKey));
     if (same) return {};
     return base::fail(
         ErrorCode::ForeignVolume,

@@ -7,6 +7,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/hex.h"
+
 namespace volumecrypt::model {
 namespace {
 
@@ -19,17 +21,6 @@ constexpr std::array<std::pair<PendingOperation, std::string_view>, 3> kOperatio
     {PendingOperation::Replace, "replace"},
     {PendingOperation::Remove, "remove"},
 }};
-
-std::string hex(const std::string &bytes) {
-    constexpr std::string_view digits = "0123456789abcdef";
-    std::string text;
-    for (const char c : bytes) {
-        const auto value = static_cast<unsigned char>(c);
-        text += digits[value >> 4U];
-        text += digits[value & 15U];
-    }
-    return text;
-}
 
 // Thrown and caught inside this file only: nlohmann reports its own errors by exceptions as well.
 struct BadRecord {
@@ -62,10 +53,10 @@ Json slotJson(const RecordSlot &slot) {
     return {{"kind", keyKindName(slot.kind)},
             {"origin", slot.origin == Origin::Added ? "added" : "declared"},
             {"lockToState", slot.lockedToState},
-            {"salt", hex(slot.saltDigest)},
-            {"params", hex(slot.paramsDigest)},
-            {"area", hex(slot.areaDigest)},
-            {"check", hex(slot.check)}};
+            {"salt", base::toHex(slot.saltDigest)},
+            {"params", base::toHex(slot.paramsDigest)},
+            {"area", base::toHex(slot.areaDigest)},
+            {"check", base::toHex(slot.check)}};
 }
 
 RecordSlot slotFromJson(const Json &json) {
@@ -153,7 +144,7 @@ Record recordFromJson(const Json &json) {
 
 std::string Record::toJson() const {
     Json json = bodyJson(*this);
-    json["mac"] = hex(mac);
+    json["mac"] = base::toHex(mac);
     return json.dump();
 }
 

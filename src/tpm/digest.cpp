@@ -40,17 +40,6 @@ std::string u32(std::uint32_t value) {
            u16(static_cast<std::uint16_t>(value & 0xFFFFU));
 }
 
-std::string toHex(std::string_view bytes) {
-    constexpr std::string_view digits = "0123456789abcdef";
-    std::string text;
-    for (const char c : bytes) {
-        const auto value = static_cast<unsigned char>(c);
-        text += digits[value >> 4U];
-        text += digits[value & 15U];
-    }
-    return text;
-}
-
 std::optional<std::string> fromHex(std::string_view text) {
     if (text.size() % 2 != 0) return std::nullopt;
     std::string bytes;

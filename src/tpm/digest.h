@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/hex.h"
+
 namespace volumecrypt::tpm {
 
 inline constexpr std::size_t kDigestSize = 32;
@@ -18,7 +20,7 @@ std::string sha256(std::string_view bytes);
 std::string u16(std::uint16_t value);
 std::string u32(std::uint32_t value);
 
-std::string toHex(std::string_view bytes);
+using base::toHex;
 std::optional<std::string> fromHex(std::string_view text);
 std::string toBase64(std::string_view bytes);
 std::optional<std::string> fromBase64(std::string_view text);
