@@ -76,7 +76,9 @@ def cycle(check, machine, disk, number):
 
 
 def units(machine):
-    """Our units and what state they are in, but for the daemon, which comes and goes."""
+    """Our units and what state they are in, but for the daemon, which comes and goes. Its jobs may still look
+    at what has just changed: they are waited for, and one that stays shows."""
+    machine.wait_until("! systemctl list-units --all --plain --no-legend 'volumecrypt-job-*' | grep -q .", 60)
     text = machine.output("systemctl list-units --all --plain --no-legend '*volumecrypt*' '*stick*' '*u-data*'"
                           " 'blockdev@*' | awk '$1 != \"volumecrypt.service\" {print $1, $2, $3, $4}' | sort")
     return text.splitlines()

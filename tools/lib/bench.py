@@ -56,8 +56,13 @@ def measures(engine, folder):
     two, all_keys = {slot: KEYS[slot] for slot in (0, 1)}, KEYS
     cheap = [volume(engine, f"{folder}/{len(keys)}", keys, True) for keys in (two, all_keys)]
     costly = volume(engine, f"{folder}/default", two, False)
+    # Only the first slot is opened when nothing differs: the others may be cheap to make.
+    many = volume(engine, f"{folder}/many", {0: KEYS[0]}, False)
+    many.declare(all_keys)
+    many.must("sync")
     peer = "cryptsetup open --test-passphrase"
-    for place, count, cost in ((cheap[0], 2, "minimum"), (cheap[1], 32, "minimum"), (costly, 2, "default")):
+    for place, count, cost in ((cheap[0], 2, "minimum"), (cheap[1], 32, "minimum"), (costly, 2, "default"),
+                               (many, 32, "default")):
         yield Measure(f"sync of {count} keys, nothing to do, {cost} cost / {peer}",
                       lambda place=place: place.must("sync"), peer_of(place), 2.0)
 
