@@ -329,6 +329,7 @@ TEST_F(EngineKmsTest, AHundredEnginesAtOnce) {
     writeConfig(yaml);
     std::vector<std::string> failures(kCount);
     std::vector<std::thread> threads;
+    threads.reserve(kCount);
     for (int i = 0; i < kCount; ++i)
         threads.emplace_back([this, i, &failure = failures.at(static_cast<std::size_t>(i))] {
             for (const char *verb : {"format", "plan"})
