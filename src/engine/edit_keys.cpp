@@ -33,6 +33,11 @@ base::Error slotError(const Session &session, unsigned slot, ErrorCode code,
     return error;
 }
 
+base::Error emptySlot(const Session &session, unsigned slot) {
+    return slotError(session, slot, ErrorCode::NotFound, "there is no key in it",
+                     "`volumecryptctl keys " + session.id().text() + "` shows the key slots.");
+}
+
 // The highest free slot that nobody declared and that does not have the record's number.
 base::Result<unsigned> slotForAdded(const Session &session, const OpenedVolume &volume) {
     std::vector<unsigned> avoid;
@@ -54,10 +59,7 @@ base::Status checkRemovable(const Session &session, const OpenedVolume &volume, 
                                     "Remove it from the YAML, then run `volumecryptctl apply`."));
     const bool present = volume.header.view.slots.contains(slot);
     const bool ours = volume.found.record && volume.found.record->slots.contains(slot);
-    if (!present && !ours)
-        return base::fail(
-            slotError(session, slot, ErrorCode::NotFound, "there is no key in it",
-                      "`volumecryptctl keys " + session.id().text() + "` shows the key slots."));
+    if (!present && !ours) return base::fail(emptySlot(session, slot));
     if (!ours)
         return base::fail(slotError(session, slot, ErrorCode::SlotInUse,
                                     "this key was not added by volumecrypt",
@@ -67,10 +69,7 @@ base::Status checkRemovable(const Session &session, const OpenedVolume &volume, 
 
 base::Status checkRotatableUndeclared(const Session &session, const OpenedVolume &volume,
                                       unsigned slot) {
-    if (!volume.header.view.slots.contains(slot))
-        return base::fail(
-            slotError(session, slot, ErrorCode::NotFound, "there is no key in it",
-                      "`volumecryptctl keys " + session.id().text() + "` shows the key slots."));
+    if (!volume.header.view.slots.contains(slot)) return base::fail(emptySlot(session, slot));
     if (!volume.found.record || !volume.found.record->slots.contains(slot))
         return base::fail(slotError(session, slot, ErrorCode::SlotInUse,
                                     "this key was not made by volumecrypt",
