@@ -110,11 +110,11 @@ base::Status finishFirstAttach(const Session &session, OpenedVolume &volume) {
 base::Result<Outcome> attachMapped(Session &session) {
     Outcome outcome;
     outcome.state = model::VolumeState::Unlocked;
-    VC_ASSIGN(const luks::HeaderCopy header, readHeader(session));
+    VC_ASSIGN(luks::HeaderCopy header, readHeader(session));
     const FoundRecord found = peekRecord(header.view);
     if (!found.record || found.record->phase != model::Phase::Formatting) return outcome;
     KeyRing ring(session);
-    VC_ASSIGN(OpenedVolume volume, openVolume(session, ring));
+    VC_ASSIGN(OpenedVolume volume, openVolume(session, ring, std::move(header)));
     if (!volume.found.record) return outcome;
     session.reporter().warning(
         ErrorCode::Internal,
@@ -127,9 +127,10 @@ base::Result<Outcome> attachMapped(Session &session) {
 
 // A wipe that was staged while the volume was in use.
 base::Status takeStagedWipe(Session &session) {
+    VC_ASSIGN(const std::string staged, stagedWipe(session));
+    if (staged.empty()) return {};
     VC_ASSIGN(const DeviceContent found, lookAtDevice(session));
-    VC_ASSIGN(const bool staged, isWipeStaged(session, found.content));
-    if (!staged) return {};
+    if (!isStaged(staged, found.content)) return {};
     VC_TRY(wipeDevice(session));
     dropStagedWipe(session);
     session.dropMetasEncryption();
@@ -139,13 +140,15 @@ base::Status takeStagedWipe(Session &session) {
 base::Result<Outcome> attachEncrypted(Session &session) {
     Outcome outcome;
     outcome.state = model::VolumeState::Unlocked;
-    VC_ASSIGN(const DeviceContent found, lookAtDevice(session));
+    VC_ASSIGN(DeviceContent found, lookAtDevice(session));
     KeyRing ring(session);
     if (found.interruptedFormat || found.content.kind == ContentKind::Blank) {
         VC_TRY(mayFormat(session));
         VC_TRY(formatDevice(session, ring, false));
+        VC_ASSIGN(found, lookAtDevice(session));
     }
-    VC_ASSIGN(OpenedVolume volume, openVolume(session, ring));
+    VC_ASSIGN(luks::HeaderCopy header, readHeader(session, found));
+    VC_ASSIGN(OpenedVolume volume, openVolume(session, ring, std::move(header)));
     const std::string &uuid = volume.header.view.uuid;
     VC_TRY(checkPin(session, uuid, volume.unlocked.volumeKey));
     VC_TRY(checkStop());

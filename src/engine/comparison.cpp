@@ -11,8 +11,14 @@
 namespace volumecrypt::engine {
 
 base::Result<OpenedVolume> openVolume(const Session &session, KeyRing &ring) {
+    VC_ASSIGN(luks::HeaderCopy header, readHeader(session));
+    return openVolume(session, ring, std::move(header));
+}
+
+base::Result<OpenedVolume> openVolume(const Session &session, KeyRing &ring,
+                                      luks::HeaderCopy header) {
     OpenedVolume volume;
-    VC_ASSIGN(volume.header, readHeader(session));
+    volume.header = std::move(header);
     VC_ASSIGN(volume.unlocked, unlock(session, volume.header, ring));
     volume.recordKey = keys::recordKey(volume.unlocked.volumeKey);
     volume.found = authenticateRecord(volume.header.view, session.id(), volume.recordKey);

@@ -23,6 +23,9 @@ struct OpenedVolume {
 };
 
 base::Result<OpenedVolume> openVolume(const Session &session, KeyRing &ring);
+// The same, of a header that was read just now.
+base::Result<OpenedVolume> openVolume(const Session &session, KeyRing &ring,
+                                      luks::HeaderCopy header);
 
 // The steps that would make the slots equal to the declaration.
 base::Result<std::vector<model::Step>> compare(const Session &session, const OpenedVolume &volume,

@@ -98,6 +98,10 @@ base::Result<luks::HeaderCopy> copyHeader(const Session &session) {
 
 base::Result<luks::HeaderCopy> readHeader(const Session &session) {
     VC_ASSIGN(const DeviceContent found, lookAtDevice(session));
+    return readHeader(session, found);
+}
+
+base::Result<luks::HeaderCopy> readHeader(const Session &session, const DeviceContent &found) {
     if (found.interruptedFormat || found.content.kind != ContentKind::Luks2)
         return base::fail(unexpectedContent(session, found));
     auto header = copyHeader(session);

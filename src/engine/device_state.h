@@ -29,6 +29,8 @@ base::Result<luks::HeaderCopy> copyHeader(const Session &session);
 // The validated header, or the error that fits what is there instead: NotLuks2 (blank, LUKS1),
 // NotBlank (anything else).
 base::Result<luks::HeaderCopy> readHeader(const Session &session);
+// The same, of a device that was looked at just now.
+base::Result<luks::HeaderCopy> readHeader(const Session &session, const DeviceContent &found);
 
 // locked or unlocked, by the mapping.
 base::Result<model::VolumeState> encryptedState(const Session &session);

@@ -95,11 +95,14 @@ base::Status stageWipe(const Session &session, const blockdev::Content &content)
     return base::writeFileAtomically(stagePath(session), content.uuid + "\n", 0600);
 }
 
-base::Result<bool> isWipeStaged(const Session &session, const blockdev::Content &content) {
+base::Result<std::string> stagedWipe(const Session &session) {
     struct stat info {};
-    if (content.uuid.empty() || ::stat(stagePath(session).c_str(), &info) < 0) return false;
-    VC_ASSIGN(const std::string uuid, base::readFile(stagePath(session), 4096));
-    return uuid == content.uuid + "\n";
+    if (::stat(stagePath(session).c_str(), &info) < 0) return std::string();
+    return base::readFile(stagePath(session), 4096);
+}
+
+bool isStaged(const std::string &staged, const blockdev::Content &content) {
+    return !content.uuid.empty() && staged == content.uuid + "\n";
 }
 
 void dropStagedWipe(const Session &session) {

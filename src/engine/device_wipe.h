@@ -2,6 +2,8 @@
 // Giving up what a device holds, so that the next attach makes the declared volume on it.
 #pragma once
 
+#include <string>
+
 #include "base/result.h"
 #include "blockdev/content.h"
 #include "engine/session.h"
@@ -17,7 +19,9 @@ base::Status wipeDevice(const Session &session);
 // For an active volume: remembered under /var/lib/volumecrypt, and done by the next attach to
 // exactly this content (its UUID).
 base::Status stageWipe(const Session &session, const blockdev::Content &content);
-base::Result<bool> isWipeStaged(const Session &session, const blockdev::Content &content);
+// What stageWipe remembered; empty when it did not. Asked before the device is looked at.
+base::Result<std::string> stagedWipe(const Session &session);
+bool isStaged(const std::string &staged, const blockdev::Content &content);
 void dropStagedWipe(const Session &session);
 
 }  // namespace volumecrypt::engine
