@@ -322,9 +322,10 @@ TEST_F(EngineKmsTest, AHundredEnginesAtOnce) {
         const std::string name = "n" + std::to_string(i);
         const std::string image = directory_.file(name);
         std::filesystem::copy_file(image_, image);
-        yaml += "---\napiVersion: v1alpha1\nkind: UserVolumeConfig\nname: " + name +
-                "\nvolume: {device: " + image + "}\nencryption:\n  provider: luks2\n  keys:\n    " +
-                kmsKey(0, server.at("127.0.0.1"));
+        yaml.append("---\napiVersion: v1alpha1\nkind: UserVolumeConfig\nname: ").append(name);
+        yaml.append("\nvolume: {device: ").append(image);
+        yaml.append("}\nencryption:\n  provider: luks2\n  keys:\n    ");
+        yaml.append(kmsKey(0, server.at("127.0.0.1")));
     }
     writeConfig(yaml);
     std::vector<std::string> failures(kCount);
