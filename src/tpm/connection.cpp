@@ -5,8 +5,6 @@
 #include <cstdlib>
 #include <string>
 
-#include <tss2/tss2_tctildr.h>
-
 #include "tpm/response.h"
 
 namespace volumecrypt::tpm {
@@ -23,6 +21,7 @@ base::Result<std::unique_ptr<Connection>> Connection::open(const Access &access)
     silenceTss();
     VC_ASSIGN(const std::string tcti, chooseTcti(access));
     std::unique_ptr<Connection> connection(new Connection);
+    VC_ASSIGN(connection->tss_, Library::load());
     VC_ASSIGN(connection->lock_, lockTpm(access, tcti));
     connection->managed_ = isResourceManaged(tcti);
     VC_TRY(connection->connect(tcti));
@@ -39,21 +38,22 @@ base::Status Connection::connect(const std::string &tcti) {
             error.hint = "Check the TPM: `volumecryptctl tpm`, `tpm2_getcap properties-fixed`.";
         return base::fail(std::move(error));
     };
-    if (const TSS2_RC code = Tss2_TctiLdr_Initialize(tcti.c_str(), &tcti_); code != TSS2_RC_SUCCESS)
+    if (const TSS2_RC code = tss_->Tss2_TctiLdr_Initialize(tcti.c_str(), &tcti_);
+        code != TSS2_RC_SUCCESS)
         return unavailable(responseError("open the TPM at " + tcti, code));
     if (auto started = startEsys(); !started) return unavailable(std::move(started).error());
     return {};
 }
 
 base::Status Connection::startEsys() {
-    if (esys_ != nullptr) Esys_Finalize(&esys_);
-    return check("talk to the TPM", Esys_Initialize(&esys_, tcti_, nullptr));
+    if (esys_ != nullptr) tss_->Esys_Finalize(&esys_);
+    return check("talk to the TPM", tss_->Esys_Initialize(&esys_, tcti_, nullptr));
 }
 
 Connection::~Connection() {
     if (esys_ != nullptr && failed_ && !managed_) sweep();
-    if (esys_ != nullptr) Esys_Finalize(&esys_);
-    if (tcti_ != nullptr) Tss2_TctiLdr_Finalize(&tcti_);
+    if (esys_ != nullptr) tss_->Esys_Finalize(&esys_);
+    if (tcti_ != nullptr) tss_->Tss2_TctiLdr_Finalize(&tcti_);
 }
 
 base::Status Connection::check(std::string_view what, TSS2_RC code) {
@@ -67,9 +67,9 @@ base::Result<std::set<TPM2_HANDLE>> Connection::handles() {
     for (const TPM2_HANDLE first : {TPM2_TRANSIENT_FIRST, TPM2_LOADED_SESSION_FIRST}) {
         TPMI_YES_NO more = TPM2_NO;
         TPMS_CAPABILITY_DATA *data = nullptr;
-        VC_TRY(
-            check("list what is in the TPM",
-                  Esys_GetCapability(esys_, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
+        VC_TRY(check(
+            "list what is in the TPM",
+            tss_->Esys_GetCapability(esys_, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
                                      TPM2_CAP_HANDLES, first, TPM2_MAX_CAP_HANDLES, &more, &data)));
         const EsysMemory<TPMS_CAPABILITY_DATA> owner(data);
         const TPML_HANDLE &list = data->data.handles;
@@ -87,9 +87,9 @@ void Connection::sweep() {
     for (const TPM2_HANDLE handle : *now) {
         if (before_.contains(handle)) continue;
         ESYS_TR object = ESYS_TR_NONE;
-        if (Esys_TR_FromTPMPublic(esys_, handle, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
-                                  &object) == TSS2_RC_SUCCESS)
-            (void)Esys_FlushContext(esys_, object);
+        if (tss_->Esys_TR_FromTPMPublic(esys_, handle, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
+                                        &object) == TSS2_RC_SUCCESS)
+            (void)tss_->Esys_FlushContext(esys_, object);
     }
 }
 
@@ -98,11 +98,12 @@ void Handle::reset() noexcept {
     if (value == ESYS_TR_NONE) return;
     ESYS_TR handle = value;
     if (kind_ == Kind::LetGo) {
-        (void)Esys_TR_Close(connection_->esys(), &handle);
+        (void)connection_->tss().Esys_TR_Close(connection_->esys(), &handle);
         return;
     }
     // A failure is noted, so that the connection sweeps at its end.
-    (void)connection_->check("flush", Esys_FlushContext(connection_->esys(), handle));
+    (void)connection_->check("flush",
+                             connection_->tss().Esys_FlushContext(connection_->esys(), handle));
 }
 
 }  // namespace volumecrypt::tpm

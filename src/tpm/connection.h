@@ -9,18 +9,12 @@
 #include <string_view>
 #include <utility>
 
-#include <tss2/tss2_esys.h>
-
-#include "base/c_handle.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "tpm/access.h"
+#include "tpm/library.h"
 
 namespace volumecrypt::tpm {
-
-// What ESYS allocates for its caller.
-template <typename T>
-using EsysMemory = base::CHandle<T, Esys_Free>;
 
 class Connection {
   public:
@@ -33,6 +27,8 @@ class Connection {
     Connection &operator=(Connection &&) = delete;
 
     [[nodiscard]] ESYS_CONTEXT *esys() const { return esys_; }
+    // The functions of tpm2-tss.
+    [[nodiscard]] const Library &tss() const { return *tss_; }
     // Turns the code of a call into a Status, and remembers that something went wrong.
     base::Status check(std::string_view what, TSS2_RC code);
 
@@ -47,6 +43,7 @@ class Connection {
     // because the answer did not arrive.
     void sweep();
 
+    const Library *tss_ = nullptr;
     base::UniqueFd lock_;
     TSS2_TCTI_CONTEXT *tcti_ = nullptr;
     ESYS_CONTEXT *esys_ = nullptr;

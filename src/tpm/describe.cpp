@@ -24,10 +24,11 @@ constexpr unsigned kPcrCount = 24;
 base::Status readProperties(Connection &connection, TPM2_PT first, Properties &into) {
     TPMI_YES_NO more = TPM2_NO;
     TPMS_CAPABILITY_DATA *memory = nullptr;
-    VC_TRY(connection.check("read the TPM's properties",
-                            Esys_GetCapability(connection.esys(), ESYS_TR_NONE, ESYS_TR_NONE,
-                                               ESYS_TR_NONE, TPM2_CAP_TPM_PROPERTIES, first,
-                                               TPM2_MAX_TPM_PROPERTIES, &more, &memory)));
+    VC_TRY(connection.check(
+        "read the TPM's properties",
+        connection.tss().Esys_GetCapability(connection.esys(), ESYS_TR_NONE, ESYS_TR_NONE,
+                                            ESYS_TR_NONE, TPM2_CAP_TPM_PROPERTIES, first,
+                                            TPM2_MAX_TPM_PROPERTIES, &more, &memory)));
     const EsysMemory<TPMS_CAPABILITY_DATA> data(memory);
     const TPML_TAGGED_TPM_PROPERTY &list = data->data.tpmProperties;
     for (UINT32 i = 0; i < list.count && i < TPM2_MAX_TPM_PROPERTIES; ++i)
@@ -68,9 +69,10 @@ std::string algorithmName(TPM2_ALG_ID algorithm) {
 base::Result<std::vector<std::string>> banksOf(Connection &connection) {
     TPMI_YES_NO more = TPM2_NO;
     TPMS_CAPABILITY_DATA *memory = nullptr;
-    VC_TRY(connection.check("list the TPM's PCR banks",
-                            Esys_GetCapability(connection.esys(), ESYS_TR_NONE, ESYS_TR_NONE,
-                                               ESYS_TR_NONE, TPM2_CAP_PCRS, 0, 1, &more, &memory)));
+    VC_TRY(connection.check(
+        "list the TPM's PCR banks",
+        connection.tss().Esys_GetCapability(connection.esys(), ESYS_TR_NONE, ESYS_TR_NONE,
+                                            ESYS_TR_NONE, TPM2_CAP_PCRS, 0, 1, &more, &memory)));
     const EsysMemory<TPMS_CAPABILITY_DATA> data(memory);
     const TPML_PCR_SELECTION &list = data->data.assignedPCR;
     std::vector<std::string> banks;

@@ -33,9 +33,9 @@ base::Result<PcrValues> readPcrs(Connection &connection, const std::vector<unsig
     for (const unsigned pcr : pcrs) {
         const TPML_PCR_SELECTION selection = selectionOf({pcr});
         TPML_DIGEST *memory = nullptr;
-        VC_TRY(
-            connection.check("read PCR " + std::to_string(pcr),
-                             Esys_PCR_Read(connection.esys(), ESYS_TR_NONE, ESYS_TR_NONE,
+        VC_TRY(connection.check(
+            "read PCR " + std::to_string(pcr),
+            connection.tss().Esys_PCR_Read(connection.esys(), ESYS_TR_NONE, ESYS_TR_NONE,
                                            ESYS_TR_NONE, &selection, nullptr, nullptr, &memory)));
         const EsysMemory<TPML_DIGEST> digests(memory);
         if (digests->count != 1 || digests->digests[0].size != kDigestSize)

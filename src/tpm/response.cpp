@@ -4,8 +4,8 @@
 
 #include <string>
 
-#include <tss2/tss2_rc.h>
-#include <tss2/tss2_tpm2_types.h>
+#include "tpm/digest.h"
+#include "tpm/library.h"
 
 namespace volumecrypt::tpm {
 namespace {
@@ -22,6 +22,12 @@ std::uint32_t tpmCode(std::uint32_t code) {
     if (layer != TSS2_TPM_RC_LAYER && layer != TSS2_RESMGR_TPM_RC_LAYER) return 0;
     const std::uint32_t own = code & ~static_cast<std::uint32_t>(TSS2_RC_LAYER_MASK);
     return (own & kFormatOne) != 0 ? own & kFormatOneCode : own;
+}
+
+// Codes exist only once the library is there; a number will do otherwise.
+std::string nameOf(std::uint32_t code) {
+    if (const Library *tss = Library::loaded(); tss != nullptr) return tss->Tss2_RC_Decode(code);
+    return "response code 0x" + toHex(u32(code));
 }
 
 struct Meaning {
@@ -65,7 +71,7 @@ constexpr Meaning kMeanings[] = {
 base::Error responseError(std::string_view what, std::uint32_t code) {
     base::Error error;
     error.code = ErrorCode::TpmUnavailable;
-    error.message = std::string(what) + ": " + Tss2_RC_Decode(code);
+    error.message = std::string(what) + ": " + nameOf(code);
     const std::uint32_t own = tpmCode(code);
     for (const Meaning &meaning : kMeanings) {
         if (own != meaning.code) continue;

@@ -8,7 +8,6 @@
 #include <sys/random.h>
 
 #include <openssl/crypto.h>
-#include <tss2/tss2_mu.h>
 
 #include "tpm/digest.h"
 #include "tpm/operations.h"
@@ -31,9 +30,9 @@ void wipe(void *bytes, std::size_t size) {
 // Either generator alone would do; the secret is as good as the better of the two.
 base::Status mixIn(Connection &connection, const Handle &session, base::SecretBuffer &secret) {
     TPM2B_DIGEST *memory = nullptr;
-    VC_TRY(connection.check("get random bytes",
-                            Esys_GetRandom(connection.esys(), session.get(), ESYS_TR_NONE,
-                                           ESYS_TR_NONE, kSecretSize, &memory)));
+    VC_TRY(connection.check("get random bytes", connection.tss().Esys_GetRandom(
+                                                    connection.esys(), session.get(), ESYS_TR_NONE,
+                                                    ESYS_TR_NONE, kSecretSize, &memory)));
     const EsysMemory<TPM2B_DIGEST> bytes(memory);
     for (std::size_t i = 0; i < secret.size() && i < bytes->size; ++i)
         secret.bytes()[i] ^= static_cast<std::byte>(bytes->buffer[i]);
@@ -63,13 +62,13 @@ TPM2B_PUBLIC sealedTemplate(const std::string &policyHash) {
     return area;
 }
 
-base::Result<std::string> marshalled(const TPM2B_PRIVATE &privateArea,
+base::Result<std::string> marshalled(const Library &tss, const TPM2B_PRIVATE &privateArea,
                                      const TPM2B_PUBLIC &publicArea) {
     std::array<uint8_t, sizeof(TPM2B_PRIVATE) + sizeof(TPM2B_PUBLIC)> bytes{};
     std::size_t size = 0;
-    if (Tss2_MU_TPM2B_PRIVATE_Marshal(&privateArea, bytes.data(), bytes.size(), &size) !=
+    if (tss.Tss2_MU_TPM2B_PRIVATE_Marshal(&privateArea, bytes.data(), bytes.size(), &size) !=
             TSS2_RC_SUCCESS ||
-        Tss2_MU_TPM2B_PUBLIC_Marshal(&publicArea, bytes.data(), bytes.size(), &size) !=
+        tss.Tss2_MU_TPM2B_PUBLIC_Marshal(&publicArea, bytes.data(), bytes.size(), &size) !=
             TSS2_RC_SUCCESS)
         return base::fail(ErrorCode::Internal, "a sealed key could not be written down");
     return std::string(reinterpret_cast<const char *>(bytes.data()), size);
@@ -86,14 +85,14 @@ base::Result<std::string> create(Connection &connection, const StorageRoot &root
     std::memcpy(sensitive.sensitive.data.buffer, secret.bytes().data(), secret.size());
     TPM2B_PRIVATE *privateMemory = nullptr;
     TPM2B_PUBLIC *publicMemory = nullptr;
-    const TSS2_RC code = Esys_Create(connection.esys(), root.handle.get(), session.get(),
-                                     ESYS_TR_NONE, ESYS_TR_NONE, &sensitive, &area, &outside, &pcrs,
-                                     &privateMemory, &publicMemory, nullptr, nullptr, nullptr);
+    const TSS2_RC code = connection.tss().Esys_Create(
+        connection.esys(), root.handle.get(), session.get(), ESYS_TR_NONE, ESYS_TR_NONE, &sensitive,
+        &area, &outside, &pcrs, &privateMemory, &publicMemory, nullptr, nullptr, nullptr);
     wipe(&sensitive, sizeof sensitive);
     const EsysMemory<TPM2B_PRIVATE> privateArea(privateMemory);
     const EsysMemory<TPM2B_PUBLIC> publicArea(publicMemory);
     VC_TRY(connection.check("seal a secret", code));
-    return marshalled(*privateArea, *publicArea);
+    return marshalled(connection.tss(), *privateArea, *publicArea);
 }
 
 base::Result<std::string> signerName(const Policy &policy) {

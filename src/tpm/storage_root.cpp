@@ -47,10 +47,10 @@ TPM2B_PUBLIC rsaTemplate() {
 base::Result<bool> hasP256(Connection &connection) {
     TPMI_YES_NO more = TPM2_NO;
     TPMS_CAPABILITY_DATA *data = nullptr;
-    VC_TRY(connection.check(
-        "list the TPM's curves",
-        Esys_GetCapability(connection.esys(), ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
-                           TPM2_CAP_ECC_CURVES, 0, TPM2_MAX_ECC_CURVES, &more, &data)));
+    VC_TRY(connection.check("list the TPM's curves",
+                            connection.tss().Esys_GetCapability(
+                                connection.esys(), ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
+                                TPM2_CAP_ECC_CURVES, 0, TPM2_MAX_ECC_CURVES, &more, &data)));
     const EsysMemory<TPMS_CAPABILITY_DATA> owner(data);
     const TPML_ECC_CURVE &curves = data->data.eccCurves;
     for (UINT32 i = 0; i < curves.count && i < TPM2_MAX_ECC_CURVES; ++i)
@@ -62,14 +62,16 @@ base::Result<bool> hasP256(Connection &connection) {
 base::Status describe(Connection &connection, StorageRoot &root) {
     ESYS_CONTEXT *esys = connection.esys();
     TPM2B_NAME *nameMemory = nullptr;
-    VC_TRY(connection.check("name the storage root key",
-                            Esys_TR_GetName(esys, root.handle.get(), &nameMemory)));
+    VC_TRY(
+        connection.check("name the storage root key",
+                         connection.tss().Esys_TR_GetName(esys, root.handle.get(), &nameMemory)));
     const EsysMemory<TPM2B_NAME> name(nameMemory);
     root.name.assign(reinterpret_cast<const char *>(name->name), name->size);
     uint8_t *bytes = nullptr;
     std::size_t size = 0;
-    VC_TRY(connection.check("serialise the storage root key",
-                            Esys_TR_Serialize(esys, root.handle.get(), &bytes, &size)));
+    VC_TRY(connection.check(
+        "serialise the storage root key",
+        connection.tss().Esys_TR_Serialize(esys, root.handle.get(), &bytes, &size)));
     const EsysMemory<uint8_t> serialised(bytes);
     root.serialised.assign(reinterpret_cast<const char *>(serialised.get()), size);
     return {};
@@ -79,8 +81,8 @@ base::Status describe(Connection &connection, StorageRoot &root) {
 base::Result<std::optional<StorageRoot>> persistent(Connection &connection) {
     ESYS_CONTEXT *esys = connection.esys();
     ESYS_TR object = ESYS_TR_NONE;
-    const TSS2_RC code =
-        Esys_TR_FromTPMPublic(esys, kPersistent, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &object);
+    const TSS2_RC code = connection.tss().Esys_TR_FromTPMPublic(
+        esys, kPersistent, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &object);
     if (isNoSuchHandle(code)) return std::nullopt;
     VC_TRY(connection.check("look for the storage root key", code));
     StorageRoot root{.handle = Handle(connection, object, Handle::Kind::LetGo),
@@ -88,9 +90,10 @@ base::Result<std::optional<StorageRoot>> persistent(Connection &connection) {
                      .name = {},
                      .algorithm = {}};
     TPM2B_PUBLIC *area = nullptr;
-    VC_TRY(connection.check("read the storage root key",
-                            Esys_ReadPublic(esys, object, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
-                                            &area, nullptr, nullptr)));
+    VC_TRY(
+        connection.check("read the storage root key",
+                         connection.tss().Esys_ReadPublic(esys, object, ESYS_TR_NONE, ESYS_TR_NONE,
+                                                          ESYS_TR_NONE, &area, nullptr, nullptr)));
     const EsysMemory<TPM2B_PUBLIC> owner(area);
     const TPMA_OBJECT wanted = TPMA_OBJECT_RESTRICTED | TPMA_OBJECT_DECRYPT;
     const bool ecc = area->publicArea.type == TPM2_ALG_ECC;
@@ -111,9 +114,9 @@ base::Result<StorageRoot> makeTransient(Connection &connection, bool ecc) {
     const TPM2B_DATA outside{};
     const TPML_PCR_SELECTION pcrs{};
     ESYS_TR object = ESYS_TR_NONE;
-    VC_TRY(
-        connection.check("make the storage root key",
-                         Esys_CreatePrimary(connection.esys(), ESYS_TR_RH_OWNER, ESYS_TR_PASSWORD,
+    VC_TRY(connection.check(
+        "make the storage root key",
+        connection.tss().Esys_CreatePrimary(connection.esys(), ESYS_TR_RH_OWNER, ESYS_TR_PASSWORD,
                                             ESYS_TR_NONE, ESYS_TR_NONE, &sensitive, &area, &outside,
                                             &pcrs, &object, nullptr, nullptr, nullptr, nullptr)));
     StorageRoot root{.handle = Handle(connection, object, Handle::Kind::Flushed),
@@ -128,8 +131,9 @@ base::Result<StorageRoot> makePersistent(Connection &connection, StorageRoot mad
     ESYS_TR object = ESYS_TR_NONE;
     VC_TRY(connection.check(
         "keep the storage root key",
-        Esys_EvictControl(connection.esys(), ESYS_TR_RH_OWNER, made.handle.get(), ESYS_TR_PASSWORD,
-                          ESYS_TR_NONE, ESYS_TR_NONE, kPersistent, &object)));
+        connection.tss().Esys_EvictControl(connection.esys(), ESYS_TR_RH_OWNER, made.handle.get(),
+                                           ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
+                                           kPersistent, &object)));
     StorageRoot root{.handle = Handle(connection, object, Handle::Kind::LetGo),
                      .serialised = {},
                      .name = {},
@@ -150,13 +154,14 @@ base::Error foreign() {
 // The name that is in a serialised handle: no TPM is asked.
 base::Result<std::string> nameIn(Connection &connection, const std::string &serialised) {
     ESYS_TR object = ESYS_TR_NONE;
-    if (Esys_TR_Deserialize(connection.esys(), reinterpret_cast<const uint8_t *>(serialised.data()),
-                            serialised.size(), &object) != TSS2_RC_SUCCESS)
+    if (connection.tss().Esys_TR_Deserialize(connection.esys(),
+                                             reinterpret_cast<const uint8_t *>(serialised.data()),
+                                             serialised.size(), &object) != TSS2_RC_SUCCESS)
         return base::fail(ErrorCode::HeaderCorrupt,
                           "the TPM token's storage root key cannot be read");
     const Handle handle(connection, object, Handle::Kind::LetGo);
     TPM2B_NAME *name = nullptr;
-    if (Esys_TR_GetName(connection.esys(), object, &name) != TSS2_RC_SUCCESS)
+    if (connection.tss().Esys_TR_GetName(connection.esys(), object, &name) != TSS2_RC_SUCCESS)
         return base::fail(ErrorCode::HeaderCorrupt, "the TPM token's storage root key has no name");
     const EsysMemory<TPM2B_NAME> owner(name);
     return std::string(reinterpret_cast<const char *>(name->name), name->size);

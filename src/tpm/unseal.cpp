@@ -4,7 +4,6 @@
 #include <utility>
 
 #include <openssl/crypto.h>
-#include <tss2/tss2_mu.h>
 
 #include "tpm/digest.h"
 #include "tpm/operations.h"
@@ -28,13 +27,13 @@ struct LoadableKey {
     TPM2B_PUBLIC publicArea{};
 };
 
-base::Result<LoadableKey> unmarshalled(const std::string &blob) {
+base::Result<LoadableKey> unmarshalled(const Library &tss, const std::string &blob) {
     LoadableKey key;
     const auto *bytes = reinterpret_cast<const uint8_t *>(blob.data());
     std::size_t offset = 0;
-    if (Tss2_MU_TPM2B_PRIVATE_Unmarshal(bytes, blob.size(), &offset, &key.privateArea) !=
+    if (tss.Tss2_MU_TPM2B_PRIVATE_Unmarshal(bytes, blob.size(), &offset, &key.privateArea) !=
             TSS2_RC_SUCCESS ||
-        Tss2_MU_TPM2B_PUBLIC_Unmarshal(bytes, blob.size(), &offset, &key.publicArea) !=
+        tss.Tss2_MU_TPM2B_PUBLIC_Unmarshal(bytes, blob.size(), &offset, &key.publicArea) !=
             TSS2_RC_SUCCESS ||
         offset != blob.size())
         return base::fail(ErrorCode::HeaderCorrupt, "the TPM token's sealed key cannot be read");
@@ -103,20 +102,20 @@ base::Status Unsealing::readSigner() {
 }
 
 base::Result<Handle> Unsealing::load(const StorageRoot &root, const Handle &session) {
-    VC_ASSIGN(const LoadableKey key, unmarshalled(key_.blob));
+    VC_ASSIGN(const LoadableKey key, unmarshalled(connection_.tss(), key_.blob));
     ESYS_TR object = ESYS_TR_NONE;
-    VC_TRY(connection_.check(
-        "load the sealed key",
-        Esys_Load(connection_.esys(), root.handle.get(), session.get(), ESYS_TR_NONE, ESYS_TR_NONE,
-                  &key.privateArea, &key.publicArea, &object)));
+    VC_TRY(connection_.check("load the sealed key",
+                             connection_.tss().Esys_Load(
+                                 connection_.esys(), root.handle.get(), session.get(), ESYS_TR_NONE,
+                                 ESYS_TR_NONE, &key.privateArea, &key.publicArea, &object)));
     return Handle(connection_, object, Handle::Kind::Flushed);
 }
 
 base::Result<std::string> Unsealing::sessionDigest(const Handle &session) {
     TPM2B_DIGEST *memory = nullptr;
-    VC_TRY(connection_.check("read the policy",
-                             Esys_PolicyGetDigest(connection_.esys(), session.get(), ESYS_TR_NONE,
-                                                  ESYS_TR_NONE, ESYS_TR_NONE, &memory)));
+    VC_TRY(connection_.check("read the policy", connection_.tss().Esys_PolicyGetDigest(
+                                                    connection_.esys(), session.get(), ESYS_TR_NONE,
+                                                    ESYS_TR_NONE, ESYS_TR_NONE, &memory)));
     const EsysMemory<TPM2B_DIGEST> digest(memory);
     return std::string(reinterpret_cast<const char *>(digest->buffer), digest->size);
 }
@@ -124,9 +123,10 @@ base::Result<std::string> Unsealing::sessionDigest(const Handle &session) {
 base::Status Unsealing::policyPcr(const Handle &session, const std::vector<unsigned> &pcrs) {
     const TPML_PCR_SELECTION selection = selectionOf(pcrs);
     const TPM2B_DIGEST current{};  // empty: as they are now
-    return connection_.check("bind to the PCRs",
-                             Esys_PolicyPCR(connection_.esys(), session.get(), ESYS_TR_NONE,
-                                            ESYS_TR_NONE, ESYS_TR_NONE, &current, &selection));
+    return connection_.check(
+        "bind to the PCRs",
+        connection_.tss().Esys_PolicyPCR(connection_.esys(), session.get(), ESYS_TR_NONE,
+                                         ESYS_TR_NONE, ESYS_TR_NONE, &current, &selection));
 }
 
 base::Result<TPMT_TK_VERIFIED> Unsealing::verify(const std::string &approved,
@@ -134,14 +134,15 @@ base::Result<TPMT_TK_VERIFIED> Unsealing::verify(const std::string &approved,
     TPM2B_PUBLIC area{};
     const std::string bytes = signer_->publicArea();
     std::size_t offset = 0;
-    if (Tss2_MU_TPMT_PUBLIC_Unmarshal(reinterpret_cast<const uint8_t *>(bytes.data()), bytes.size(),
-                                      &offset, &area.publicArea) != TSS2_RC_SUCCESS)
+    if (connection_.tss().Tss2_MU_TPMT_PUBLIC_Unmarshal(
+            reinterpret_cast<const uint8_t *>(bytes.data()), bytes.size(), &offset,
+            &area.publicArea) != TSS2_RC_SUCCESS)
         return base::fail(ErrorCode::Internal, "the public key has no form for the TPM");
     ESYS_TR loaded = ESYS_TR_NONE;
-    VC_TRY(connection_.check(
-        "load the public key of the signed policy",
-        Esys_LoadExternal(connection_.esys(), ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, nullptr,
-                          &area, ESYS_TR_RH_OWNER, &loaded)));
+    VC_TRY(connection_.check("load the public key of the signed policy",
+                             connection_.tss().Esys_LoadExternal(
+                                 connection_.esys(), ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
+                                 nullptr, &area, ESYS_TR_RH_OWNER, &loaded)));
     const Handle key(connection_, loaded, Handle::Kind::Flushed);
     TPMT_SIGNATURE signed_{};
     signed_.sigAlg = TPM2_ALG_RSASSA;
@@ -157,9 +158,9 @@ base::Result<TPMT_TK_VERIFIED> Unsealing::verify(const std::string &approved,
     digest.size = kDigestSize;
     std::memcpy(digest.buffer, hash.data(), kDigestSize);
     TPMT_TK_VERIFIED *ticket = nullptr;
-    const TSS2_RC code =
-        Esys_VerifySignature(connection_.esys(), key.get(), ESYS_TR_NONE, ESYS_TR_NONE,
-                             ESYS_TR_NONE, &digest, &signed_, &ticket);
+    const TSS2_RC code = connection_.tss().Esys_VerifySignature(
+        connection_.esys(), key.get(), ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &digest, &signed_,
+        &ticket);
     const EsysMemory<TPMT_TK_VERIFIED> owner(ticket);
     if (code == TSS2_RC_SUCCESS) return *ticket;
     base::Error error = connection_.check("check the signature of the PCR values", code).error();
@@ -183,10 +184,10 @@ base::Status Unsealing::authorize(const Handle &session) {
     TPM2B_NAME name{};
     name.size = static_cast<UINT16>(keyName.size());
     std::memcpy(name.name, keyName.data(), keyName.size());
-    return connection_.check(
-        "apply the signed policy",
-        Esys_PolicyAuthorize(connection_.esys(), session.get(), ESYS_TR_NONE, ESYS_TR_NONE,
-                             ESYS_TR_NONE, &policy, &reference, &name, &ticket));
+    return connection_.check("apply the signed policy",
+                             connection_.tss().Esys_PolicyAuthorize(
+                                 connection_.esys(), session.get(), ESYS_TR_NONE, ESYS_TR_NONE,
+                                 ESYS_TR_NONE, &policy, &reference, &name, &ticket));
 }
 
 base::Result<Handle> Unsealing::satisfyPolicy() {
@@ -208,8 +209,8 @@ base::Result<bool> Unsealing::take(const Handle &object, const Handle &session,
                                    base::SecretBuffer &secret) {
     VC_ASSIGN(const Handle policy, satisfyPolicy());
     TPM2B_SENSITIVE_DATA *memory = nullptr;
-    const TSS2_RC code = Esys_Unseal(connection_.esys(), object.get(), policy.get(), session.get(),
-                                     ESYS_TR_NONE, &memory);
+    const TSS2_RC code = connection_.tss().Esys_Unseal(
+        connection_.esys(), object.get(), policy.get(), session.get(), ESYS_TR_NONE, &memory);
     const EsysMemory<TPM2B_SENSITIVE_DATA> data(memory);
     if (isPcrChanged(code)) return false;
     VC_TRY(connection_.check("unseal the key", code));

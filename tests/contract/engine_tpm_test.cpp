@@ -75,6 +75,22 @@ TEST_F(EngineTpmTest, FormatSealsAKey) {
     EXPECT_EQ(seen.last().at("slots")[0].at("tokenId"), 31);
 }
 
+// Loading tpm2-tss costs more than opening a volume by a static key.
+TEST_F(EngineTpmTest, LibrariesAreLoadedForTpmKeysOnly) {
+    environment_.emplace_back("LD_DEBUG=files");
+    const std::string statics = "- {slot: 0, static: {passphrase: other}}\n- {slot: 1, nodeID: {}}";
+    declare(statics);
+    const auto loadedBy = [&](const std::string &verb) {
+        const EngineResult result = run(verb);
+        EXPECT_EQ(result.exitCode, 0) << verb << result.last().dump();
+        EXPECT_THAT(result.err, HasSubstr("libcryptsetup.so")) << "the loader says nothing";
+        return result.err.find("libtss2") != std::string::npos;
+    };
+    for (const char *verb : {"format", "inspect", "plan", "sync"}) EXPECT_FALSE(loadedBy(verb));
+    declare(statics + "\n- {slot: 2, tpm: {}}");
+    EXPECT_TRUE(loadedBy("sync"));
+}
+
 TEST_F(EngineTpmTest, TheTpmOpensItFirst) {
     formatted("- {slot: 0, static: {passphrase: other}}\n- {slot: 1, tpm: {}}");
     const EngineResult sync = run("sync");

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""gRPC and protobuf are mapped by the programs that speak to or as a KMS, and by no other (TAP).
-usage: test_grpc_users.py USER,... OTHER,..."""
+"""Large libraries are mapped at start by the programs that cannot do without, and by no other (TAP).
+usage: test_library_users.py KMS_PROGRAM,... OTHER,..."""
 import pathlib
 import re
 import subprocess
@@ -13,11 +13,16 @@ from support.tap import equal, run, tests_of  # noqa: E402
 USERS, OTHERS = (argument.split(",") for argument in sys.argv[1:3])
 
 
-def grpc_of(program):
-    """The libraries of gRPC that the loader maps for a program."""
+def mapped(program, names):
+    """The libraries that the loader maps for a program; `names` is an expression."""
     shown = subprocess.run(["ldd", program], check=True, capture_output=True, text=True).stdout
     assert "libc.so" in shown, shown
-    return sorted(set(re.findall(r"^\s*(lib(?:grpc|gpr|proto)[^ ]*)", shown, re.MULTILINE)))
+    return sorted(set(re.findall(rf"^\s*(lib(?:{names})[^ ]*)", shown, re.MULTILINE)))
+
+
+def grpc_of(program):
+    """gRPC and protobuf."""
+    return mapped(program, "grpc|gpr|proto")
 
 
 def test_users():
@@ -31,6 +36,12 @@ def test_others():
     assert len(OTHERS) >= 4, OTHERS
     for program in OTHERS:
         equal((program, grpc_of(program)), (program, []))
+
+
+def test_tpm():
+    """no program maps tpm2-tss: the engine loads it when a run needs a TPM"""
+    for program in USERS + OTHERS:
+        equal((program, mapped(program, "tss2")), (program, []))
 
 
 if __name__ == "__main__":

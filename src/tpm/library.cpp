@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// dlopen and dlsym.
+#include "tpm/library.h"
+
+#include <atomic>
+#include <mutex>
+#include <string>
+
+#include <dlfcn.h>
+
+namespace volumecrypt::tpm {
+namespace {
+
+using base::ErrorCode;
+
+// Stay for the life of the process.
+using Handles = std::vector<void *>;
+
+base::Result<Handles> open(const std::vector<LibraryFile> &files) {
+    Handles handles;
+    handles.reserve(files.size());
+    for (const LibraryFile &file : files) {
+        void *handle = ::dlopen(file.name, RTLD_NOW | RTLD_LOCAL);
+        if (handle == nullptr) {
+            const char *why = ::dlerror();
+            return base::fail(ErrorCode::TpmUnavailable,
+                              std::string("TPM keys need the library ") + file.name +
+                                  ", which cannot be loaded: " + (why != nullptr ? why : "?"),
+                              std::string("Install tpm2-tss (the package ") + file.package +
+                                  " or one of a similar name), or declare another key kind.");
+        }
+        handles.push_back(handle);
+    }
+    return handles;
+}
+
+void *find(const Handles &handles, const char *name) {
+    for (void *handle : handles)
+        if (void *symbol = ::dlsym(handle, name); symbol != nullptr) return symbol;
+    return nullptr;
+}
+
+template <typename Function>
+base::Status bind(const Handles &handles, const char *name, Function &into) {
+    into = reinterpret_cast<Function>(find(handles, name));
+    if (into != nullptr) return {};
+    return base::fail(ErrorCode::TpmUnavailable,
+                      std::string("the installed tpm2-tss has no function ") + name,
+                      "Install version 2.4 or a later one of tpm2-tss.");
+}
+
+}  // namespace
+
+const std::vector<LibraryFile> &libraryFiles() {
+    static const std::vector<LibraryFile> files{
+        {.name = "libtss2-mu.so.0", .package = "libtss2-mu0"},
+        {.name = "libtss2-esys.so.0", .package = "libtss2-esys-3.0.2-0"},
+        {.name = "libtss2-rc.so.0", .package = "libtss2-rc0"},
+        {.name = "libtss2-tctildr.so.0", .package = "libtss2-tctildr0"},
+    };
+    return files;
+}
+
+base::Result<Library> loadFrom(const std::vector<LibraryFile> &files) {
+    VC_ASSIGN(const Handles handles, open(files));
+    Library library;
+#define VC_TSS_BIND(name) VC_TRY(bind(handles, #name, library.name));
+    VC_TSS_FUNCTIONS(VC_TSS_BIND)
+#undef VC_TSS_BIND
+    return library;
+}
+
+namespace {
+
+std::atomic<const Library *> current{nullptr};
+
+}  // namespace
+
+base::Result<const Library *> Library::load() {
+    static std::mutex mutex;
+    static Library library;
+    const std::lock_guard<std::mutex> guard(mutex);
+    if (current.load() == nullptr) {
+        VC_ASSIGN(library, loadFrom(libraryFiles()));
+        current.store(&library);
+    }
+    return current.load();
+}
+
+const Library *Library::loaded() noexcept {
+    return current.load();
+}
+
+}  // namespace volumecrypt::tpm
