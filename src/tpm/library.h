@@ -54,6 +54,7 @@ namespace volumecrypt::tpm {
 
 // The functions under their own names.
 struct Library {
+// NOLINTNEXTLINE(bugprone-macro-parentheses): what is declared cannot stand in parentheses.
 #define VC_TSS_MEMBER(name) decltype(&::name) name = nullptr;
     VC_TSS_FUNCTIONS(VC_TSS_MEMBER)
 #undef VC_TSS_MEMBER
