@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""A volume that the machine's TPM opens: sealed at the first boot, healed after a change of what was measured,
-and refused by another TPM (TAP)."""
+"""Volumes that the machine's TPM opens, several at once: sealed at the first boot, healed after a change of what was
+measured, and refused by another TPM (TAP)."""
 import json
 import shutil
 import sys
@@ -14,47 +14,71 @@ from vm import Machine
 
 UUID = "5b7e21d4-c90f-4a86-b1d3-2f6a8e04c719"
 CONFIG = "/etc/volumecrypt/volumes.yaml"
-DEVICE, WHERE = "/dev/disk/by-partlabel/u-data", "/var/mnt/data"
-# PCR 4: the boot manager, which SeaBIOS measures. PCR 7 is for machines with Secure Boot.
+NAMES = ["data", "more", "rest"]
+WHERE = "/var/mnt/data"
 DOCUMENT = """apiVersion: v1alpha1
 kind: UserVolumeConfig
-name: data
-filesystem: {type: ext4}
-mount: {required: true}
+name: {name}
+filesystem: {{type: ext4}}
+mount: {{required: true}}
 encryption:
   provider: luks2
   keys:
-    - {slot: 0, tpm: {options: {pcrs: [0, 4]}}}
-    - {slot: 1, static: {passphraseFile: /etc/volumecrypt/other.key}}
+    - {{slot: 0, tpm: {{}}}}
+    - {{slot: 1, static: {{passphraseFile: /etc/volumecrypt/other.key}}}}
 """
 KEY = "/etc/volumecrypt/other.key"
-# Something else was booted: measured before the volume is opened.
+# Stands for firmware with Secure Boot, which SeaBIOS is not: what it checked goes into PCR 7 before any volume is
+# opened. With the parameter on the kernel's command line it is something else.
 MEASURE = """[Unit]
 DefaultDependencies=no
-Before=volumecrypt@u-data.service
 After=dev-tpmrm0.device
 Wants=dev-tpmrm0.device
-ConditionKernelCommandLine=volumecrypt.measure
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-ExecStart=/usr/bin/tpm2_pcrextend 4:sha256=1111111111111111111111111111111111111111111111111111111111111111
-"""
+ExecStart=/bin/sh -c 'digest=%s; grep -q volumecrypt.measure /proc/cmdline && digest=%s; \\
+  exec tpm2_pcrextend 7:sha256=$digest'
+""" % ("11" * 32, "22" * 32)
+
+
+def all_volumes(value):
+    return {f"u-{name}": value for name in NAMES}
 
 
 def opened_by(machine):
-    text = machine.output("journalctl -b -o json --no-pager VOLUME=u-data OPERATION=attach | tail -1")
-    return int(json.loads(text)["SLOT"]) if text else None
+    """The slot that opened each volume at this boot."""
+    slots = {}
+    for volume in all_volumes(None):
+        text = machine.output(f"journalctl -b -o json --no-pager VOLUME={volume} OPERATION=attach | tail -1")
+        slots[volume] = int(json.loads(text)["SLOT"]) if text else None
+    return slots
 
 
 def report(machine):
-    text = machine.output("volumecryptctl tpm --json")
-    return json.loads(text)["keys"][0]
+    """Of each volume, what the TPM says of its key: "opens", or the error's code."""
+    keys = json.loads(machine.output("volumecryptctl tpm --json"))["keys"]
+    return {key["volume"]: "opens" if key["opens"] else key["error"]["code"] for key in keys}
 
 
-def tokens(machine):
-    header = json.loads(machine.output(f"cryptsetup luksDump --dump-json-metadata {DEVICE}"))
+def tokens(machine, name="data"):
+    header = json.loads(machine.output(f"cryptsetup luksDump --dump-json-metadata /dev/disk/by-partlabel/u-{name}"))
     return [token for token in header["tokens"].values() if token["type"] == "systemd-tpm2"]
+
+
+def overlapped(machine):
+    """How many of the attaches were running at the same time, from when systemd started and ended them."""
+    events = []
+    for volume in all_volumes(None):
+        shown = machine.output(f"systemctl show --value -p ExecMainStartTimestampMonotonic "
+                               f"-p ExecMainExitTimestampMonotonic volumecrypt@{volume}.service")
+        start, end = sorted(int(line) for line in shown.split())
+        events += [(start, 1), (end, -1)]
+    most = now = 0
+    for _, step in sorted(events):
+        now += step
+        most = max(most, now)
+    return most
 
 
 def boot(check, machine, name, cmdline=""):
@@ -62,18 +86,20 @@ def boot(check, machine, name, cmdline=""):
     state = machine.wait_booted()
     check.fact(f"{name}: the system is running", state == "running",
                machine.run("systemctl --failed; journalctl -b -p warning --no-pager | tail -40").output)
-    check.fact(f"{name}: the volume is mounted", machine.run(f"mountpoint -q {WHERE}").ok,
-               machine.run("systemctl status volumecrypt@u-data.service").output)
+    for volume in NAMES:
+        check.fact(f"{name}: {volume} is mounted", machine.run(f"mountpoint -q /var/mnt/{volume}").ok,
+                   machine.run(f"systemctl status volumecrypt@u-{volume}.service").output)
 
 
 def first_boot(check, machine):
-    check.section("First boot: the key is sealed")
+    check.section("First boot: the keys are sealed")
     boot(check, machine, "first boot")
-    sealed = tokens(machine)
-    check.equal("the header has one systemd-tpm2 token, for slot 0", [t["keyslots"] for t in sealed], [["0"]])
-    check.equal("bound to the declared PCRs", sealed[0]["tpm2-pcrs"], [0, 4])
+    for name in NAMES:
+        sealed = tokens(machine, name)
+        check.equal(f"u-{name} has one systemd-tpm2 token, for slot 0", [t["keyslots"] for t in sealed], [["0"]])
+        check.equal("bound to PCR 7, the default", sealed[0]["tpm2-pcrs"], [7])
     check.equal("TpmPresent on the bus", get_property(machine, ROOT, "Manager", "TpmPresent"), True)
-    check.fact("volumecryptctl tpm says that the TPM would open it", report(machine)["opens"])
+    check.equal("volumecryptctl tpm says that the TPM would open them", report(machine), all_volumes("opens"))
     machine.output(f"echo precious > {WHERE}/file && mv {KEY} {KEY}.away && sync")
     machine.power_off()
 
@@ -82,45 +108,50 @@ def second_boot(check, machine):
     check.section("Second boot: the TPM alone")
     # The other key's file is away.
     boot(check, machine, "second boot")
-    check.equal("opened by slot 0, the TPM's", opened_by(machine), 0)
+    check.equal("opened by slot 0, the TPM's", opened_by(machine), all_volumes(0))
+    check.fact("several of them at the same time", overlapped(machine) > 1, machine.output(
+        "systemctl show -p ExecMainStartTimestampMonotonic -p ExecMainExitTimestampMonotonic 'volumecrypt@*.service'"))
     check.equal("what was stored is there", machine.output(f"cat {WHERE}/file"), "precious")
     machine.output(f"mv {KEY}.away {KEY} && sync")
     machine.power_off()
 
 
 def changed_boot(check, machine):
-    check.section("Something else is measured: the volume opens by its other key and is sealed anew")
+    check.section("Something else is measured: the volumes open by their other keys and are sealed anew")
     boot(check, machine, "changed boot", "volumecrypt.measure")
-    check.equal("opened by slot 1, the static one", opened_by(machine), 1)
-    journal = machine.output("journalctl -b --no-pager -u volumecrypt@u-data.service -u volumecrypt-sync@u-data.service")
-    check.fact("the sync tells why it seals anew", "re-seal: PCR 4 changed" in journal, journal)
-    healed = machine.wait_until("volumecryptctl tpm | grep 'slot 0: the TPM would open it'", 60)
-    check.fact("after it the TPM would open the volume", healed.ok, healed.output)
-    check.equal("there is still one token", len(tokens(machine)), 1)
+    check.equal("opened by slot 1, the static one", opened_by(machine), all_volumes(1))
+    for name in NAMES:
+        journal = machine.output(
+            f"journalctl -b --no-pager -u volumecrypt@u-{name}.service -u volumecrypt-sync@u-{name}.service")
+        check.fact(f"the sync of u-{name} tells why it seals anew", "re-seal: PCR 7 changed" in journal, journal)
+    machine.wait_until(f"test $(volumecryptctl tpm | grep -c 'slot 0: the TPM would open it') = {len(NAMES)}", 60)
+    check.equal("after it the TPM would open the volumes", report(machine), all_volumes("opens"))
+    for name in NAMES:
+        check.equal(f"u-{name} still has one token", len(tokens(machine, name)), 1)
     machine.power_off()
     boot(check, machine, "the boot after it", "volumecrypt.measure")
-    check.equal("with the same measurements slot 0 opens it again", opened_by(machine), 0)
+    check.equal("with the same measurements slot 0 opens them again", opened_by(machine), all_volumes(0))
     machine.power_off()
 
 
 def other_tpm(check, machine):
     check.section("Another TPM")
     shutil.rmtree(machine.folder / "tpm-state")
-    boot(check, machine, "with another TPM", "systemd.mask=volumecrypt-sync@u-data.service")
-    check.equal("the other key opens it", opened_by(machine), 1)
-    found = report(machine)
-    check.equal("the TPM's key is ForeignTpm", found["error"] and found["error"]["code"], "ForeignTpm")
+    boot(check, machine, "with another TPM",
+         " ".join(f"systemd.mask=volumecrypt-sync@{volume}.service" for volume in all_volumes(None)))
+    check.equal("the other keys open them", opened_by(machine), all_volumes(1))
+    check.equal("the TPM's keys are ForeignTpm", report(machine), all_volumes("ForeignTpm"))
     machine.power_off()
 
 
 def scenario(check, system):
     machine = Machine(system, UUID, tpm=True)
-    disk = Disk(machine.folder / "data.img", {"u-data": 96})
+    disk = Disk(machine.folder / "data.img", {f"u-{name}": 64 for name in NAMES})
     machine.attach(disk)
-    machine.inject(CONFIG, DOCUMENT, mode=0o600)
+    machine.inject(CONFIG, "---\n".join(DOCUMENT.format(name=name) for name in NAMES), mode=0o600)
     machine.inject(KEY, "the other key", mode=0o600)
     machine.inject("/etc/systemd/system/measure.service", MEASURE)
-    machine.inject("/etc/systemd/system/volumecrypt@u-data.service.d/measure.conf",
+    machine.inject("/etc/systemd/system/volumecrypt@.service.d/measure.conf",
                    "[Unit]\nWants=measure.service\nAfter=measure.service\n")
     first_boot(check, machine)
     second_boot(check, machine)
