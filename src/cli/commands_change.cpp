@@ -49,6 +49,22 @@ bool wrongKey(const base::Error &error) {
     return error.code == ErrorCode::NoUsableKey || error.code == ErrorCode::KeyRejected;
 }
 
+// A key that a person has may open the volume, where the machine's own do not.
+bool needsPerson(const base::Error &error) {
+    switch (error.code) {
+        case ErrorCode::KmsUnreachable:
+        case ErrorCode::KmsRejected:
+        case ErrorCode::SaltUnavailable:
+        case ErrorCode::TpmUnavailable:
+        case ErrorCode::TpmLockout:
+        case ErrorCode::PcrMismatch:
+        case ErrorCode::ForeignTpm:
+            return true;
+        default:
+            return wrongKey(error);
+    }
+}
+
 // Asks until one fits, the person gives up, or three did not fit.
 Result<std::string> unlockByPerson(Session &session, Terminal &terminal) {
     const std::string &id = session.arguments().volume;
@@ -74,7 +90,7 @@ Result<std::string> unlock(Session &session) {
         VC_ASSIGN(secret, secretFromFile(*arguments.secretFile));
     }
     auto mapping = session.client().unlock(arguments.volume, secret);
-    const bool ask = !mapping && wrongKey(mapping.error()) && !arguments.secretFile && person;
+    const bool ask = !mapping && needsPerson(mapping.error()) && !arguments.secretFile && person;
     if (!ask) return mapping;
     person->say(printable(mapping.error().message) + "\n");
     return unlockByPerson(session, *person);

@@ -9,8 +9,23 @@ using base::ErrorCode;
 
 // Says more than that no key is usable.
 bool speaksForItself(ErrorCode code) {
-    return code == ErrorCode::KmsUnreachable || code == ErrorCode::KmsRejected ||
-           code == ErrorCode::SaltUnavailable;
+    switch (code) {
+        case ErrorCode::KmsUnreachable:
+        case ErrorCode::KmsRejected:
+        case ErrorCode::SaltUnavailable:
+        case ErrorCode::TpmUnavailable:
+        case ErrorCode::TpmLockout:
+        case ErrorCode::PcrMismatch:
+        case ErrorCode::ForeignTpm:
+            return true;
+        default:
+            return false;
+    }
+}
+
+// No waiting and no repair of the server or the TPM brings the key back: only another key helps.
+bool needsAnotherKey(ErrorCode code) {
+    return code == ErrorCode::PcrMismatch || code == ErrorCode::ForeignTpm;
 }
 
 }  // namespace
@@ -23,7 +38,7 @@ void KeyFailures::add(const base::Error &error) {
     note(error.message);
     codes_.insert(error.code);
     retry_ = retry_ || error.retry;
-    if (speaksForItself(error.code)) hint_ = error.hint;
+    if (speaksForItself(error.code) && !needsAnotherKey(error.code)) hint_ = error.hint;
 }
 
 base::Error KeyFailures::summary(const std::string &message, const std::string &hint) const {

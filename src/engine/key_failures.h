@@ -16,8 +16,8 @@ class KeyFailures {
     void note(const std::string &reason);
     [[nodiscard]] const std::string &reasons() const { return reasons_; }
 
-    // NoUsableKey with these words and the reasons; KmsUnreachable, KmsRejected or SaltUnavailable
-    // when that is what happened to every key. Worth retrying when that is true of any.
+    // NoUsableKey with these words and the reasons; when the same thing happened to every key, and
+    // it is of the KMS, the TPM or the salt, its own code. Worth retrying when that is true of any.
     [[nodiscard]] base::Error summary(const std::string &message, const std::string &hint) const;
 
   private:

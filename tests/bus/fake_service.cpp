@@ -196,8 +196,10 @@ void FakeVolume::Unlock(sdbus::Result<std::string> &&result, Options options) {
                        ::lseek(secret->second.get<sdbus::UnixFd>().get(), 0, SEEK_SET) == 0 &&
                        contentOf(secret->second.get<sdbus::UnixFd>()) == "right";
     if (!right) {
-        result.returnError(failure("NoUsableKey", state_.id + ": no declared key opens it\n"
-                                                              "give a passphrase"));
+        // What can be said of the key of u-instant has a name of its own.
+        result.returnError(failure(state_.id == "u-instant" ? "PcrMismatch" : "NoUsableKey",
+                                   state_.id + ": no declared key opens it\n"
+                                               "give a passphrase"));
         return;
     }
     state_.state = "unlocked";

@@ -69,6 +69,15 @@ def test_unlock_asks(cli):
     equal(cli.calls(), ["unlock u-data ask", "unlock u-data ask [wrong]", "unlock u-data ask [right]"])
 
 
+def test_unlock_asks_instead_of_the_tpm(cli):
+    """unlock asks as well when the TPM or the KMS is why no declared key can be had"""
+    with cli.person("unlock", "u-instant") as person:
+        person.reads("Passphrase for u-instant: ")
+        person.types("right\n")
+        person.reads("u-instant: unlocked")
+        equal(person.leaves(), 0)
+
+
 def test_three_attempts(cli):
     """after three passphrases that do not fit it gives up"""
     with cli.person("unlock", "u-data", "--passphrase", "--no-ask") as person:

@@ -106,7 +106,7 @@ TEST_F(EngineTpmTest, OnlyATpmKey) {
     EXPECT_EQ(openedBy(run("sync")), "0");
     tpm_.extend(7, "changed");
     const EngineResult failed = run("sync");
-    EXPECT_EQ(failed.code(), "NoUsableKey");
+    EXPECT_EQ(failed.code(), "PcrMismatch");
     EXPECT_THAT(failed.last().at("message").get<std::string>(), HasSubstr("PCR 7 changed"));
 }
 
