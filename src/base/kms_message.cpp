@@ -16,8 +16,8 @@ void addUnlessEmpty(Envelope &envelope, const char *name, const std::string &val
     if (!value.empty()) envelope.fields.emplace(name, value);
 }
 
-auto malformed(const std::string &what) {
-    return fail(ErrorCode::Internal, "malformed message of volumecrypt-kms: " + what);
+auto malformedKms(const std::string &what) {
+    return fail(ErrorCode::Internal, "malformedKms message of volumecrypt-kms: " + what);
 }
 
 }  // namespace
@@ -38,7 +38,7 @@ Result<SecretBuffer> encodeKmsRequest(const KmsRequest &request) {
 Result<KmsRequest> decodeKmsRequest(const SecretBuffer &bytes) {
     VC_ASSIGN(Envelope envelope, Envelope::decode(bytes));
     const std::string operation = envelope.field("operation");
-    if (operation != "seal" && operation != "unseal") return malformed("no such operation");
+    if (operation != "seal" && operation != "unseal") return malformedKms("no such operation");
     KmsRequest request{
         .operation = operation == "seal" ? KmsOperation::Seal : KmsOperation::Unseal,
         .endpoint = envelope.field("endpoint"),
@@ -52,7 +52,7 @@ Result<KmsRequest> decodeKmsRequest(const SecretBuffer &bytes) {
     const char *end = timeout.data() + timeout.size();
     const auto [rest, error] = std::from_chars(timeout.data(), end, request.timeoutMs);
     if (error != std::errc() || rest != end || request.timeoutMs <= 0)
-        return malformed("no time limit");
+        return malformedKms("no time limit");
     return request;
 }
 
@@ -76,7 +76,7 @@ Result<SecretBuffer> decodeKmsAnswer(const SecretBuffer &bytes) {
     const std::string status = envelope.field("status");
     if (status == "ok") return std::move(envelope.data);
     const auto code = errorFromName(status);
-    if (!code) return malformed("no such status");
+    if (!code) return malformedKms("no such status");
     Error error;
     error.code = *code;
     error.message = envelope.field("message");

@@ -22,10 +22,6 @@ using base::UniqueFd;
 
 constexpr int kPassphraseAttempts = 3;
 
-int failed(const Session &session, const base::Error &error) {
-    return reportError(session.arguments(), session.arguments().volume, error);
-}
-
 base::Error noTerminal() {
     base::Error error;
     error.code = ErrorCode::InvalidConfig;

@@ -12,10 +12,6 @@
 namespace volumecrypt::cli {
 namespace {
 
-int failed(const Session &session, const base::Error &error) {
-    return reportError(session.arguments(), session.arguments().volume, error);
-}
-
 // One volume, or all of them.
 base::Result<std::vector<VolumeInfo>> chosenVolumes(Session &session) {
     const std::string &id = session.arguments().volume;

@@ -22,7 +22,7 @@ using base::SecretBuffer;
 
 // Somebody may type what is read from a pipe.
 constexpr int kFileTimeoutMs = 300'000;
-constexpr int kAttempts = 3;
+constexpr int kPromptAttempts = 3;
 
 enum class Key { Character, Enter, Rubout, Clear, Cancel };
 
@@ -142,7 +142,7 @@ Result<SecretBuffer> Terminal::askSecret(const std::string &question) {
 }
 
 Result<SecretBuffer> Terminal::askNewSecret(const std::string &question) {
-    for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    for (int attempt = 0; attempt < kPromptAttempts; ++attempt) {
         VC_ASSIGN(SecretBuffer first, askSecret(question + ": "));
         VC_ASSIGN(SecretBuffer second, askSecret(question + " (once more): "));
         if (first == second) return first;

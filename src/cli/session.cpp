@@ -81,6 +81,10 @@ int reportError(const Arguments &arguments, const std::string &volume, const bas
     return exitCodeOf(error);
 }
 
+int failed(const Session &session, const base::Error &error) {
+    return reportError(session.arguments(), session.arguments().volume, error);
+}
+
 int reportUsage(const std::string &message, const std::string &hint) {
     std::fprintf(stderr, "volumecryptctl: %s\nhint: %s\n", message.c_str(), hint.c_str());
     return kExitUsage;

@@ -44,6 +44,8 @@ class Session {
 
 // Reports to standard error, and with --json also as an object to standard output; the exit code.
 int reportError(const Arguments &arguments, const std::string &volume, const base::Error &error);
+// The same, about the volume that the command line names.
+int failed(const Session &session, const base::Error &error);
 // The command line asks for what cannot be: exit code 64.
 int reportUsage(const std::string &message, const std::string &hint);
 void print(const std::string &text);

@@ -23,12 +23,13 @@ constexpr std::string_view kSystemVolume = "VolumeConfig";
 constexpr std::string_view kUserVolume = "UserVolumeConfig";
 constexpr std::string_view kRawVolume = "RawVolumeConfig";
 constexpr std::string_view kSwapVolume = "SwapVolumeConfig";
-const std::vector<std::string_view> kKinds{kSystemVolume, kUserVolume, kRawVolume, kSwapVolume};
+const std::vector<std::string_view> kDocumentKinds{kSystemVolume, kUserVolume, kRawVolume,
+                                                   kSwapVolume};
 
 constexpr std::string_view kApiVersion = "v1alpha1";
 
 std::optional<std::string_view> knownKind(std::string_view text) {
-    for (const std::string_view kind : kKinds)
+    for (const std::string_view kind : kDocumentKinds)
         if (kind == text) return kind;
     return std::nullopt;
 }
@@ -44,7 +45,7 @@ void reportSkipped(const TreeNode &root, const TreeNode *kind, Report &report) {
         return;
     }
     std::string message = fmt::format("a document of kind {} is skipped", quote(kind->text));
-    if (const auto meant = closest(kind->text, kKinds))
+    if (const auto meant = closest(kind->text, kDocumentKinds))
         message += fmt::format("; did you mean {}?", quote(*meant));
     report.warning(kind->place, std::move(message));
 }

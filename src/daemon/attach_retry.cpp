@@ -9,8 +9,8 @@
 namespace volumecrypt::daemon {
 namespace {
 
-constexpr std::chrono::seconds kFirst{2};
-constexpr std::chrono::minutes kLongest{5};
+constexpr std::chrono::seconds kFirstAttach{2};
+constexpr std::chrono::minutes kLongestAttach{5};
 // The kernel has forgotten the mapping, udev has just said so.
 constexpr std::chrono::milliseconds kSoon{300};
 
@@ -20,7 +20,7 @@ bool isWanted(const Volume &volume) {
            state != model::VolumeState::Unlocked && state != model::VolumeState::Reencrypting;
 }
 
-bool isWorthIt(const base::Result<EngineResult> &result) {
+bool isAttachWorthIt(const base::Result<EngineResult> &result) {
     // A stop by a signal was meant.
     return !result && result.error().retry && result.error().code != base::ErrorCode::Cancelled;
 }
@@ -29,17 +29,17 @@ bool isWorthIt(const base::Result<EngineResult> &result) {
 
 void AttachRetry::attached(const Volume &volume, const base::Result<EngineResult> &result) {
     const std::string id = volume.id().text();
-    if (!isWorthIt(result) || volume.spec().unlock != model::UnlockPolicy::Auto) {
+    if (!isAttachWorthIt(result) || volume.spec().unlock != model::UnlockPolicy::Auto) {
         entries_.erase(id);
         return;
     }
     const auto [entry, isNew] = entries_.try_emplace(id);
     // One of our own, which is followed by the next already.
     if (!isNew) return;
-    entry->second.delay = kFirst;
+    entry->second.delay = kFirstAttach;
     base::log(base::Severity::Info, "volume " + id + ": attach is tried again in a while",
               {{"VOLUME", id}, {"OPERATION", "attach"}});
-    schedule(id, kFirst);
+    schedule(id, kFirstAttach);
 }
 
 void AttachRetry::mappingGone(const Volume &volume) {
@@ -58,7 +58,7 @@ void AttachRetry::fire(const std::string &id) {
         return;
     }
     auto &entry = entries_[id];
-    entry.delay = std::min<std::chrono::seconds>(2 * entry.delay, kLongest);
+    entry.delay = std::min<std::chrono::seconds>(2 * entry.delay, kLongestAttach);
     schedule(id, entry.delay);
     if (volume->operation().empty()) unlocker_.retry(volume);
 }

@@ -8,7 +8,7 @@ namespace volumecrypt::daemon {
 namespace {
 
 // No more of what was sent is repeated.
-constexpr std::size_t kQuoted = 64;
+constexpr std::size_t kQuotedOption = 64;
 
 template <typename Value>
 Value typed(const sdbus::Variant &value, const std::string &name, const char *type) {
@@ -26,7 +26,7 @@ void refuseArgument(const std::string &message) {
 void checkOptions(const Options &options, std::initializer_list<std::string_view> known) {
     for (const auto &[name, value] : options)
         if (std::find(known.begin(), known.end(), name) == known.end())
-            refuseArgument("there is no option '" + name.substr(0, kQuoted) + "' here");
+            refuseArgument("there is no option '" + name.substr(0, kQuotedOption) + "' here");
 }
 
 bool flagOption(const Options &options, const std::string &name) {

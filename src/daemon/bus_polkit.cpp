@@ -12,8 +12,8 @@
 namespace volumecrypt::daemon {
 namespace {
 
-constexpr const char *kName = "org.freedesktop.PolicyKit1";
-constexpr const char *kPath = "/org/freedesktop/PolicyKit1/Authority";
+constexpr const char *kPolkitName = "org.freedesktop.PolicyKit1";
+constexpr const char *kPolkitPath = "/org/freedesktop/PolicyKit1/Authority";
 constexpr const char *kAuthority = "org.freedesktop.PolicyKit1.Authority";
 constexpr std::uint32_t kAllowUserInteraction = 1;
 // A person types; a hung agent must not hold the caller's places for ever.
@@ -51,7 +51,7 @@ void logRefusal(const Caller &caller, const Purpose &purpose, const std::string 
 }  // namespace
 
 PolkitAuthorizer::PolkitAuthorizer(sdbus::IConnection &bus, BusCallers &callers)
-    : polkit_(sdbus::createProxy(bus, kName, kPath)) {
+    : polkit_(sdbus::createProxy(bus, kPolkitName, kPolkitPath)) {
     callers.onLeft([this](const std::string &name) { callerLeft(name); });
 }
 

@@ -13,8 +13,8 @@
 namespace volumecrypt::daemon {
 namespace {
 
-constexpr const char *kName = "org.freedesktop.systemd1";
-constexpr const char *kPath = "/org/freedesktop/systemd1";
+constexpr const char *kSystemdName = "org.freedesktop.systemd1";
+constexpr const char *kSystemdPath = "/org/freedesktop/systemd1";
 constexpr const char *kManager = "org.freedesktop.systemd1.Manager";
 // All generators run in it, on a machine that may be busy.
 constexpr std::chrono::minutes kReloadTimeout{10};
@@ -38,7 +38,8 @@ base::Status jobStatus(const std::string &unit, const std::string &result) {
 
 }  // namespace
 
-BusSystemd::BusSystemd(sdbus::IConnection &bus) : manager_(sdbus::createProxy(bus, kName, kPath)) {
+BusSystemd::BusSystemd(sdbus::IConnection &bus)
+    : manager_(sdbus::createProxy(bus, kSystemdName, kSystemdPath)) {
     manager_->uponSignal("JobRemoved")
         .onInterface(kManager)
         .call([this](std::uint32_t, const sdbus::ObjectPath &path, const std::string &unit,

@@ -9,15 +9,15 @@
 namespace volumecrypt::daemon {
 namespace {
 
-constexpr std::chrono::seconds kFirst{2};
-constexpr std::chrono::minutes kLongest{10};
+constexpr std::chrono::seconds kFirstSync{2};
+constexpr std::chrono::minutes kLongestSync{10};
 
-bool isWorthIt(const base::Result<EngineResult> &result) {
+bool isSyncWorthIt(const base::Result<EngineResult> &result) {
     // A stop by a signal was meant.
     return !result && result.error().retry && result.error().code != base::ErrorCode::Cancelled;
 }
 
-bool isOpen(const Volume &volume) {
+bool isVolumeOpen(const Volume &volume) {
     const auto state = volume.status().state;
     return state == model::VolumeState::Unlocked || state == model::VolumeState::Reencrypting;
 }
@@ -26,17 +26,17 @@ bool isOpen(const Volume &volume) {
 
 void SyncRetry::ended(const Volume &volume, const base::Result<EngineResult> &result) {
     const std::string id = volume.id().text();
-    if (!isWorthIt(result)) {
+    if (!isSyncWorthIt(result)) {
         entries_.erase(id);
         return;
     }
     const auto [entry, isNew] = entries_.try_emplace(id);
     // One of our own, which is followed by the next already.
     if (!isNew) return;
-    entry->second.delay = kFirst;
+    entry->second.delay = kFirstSync;
     base::log(base::Severity::Info, "volume " + id + ": sync is tried again in a while",
               {{"VOLUME", id}, {"OPERATION", "sync"}});
-    schedule(id, kFirst);
+    schedule(id, kFirstSync);
 }
 
 void SyncRetry::schedule(const std::string &id, std::chrono::seconds delay) {
@@ -46,12 +46,12 @@ void SyncRetry::schedule(const std::string &id, std::chrono::seconds delay) {
 void SyncRetry::fire(const std::string &id) {
     const auto volume = volumes_.find(id);
     // One that was closed is synchronised when it is opened again.
-    if (!volume || !isOpen(*volume)) {
+    if (!volume || !isVolumeOpen(*volume)) {
         entries_.erase(id);
         return;
     }
     auto &entry = entries_[id];
-    entry.delay = std::min<std::chrono::seconds>(2 * entry.delay, kLongest);
+    entry.delay = std::min<std::chrono::seconds>(2 * entry.delay, kLongestSync);
     schedule(id, entry.delay);
     if (volume->operation().empty())
         (void)engines_.start(volume, {.verb = "sync", .volume = volume->id()}, 0);

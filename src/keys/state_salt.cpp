@@ -29,7 +29,7 @@ using base::ErrorCode;
 
 constexpr std::string_view kField = "diskSalt:";
 constexpr std::size_t kLongestFile = 8192;
-constexpr int kFileTimeoutMs = 10'000;
+constexpr int kSaltTimeoutMs = 10'000;
 
 base::Error unavailable(std::string message, std::string hint) {
     base::Error error;
@@ -39,7 +39,7 @@ base::Error unavailable(std::string message, std::string hint) {
     return error;
 }
 
-tl::unexpected<base::Error> corrupt(const std::string &what) {
+tl::unexpected<base::Error> corruptSalt(const std::string &what) {
     return base::fail(ErrorCode::HeaderCorrupt,
                       std::string(kSaltFile) + " cannot be understood: " + what,
                       "Restore the file from a backup of STATE; it is never made anew.");
@@ -132,7 +132,7 @@ base::Status makeSaltFile(const std::string &directory, const std::string &path)
 base::Result<base::SecretBuffer> readSaltFile(const std::string &path) {
     VC_ASSIGN(const base::UniqueFd fd, base::openFile(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
     VC_ASSIGN(const base::SecretBuffer text,
-              base::readSecret(fd.get(), kLongestFile, kFileTimeoutMs));
+              base::readSecret(fd.get(), kLongestFile, kSaltTimeoutMs));
     return parseSalt({text.chars(), text.size()});
 }
 
@@ -161,24 +161,24 @@ base::SecretBuffer saltText(const base::SecretBuffer &salt) {
 
 base::Result<base::SecretBuffer> parseSalt(std::string_view text) {
     const std::size_t field = findField(text);
-    if (field == std::string_view::npos) return corrupt("there is no diskSalt in it");
+    if (field == std::string_view::npos) return corruptSalt("there is no diskSalt in it");
     NumberReader reader{.rest = text.substr(field + kField.size())};
     while (!reader.rest.empty()) {
         const char c = reader.rest.front();
         if (c == '#') {
             reader.rest.remove_prefix(std::min(reader.rest.find('\n'), reader.rest.size()));
         } else if (c >= '0' && c <= '9') {
-            if (!reader.take()) return corrupt("it is no list of 32 bytes");
+            if (!reader.take()) return corruptSalt("it is no list of 32 bytes");
         } else if (std::string_view(" \t\r\n-[],").find(c) != std::string_view::npos) {
             reader.rest.remove_prefix(1);
         } else {
-            return corrupt("it is no list of bytes");
+            return corruptSalt("it is no list of bytes");
         }
     }
-    if (reader.count != kSaltSize) return corrupt("it does not have 32 bytes");
+    if (reader.count != kSaltSize) return corruptSalt("it does not have 32 bytes");
     if (isZero(reader.salt))
-        return corrupt("value of \"" + std::string(kSaltFile) +
-                       "\" is still zero after unmarshaling");
+        return corruptSalt("value of \"" + std::string(kSaltFile) +
+                           "\" is still zero after unmarshaling");
     return std::move(reader.salt);
 }
 

@@ -25,7 +25,7 @@ using base::ErrorCode;
 // Whatever the data is encrypted with: every machine can do it, also without the kernel's help.
 constexpr const char *kSlotCipher = "aes-xts-plain64";
 constexpr std::size_t kSlotKeyBytes = 64;
-constexpr std::uint64_t kStripes = 4000;
+constexpr std::uint64_t kAreaStripes = 4000;
 constexpr std::uint64_t kAreaUnit = 4096;
 // Somebody's cryptsetup at the same header is done in an instant; each time it comes in between, we
 // begin again with what it left.
@@ -40,7 +40,7 @@ base::Status checkNumber(unsigned number, const char *what) {
 
 // Whether libcryptsetup will find room for another area: it only says "invalid" when it does not.
 bool roomForArea(const model::HeaderView &view, std::uint64_t keyBytes) {
-    const std::uint64_t needed = (keyBytes * kStripes + kAreaUnit - 1) / kAreaUnit * kAreaUnit;
+    const std::uint64_t needed = (keyBytes * kAreaStripes + kAreaUnit - 1) / kAreaUnit * kAreaUnit;
     std::vector<std::pair<std::uint64_t, std::uint64_t>> areas;
     for (const auto &[number, slot] : view.slots)
         areas.emplace_back(slot.areaOffset, slot.areaSize);

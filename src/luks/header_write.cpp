@@ -33,7 +33,7 @@ constexpr std::size_t kVersionOffset = 32;
 constexpr char kVersion = 1;
 constexpr std::size_t kIdOffset = 64;
 constexpr std::size_t kIdSize = 256;
-constexpr std::size_t kChecksumOffset = 512 - kSha256Size;
+constexpr std::size_t kMarkerChecksumOffset = 512 - kSha256Size;
 
 std::span<const std::byte> bytesOf(std::string_view text) {
     return std::as_bytes(std::span(text.data(), text.size()));
@@ -47,8 +47,8 @@ base::Result<std::string> makeMarker(const std::string &id) {
     marker[kVersionOffset] = kVersion;
     marker.replace(kIdOffset, id.size(), id);
     VC_ASSIGN(const std::string checksum,
-              hashOf("sha256", {std::string_view(marker).substr(0, kChecksumOffset)}));
-    marker.replace(kChecksumOffset, checksum.size(), checksum);
+              hashOf("sha256", {std::string_view(marker).substr(0, kMarkerChecksumOffset)}));
+    marker.replace(kMarkerChecksumOffset, checksum.size(), checksum);
     return marker;
 }
 

@@ -19,7 +19,7 @@ namespace {
 using Json = nlohmann::json;
 using Properties = std::map<TPM2_PT, UINT32>;
 
-constexpr unsigned kPcrCount = 24;
+constexpr unsigned kBankSize = 24;
 
 base::Status readProperties(Connection &connection, TPM2_PT first, Properties &into) {
     TPMI_YES_NO more = TPM2_NO;
@@ -95,8 +95,8 @@ Json lockoutJson(const Properties &properties) {
 }
 
 base::Result<Json> pcrsJson(Connection &connection) {
-    std::vector<unsigned> all(kPcrCount);
-    for (unsigned pcr = 0; pcr < kPcrCount; ++pcr) all[pcr] = pcr;
+    std::vector<unsigned> all(kBankSize);
+    for (unsigned pcr = 0; pcr < kBankSize; ++pcr) all[pcr] = pcr;
     auto values = readPcrs(connection, all);
     if (!values && values.error().code == base::ErrorCode::Unsupported) return Json(nullptr);
     if (!values) return base::fail(std::move(values).error());

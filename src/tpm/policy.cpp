@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::uint32_t kPolicyAuthorize = 0x0000016A;
 constexpr std::uint32_t kPolicyPcr = 0x0000017F;
-constexpr std::uint16_t kSha256 = 0x000B;
+constexpr std::uint16_t kPcrBank = 0x000B;
 
 }  // namespace
 
@@ -30,7 +30,7 @@ std::string pcrSelect(const std::vector<unsigned> &pcrs) {
 std::string withPcrSelection(std::string_view policy, std::string_view select,
                              std::string_view concatenated) {
     std::string text(policy);
-    text += u32(kPolicyPcr) + u32(1) + u16(kSha256);
+    text += u32(kPolicyPcr) + u32(1) + u16(kPcrBank);
     text += static_cast<char>(select.size());
     text += select;
     text += sha256(concatenated);

@@ -19,10 +19,10 @@ using Key = base::CHandle<EVP_PKEY, EVP_PKEY_free>;
 using BigNumber = base::CHandle<BIGNUM, BN_free>;
 
 constexpr std::uint16_t kRsa = 0x0001;
-constexpr std::uint16_t kSha256 = 0x000B;
+constexpr std::uint16_t kTpmSha256 = 0x000B;
 constexpr std::uint16_t kNull = 0x0010;
-constexpr std::uint32_t kAttributes = 0x00060040;  // userWithAuth, decrypt, sign
-constexpr std::size_t kLongestModulus = 512;       // what TPM2B_PUBLIC_KEY_RSA holds
+constexpr std::uint32_t kKeyAttributes = 0x00060040;  // userWithAuth, decrypt, sign
+constexpr std::size_t kLongestModulus = 512;          // what TPM2B_PUBLIC_KEY_RSA holds
 
 base::Status bad(const std::string &why) {
     return base::fail(ErrorCode::InvalidConfig, "the public key of the signed policy " + why,
@@ -52,13 +52,13 @@ std::string pkcs1(const EVP_PKEY *key) {
 
 std::string PolicyKey::publicArea() const {
     // No symmetric algorithm and no scheme; the exponent is written as it is, 65537 included.
-    return u16(kRsa) + u16(kSha256) + u32(kAttributes) + u16(0) + u16(kNull) + u16(kNull) +
+    return u16(kRsa) + u16(kTpmSha256) + u32(kKeyAttributes) + u16(0) + u16(kNull) + u16(kNull) +
            u16(static_cast<std::uint16_t>(modulus.size() * 8)) + u32(exponent) +
            u16(static_cast<std::uint16_t>(modulus.size())) + modulus;
 }
 
 std::string PolicyKey::name() const {
-    return u16(kSha256) + sha256(publicArea());
+    return u16(kTpmSha256) + sha256(publicArea());
 }
 
 base::Result<PolicyKey> PolicyKey::fromPem(const std::string &pem) {

@@ -13,7 +13,7 @@ namespace {
 
 using base::ErrorCode;
 // In the order of insertion: the text reads like systemd's.
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 constexpr const char *kEnrolledMember = "volumecrypt_pcr_values";
 constexpr unsigned kPcrCount = 24;
@@ -24,20 +24,20 @@ struct Bad {
     ErrorCode code = ErrorCode::HeaderCorrupt;
 };
 
-std::string base64Member(const Json &json, const char *name) {
+std::string base64Member(const OrderedJson &json, const char *name) {
     auto bytes = fromBase64(json.at(name).get<std::string>());
     if (!bytes) throw Bad{std::string(name) + " is not base64"};
     return std::move(*bytes);
 }
 
-std::string digestOf(const Json &value, const char *name) {
+std::string digestOf(const OrderedJson &value, const char *name) {
     auto bytes = fromHex(value.get<std::string>());
     if (!bytes || bytes->size() != kDigestSize)
         throw Bad{std::string(name) + " is not a SHA-256 digest in hexadecimal"};
     return std::move(*bytes);
 }
 
-std::vector<unsigned> pcrsMember(const Json &json, const char *name) {
+std::vector<unsigned> pcrsMember(const OrderedJson &json, const char *name) {
     auto pcrs = json.at(name).get<std::vector<unsigned>>();
     for (const unsigned pcr : pcrs)
         if (pcr >= kPcrCount) throw Bad{std::string(name) + " names a PCR that there is not"};
@@ -45,7 +45,7 @@ std::vector<unsigned> pcrsMember(const Json &json, const char *name) {
 }
 
 // What a newer or differently configured systemd may have asked for.
-void refuseUnknownNeeds(const Json &json) {
+void refuseUnknownNeeds(const OrderedJson &json) {
     if (json.value("tpm2-pin", false))
         throw Bad{"it needs a PIN, which this version cannot ask for", ErrorCode::Unsupported};
     if (json.at("tpm2-blob").is_array() || json.at("tpm2-policy-hash").is_array())
@@ -59,7 +59,7 @@ void refuseUnknownNeeds(const Json &json) {
                   ErrorCode::Unsupported};
 }
 
-SealedKey keyFrom(const Json &json) {
+SealedKey keyFrom(const OrderedJson &json) {
     refuseUnknownNeeds(json);
     SealedKey key;
     key.blob = base64Member(json, "tpm2-blob");
@@ -87,21 +87,21 @@ SealedKey keyFrom(const Json &json) {
 }  // namespace
 
 std::string SealedKey::toJson(std::string_view type, unsigned slot) const {
-    Json json{{"type", type},
-              {"keyslots", {std::to_string(slot)}},
-              {"tpm2-blob", toBase64(blob)},
-              {"tpm2-pcrs", pcrs},
-              {"tpm2-pcr-bank", bank},
-              {"tpm2-primary-alg", primaryAlgorithm},
-              {"tpm2-policy-hash", toHex(policyHash)},
-              // Read by systemd 251 and later; 252 wants it even when it is false.
-              {"tpm2-pin", pin}};
+    OrderedJson json{{"type", type},
+                     {"keyslots", {std::to_string(slot)}},
+                     {"tpm2-blob", toBase64(blob)},
+                     {"tpm2-pcrs", pcrs},
+                     {"tpm2-pcr-bank", bank},
+                     {"tpm2-primary-alg", primaryAlgorithm},
+                     {"tpm2-policy-hash", toHex(policyHash)},
+                     // Read by systemd 251 and later; 252 wants it even when it is false.
+                     {"tpm2-pin", pin}};
     if (signer) {
         json["tpm2_pubkey_pcrs"] = signer->pcrs;
         json["tpm2_pubkey"] = toBase64(signer->pem);
     }
     json["tpm2_srk"] = toBase64(srk);
-    Json values = Json::object();
+    OrderedJson values = OrderedJson::object();
     for (const auto &[pcr, value] : enrolled) values[std::to_string(pcr)] = toHex(value);
     json[kEnrolledMember] = std::move(values);
     return json.dump();
@@ -112,10 +112,10 @@ base::Result<SealedKey> SealedKey::fromJson(const std::string &json) {
         return base::fail(code, "its TPM token cannot be used: " + why);
     };
     try {
-        return keyFrom(Json::parse(json));
+        return keyFrom(OrderedJson::parse(json));
     } catch (const Bad &bad) {
         return refuse(bad.what, bad.code);
-    } catch (const Json::exception &exception) {
+    } catch (const OrderedJson::exception &exception) {
         return refuse(exception.what(), ErrorCode::HeaderCorrupt);
     }
 }

@@ -12,7 +12,7 @@ namespace {
 
 using base::SecretBuffer;
 
-constexpr std::size_t kSecretSize = 32;
+constexpr std::size_t kAnswerSecretSize = 32;
 
 }  // namespace
 
@@ -24,8 +24,8 @@ base::Result<NewSecret> seal(const Access &access, const Policy &policy) {
                   const std::string json = made.key.toJson(kSystemdTokenType, 0);
                   return made.secret.appended(std::as_bytes(std::span(json)));
               }));
-    const std::string json(answer.chars() + kSecretSize, answer.size() - kSecretSize);
-    answer.truncate(kSecretSize);
+    const std::string json(answer.chars() + kAnswerSecretSize, answer.size() - kAnswerSecretSize);
+    answer.truncate(kAnswerSecretSize);
     VC_ASSIGN(SealedKey key, SealedKey::fromJson(json));
     return NewSecret{.secret = std::move(answer), .key = std::move(key)};
 }

@@ -11,14 +11,14 @@ namespace {
 
 using base::ErrorCode;
 
-constexpr std::size_t kAttributes = 4;
+constexpr std::size_t kVariableAttributes = 4;
 
 // Absent variables are false.
 bool isSet(const model::SystemPaths &paths, const std::string &name) {
     const auto content = base::readFile(
         paths.below("/sys/firmware/efi/efivars/" + name + "-8be4df61-93ca-11d2-aa0d-00e098032b8c"),
         64);
-    return content && content->size() > kAttributes && (*content)[kAttributes] == 1;
+    return content && content->size() > kVariableAttributes && (*content)[kVariableAttributes] == 1;
 }
 
 }  // namespace

@@ -13,19 +13,19 @@ namespace {
 using base::ErrorCode;
 
 constexpr TPM2_HANDLE kPersistent = 0x81000001;
-constexpr TPMA_OBJECT kAttributes =
+constexpr TPMA_OBJECT kRootAttributes =
     TPMA_OBJECT_RESTRICTED | TPMA_OBJECT_DECRYPT | TPMA_OBJECT_FIXEDTPM | TPMA_OBJECT_FIXEDPARENT |
     TPMA_OBJECT_SENSITIVEDATAORIGIN | TPMA_OBJECT_USERWITHAUTH | TPMA_OBJECT_NODA;
-constexpr TPMT_SYM_DEF_OBJECT kAes128Cfb{
+constexpr TPMT_SYM_DEF_OBJECT kAes128CfbObject{
     .algorithm = TPM2_ALG_AES, .keyBits = {.aes = 128}, .mode = {.aes = TPM2_ALG_CFB}};
 
 TPM2B_PUBLIC eccTemplate() {
     TPM2B_PUBLIC area{};
     area.publicArea.type = TPM2_ALG_ECC;
     area.publicArea.nameAlg = TPM2_ALG_SHA256;
-    area.publicArea.objectAttributes = kAttributes;
+    area.publicArea.objectAttributes = kRootAttributes;
     TPMS_ECC_PARMS &ecc = area.publicArea.parameters.eccDetail;
-    ecc.symmetric = kAes128Cfb;
+    ecc.symmetric = kAes128CfbObject;
     ecc.scheme.scheme = TPM2_ALG_NULL;
     ecc.curveID = TPM2_ECC_NIST_P256;
     ecc.kdf.scheme = TPM2_ALG_NULL;
@@ -36,9 +36,9 @@ TPM2B_PUBLIC rsaTemplate() {
     TPM2B_PUBLIC area{};
     area.publicArea.type = TPM2_ALG_RSA;
     area.publicArea.nameAlg = TPM2_ALG_SHA256;
-    area.publicArea.objectAttributes = kAttributes;
+    area.publicArea.objectAttributes = kRootAttributes;
     TPMS_RSA_PARMS &rsa = area.publicArea.parameters.rsaDetail;
-    rsa.symmetric = kAes128Cfb;
+    rsa.symmetric = kAes128CfbObject;
     rsa.scheme.scheme = TPM2_ALG_NULL;
     rsa.keyBits = 2048;
     return area;

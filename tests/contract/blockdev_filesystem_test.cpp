@@ -20,7 +20,7 @@ using base::ErrorCode;
 using model::FilesystemType;
 using ::testing::HasSubstr;
 
-constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
+constexpr std::uint64_t kMebibyte = std::uint64_t{1} << 20;
 
 model::FilesystemSpec wanted(FilesystemType type, const std::string &label = {}) {
     model::FilesystemSpec spec;
@@ -60,7 +60,7 @@ struct Wanted {
 class EveryType : public MakeFilesystem, public ::testing::WithParamInterface<Wanted> {};
 
 TEST_P(EveryType, IsMadeWithItsLabel) {
-    const std::string path = image(GetParam().mebibytes * kMiB);
+    const std::string path = image(GetParam().mebibytes * kMebibyte);
     ASSERT_THAT(makeFilesystem(wanted(GetParam().type, GetParam().label), path), test::IsOk());
     EXPECT_EQ(content().kind, ContentKind::Filesystem);
     EXPECT_EQ(content().type, model::filesystemName(GetParam().type));
@@ -82,14 +82,14 @@ INSTANTIATE_TEST_SUITE_P(
                       Wanted{FilesystemType::Swap, 16, "fifteen-bytes-o", "fifteen-bytes-o"}));
 
 TEST_F(MakeFilesystem, NoneDoesNothing) {
-    const std::string path = image(kMiB);
+    const std::string path = image(kMebibyte);
     EXPECT_THAT(makeFilesystem(wanted(FilesystemType::None, "x"), path), test::IsOk());
     EXPECT_EQ(content().kind, ContentKind::Blank);
     EXPECT_THAT(makeFilesystem(wanted(FilesystemType::None), "/nowhere"), test::IsOk());
 }
 
 TEST_F(MakeFilesystem, RefusesLabelsThatDoNotFit) {
-    const std::string path = image(400 * kMiB);
+    const std::string path = image(400 * kMebibyte);
     const std::vector<std::pair<FilesystemType, std::size_t>> limits{
         {FilesystemType::Xfs, 12}, {FilesystemType::Ext4, 16}, {FilesystemType::Vfat, 11}};
     for (const auto &[type, limit] : limits)
@@ -100,18 +100,18 @@ TEST_F(MakeFilesystem, RefusesLabelsThatDoNotFit) {
 
 // Every mkfs, over every file system: nothing is written.
 TEST_F(MakeFilesystem, NeverOverwritesWhatIsThere) {
-    const std::string path = image(128 * kMiB);
+    const std::string path = image(128 * kMebibyte);
     ASSERT_THAT(makeFilesystem(wanted(FilesystemType::Ext4, "precious"), path), test::IsOk());
-    const auto before = base::readFile(path, 256 * kMiB);
+    const auto before = base::readFile(path, 256 * kMebibyte);
     for (const auto type : {FilesystemType::Xfs, FilesystemType::Ext4, FilesystemType::Btrfs,
                             FilesystemType::Vfat, FilesystemType::Swap})
         EXPECT_THAT(makeFilesystem(wanted(type), path),
                     test::FailsWith(ErrorCode::NotBlank, HasSubstr("labelled \"precious\"")));
-    EXPECT_TRUE(*before == *base::readFile(path, 256 * kMiB));
+    EXPECT_TRUE(*before == *base::readFile(path, 256 * kMebibyte));
 }
 
 TEST_F(MakeFilesystem, FailsWithTheProgramsOwnWords) {
-    const std::string path = image(kMiB);
+    const std::string path = image(kMebibyte);
     const auto status = makeFilesystem(wanted(FilesystemType::Btrfs), path);
     ASSERT_THAT(status, test::FailsWith(ErrorCode::Io, HasSubstr("mkfs.btrfs")));
     EXPECT_THAT(status.error().message, HasSubstr("too small"));

@@ -15,7 +15,7 @@
 namespace volumecrypt::test {
 namespace {
 
-constexpr const char *kTwoKeys =
+constexpr const char *kConcurrentKeys =
     "- {slot: 0, nodeID: {}}\n- {slot: 1, static: {passphrase: oldkey}}";
 
 std::string withKey(const std::string &passphrase) {
@@ -26,7 +26,7 @@ class EngineConcurrencyTest : public VolumeFixture {
   protected:
     void SetUp() override {
         makeImage();
-        declare(kTwoKeys);
+        declare(kConcurrentKeys);
         ASSERT_EQ(engine("format").exitCode, 0);
     }
     auto start(const std::string &verb, std::optional<std::string> secret = {}) {
@@ -45,7 +45,7 @@ class EngineConcurrencyTest : public VolumeFixture {
 };
 
 TEST_F(EngineConcurrencyTest, EnginesWaitForOneAnother) {
-    declare(std::string(kTwoKeys) + "\n- {slot: 4, static: {passphrase: four}}");
+    declare(std::string(kConcurrentKeys) + "\n- {slot: 4, static: {passphrase: four}}");
     std::vector<std::future<EngineResult>> runs;
     for (int i = 0; i < 4; ++i) runs.push_back(start("sync"));
     for (int i = 0; i < 3; ++i) runs.push_back(start("add-key", "added " + std::to_string(i)));

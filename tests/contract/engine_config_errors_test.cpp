@@ -7,7 +7,7 @@
 namespace volumecrypt::test {
 namespace {
 
-constexpr const char *kKey = "- {slot: 1, static: {passphrase: secret}}";
+constexpr const char *kConfigKey = "- {slot: 1, static: {passphrase: secret}}";
 constexpr const char *kCorrect = "Correct the configuration; nothing was changed.";
 
 class EngineConfigErrors : public ErrorMatrix, public testing::WithParamInterface<ErrorCase> {};
@@ -38,7 +38,7 @@ const std::vector<ErrorCase> kConfigCases{
      .message = "CONFIG/volumes.yaml:2:5: YAML: end of sequence flow not found",
      .hint = kCorrect},
     {.name = "UnknownField",
-     .prepare = declared(kKey, "keyz: 1"),
+     .prepare = declared(kConfigKey, "keyz: 1"),
      .verb = "sync",
      .code = "InvalidConfig",
      .message = "CONFIG/volumes.yaml:8:3: unknown field \"keyz\" of encryption; "
@@ -59,7 +59,7 @@ const std::vector<ErrorCase> kConfigCases{
      .message = "CONFIG/volumes.yaml:9:14: slot 32 is out of range (0-31)",
      .hint = kCorrect},
     {.name = "OneSlotForTwoKeys",
-     .prepare = declared(std::string(kKey) + "\n- {slot: 1, nodeID: {}}"),
+     .prepare = declared(std::string(kConfigKey) + "\n- {slot: 1, nodeID: {}}"),
      .verb = "sync",
      .code = "InvalidConfig",
      .message = "CONFIG/volumes.yaml:10:14: duplicate key slot 1",
@@ -80,7 +80,7 @@ const std::vector<ErrorCase> kConfigCases{
     {.name = "PassphraseForEverybody",
      .prepare =
          [](ErrorMatrix &t) {
-             t.declare(kKey);
+             t.declare(kConfigKey);
              std::filesystem::permissions(t.configDir_ + "/volumes.yaml",
                                           std::filesystem::perms{0644});
          },
@@ -128,7 +128,7 @@ const std::vector<ErrorCase> kConfigCases{
      .message = "volume u-data: ROOT is neither a block device nor a plain file",
      .hint = "Correct volume.device."},
     {.name = "AttachOfAFile",
-     .prepare = declared(kKey),
+     .prepare = declared(kConfigKey),
      .verb = "attach",
      .code = "Unsupported",
      .message = "volume u-data (IMAGE) is a plain file: it cannot be mapped",

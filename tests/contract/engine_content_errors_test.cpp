@@ -14,7 +14,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
 
-constexpr const char *kKey = "- {slot: 1, static: {passphrase: secret}}";
+constexpr const char *kContentKey = "- {slot: 1, static: {passphrase: secret}}";
 constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
 
 class EngineContentErrors : public ErrorMatrix, public testing::WithParamInterface<ErrorCase> {};
@@ -52,7 +52,7 @@ std::string raidSuperblock() {
 
 std::function<void(ErrorMatrix &)> declaredThen(std::function<void(ErrorMatrix &)> spoil) {
     return [spoil = std::move(spoil)](ErrorMatrix &t) {
-        t.declare(kKey);
+        t.declare(kContentKey);
         spoil(t);
     };
 }

@@ -6,14 +6,14 @@
 namespace volumecrypt::test {
 namespace {
 
-constexpr const char *kTwoKeys =
+constexpr const char *kGivenUpKeys =
     "- {slot: 0, nodeID: {}}\n- {slot: 1, static: {passphrase: secret}}";
 
 class EngineGiveUpTest : public VolumeFixture {
   protected:
     void SetUp() override {
         makeImage();
-        declare(kTwoKeys);
+        declare(kGivenUpKeys);
     }
     // A volume that is in use for good: made elsewhere, adopted, and so pinned.
     void adopted() {
@@ -39,7 +39,7 @@ TEST_F(EngineGiveUpTest, AddedKeysSurviveSyncAndCanBeRemoved) {
     ASSERT_EQ(added.exitCode, 0) << added.last().dump();
     const auto slot = added.last().at("slot").get<unsigned>();
     EXPECT_TRUE(opens(slot, "mine"));
-    declare(kTwoKeys, "unmanagedSlots: remove");
+    declare(kGivenUpKeys, "unmanagedSlots: remove");
     EXPECT_EQ(engine("sync").steps(), std::vector<std::string>{});
     EXPECT_TRUE(opens(slot, "mine"));
     const EngineResult removed = engine("remove-key", {"--slot", std::to_string(slot)});

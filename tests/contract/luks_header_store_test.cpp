@@ -177,9 +177,9 @@ TYPED_TEST(HeaderStoreContract, TokensFollowTheirSlots) {
 
 TYPED_TEST(HeaderStoreContract, MalformedTokensAreRefused) {
     auto &store = this->store();
-    for (const std::string json : {"", "[]", "{", R"({"keyslots":[]})", R"({"type":"t"})",
+    for (const std::string text : {"", "[]", "{", R"({"keyslots":[]})", R"({"type":"t"})",
                                    R"({"type":"t","keyslots":["5"]})"})
-        EXPECT_THAT(store.setToken(0, json), FailsWith(ErrorCode::Internal)) << json;
+        EXPECT_THAT(store.setToken(0, text), FailsWith(ErrorCode::Internal)) << text;
     EXPECT_THAT(store.view()->tokens, SizeIs(0));
 }
 

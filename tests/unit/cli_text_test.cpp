@@ -10,9 +10,9 @@
 namespace volumecrypt::cli {
 namespace {
 
-constexpr Style kPlain{};
-constexpr Style kTerminal{.terminal = true, .colour = false};
-constexpr Style kColour{.terminal = true, .colour = true};
+constexpr Style kPlainText{};
+constexpr Style kTerminalText{.terminal = true, .colour = false};
+constexpr Style kColourText{.terminal = true, .colour = true};
 
 struct PrintableCase {
     const char *name;
@@ -84,23 +84,24 @@ Table volumes() {
 }
 
 TEST(CliTable, PlainLinesHaveNoHeaderAndOneTab) {
-    EXPECT_EQ(volumes().render(kPlain), "STATE\tunlocked\nu-\\x1b\t-\n");
+    EXPECT_EQ(volumes().render(kPlainText), "STATE\tunlocked\nu-\\x1b\t-\n");
 }
 
 TEST(CliTable, ATerminalGetsAlignedColumnsWithoutTrailingBlanks) {
-    EXPECT_EQ(volumes().render(kTerminal, 1), " VOLUME  STATE\n STATE   unlocked\n u-\\x1b  -\n");
+    EXPECT_EQ(volumes().render(kTerminalText, 1),
+              " VOLUME  STATE\n STATE   unlocked\n u-\\x1b  -\n");
 }
 
 TEST(CliTable, ColoursAreAroundTheTextOnly) {
-    EXPECT_EQ(volumes().render(kColour),
+    EXPECT_EQ(volumes().render(kColourText),
               "\033[1mVOLUME\033[0m  \033[1mSTATE\033[0m\n"
               "\033[1mSTATE\033[0m   \033[32munlocked\033[0m\n"
               "u-\\x1b  -\n");
 }
 
 TEST(CliTable, AnEmptyOneIsEmpty) {
-    EXPECT_EQ(Table({"A"}).render(kTerminal), "");
-    EXPECT_EQ(Table({"A"}).render(kPlain), "");
+    EXPECT_EQ(Table({"A"}).render(kTerminalText), "");
+    EXPECT_EQ(Table({"A"}).render(kPlainText), "");
 }
 
 TEST(CliTable, PipesAreNoTerminals) {

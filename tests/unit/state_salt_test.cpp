@@ -17,7 +17,7 @@ using base::ErrorCode;
 using test::FailsWith;
 using ::testing::HasSubstr;
 
-std::string text(const base::SecretBuffer &secret) {
+std::string fileText(const base::SecretBuffer &secret) {
     return {secret.chars(), secret.size()};
 }
 
@@ -35,7 +35,7 @@ std::string flowList(unsigned first, unsigned count) {
 }
 
 TEST(SaltFile, HasTheLayoutOfTalos) {
-    const std::string file = text(saltText(counting()));
+    const std::string file = fileText(saltText(counting()));
     EXPECT_EQ(file.substr(0, 32), "diskSalt:\n    - 100\n    - 101\n  ");
     EXPECT_TRUE(file.ends_with("    - 131\n"));
     EXPECT_TRUE(*parseSalt(file) == counting());
@@ -46,7 +46,7 @@ TEST(SaltFile, OtherYamlListsAreUnderstood) {
     EXPECT_TRUE(*parseSalt("diskSalt: [" + flow + "]\n") == counting());
     EXPECT_TRUE(*parseSalt("# made by hand\n---\ndiskSalt: # the salt\n[" + flow + "]") ==
                 counting());
-    std::string tight = text(saltText(counting()));
+    std::string tight = fileText(saltText(counting()));
     for (std::size_t at = 0; (at = tight.find("    - ", at)) != std::string::npos;)
         tight.replace(at, 6, "- ");
     EXPECT_TRUE(*parseSalt(tight) == counting());
@@ -59,7 +59,7 @@ TEST(SaltFile, EverythingElseIsRefused) {
           "diskSalt: [" + flowList(230, 32) + "]", std::string("diskSalt: AAECAw==\n"),
           "diskSalt: [" + flowList(100, 32) + "]\nmore: 1\n"})
         EXPECT_THAT(parseSalt(wrong), FailsWith(ErrorCode::HeaderCorrupt)) << wrong;
-    const std::string zeros = text(saltText(base::SecretBuffer(kSaltSize)));
+    const std::string zeros = fileText(saltText(base::SecretBuffer(kSaltSize)));
     EXPECT_THAT(parseSalt(zeros),
                 FailsWith(ErrorCode::HeaderCorrupt,
                           HasSubstr("value of \"encryption-salt.yaml\" is still zero after "
