@@ -39,6 +39,22 @@ def make_generated_headers(build):
         subprocess.run(["ninja", "-C", build, *headers], check=True, stdout=subprocess.DEVNULL)
 
 
+def compile_commands(build):
+    """Source -> its entry; for a file that a unity build made of many sources, an entry for each."""
+    entries = {}
+    for entry in json.loads((build / "compile_commands.json").read_text(encoding="utf-8")):
+        path = pathlib.Path(entry["directory"], entry["file"]).resolve()
+        sources = [path]
+        if re.search(r"-unity\d+\.cpp$", path.name):
+            text = path.read_text(encoding="utf-8")
+            sources = [pathlib.Path(name).resolve() for name in re.findall(r'^#include\s*[<"](.+)[>"]', text, re.MULTILINE)]
+        for source in sources:
+            if source.is_relative_to(ROOT) and not source.is_relative_to(build):
+                command = entry["command"].replace(entry["file"], str(source))
+                entries[source.relative_to(ROOT).as_posix()] = {**entry, "file": str(source), "command": command}
+    return entries
+
+
 def common_hash():
     """Of all that every verdict depends on: the checks and the headers."""
     digest = hashlib.sha256((ROOT / ".clang-tidy").read_bytes())
@@ -55,14 +71,14 @@ def fingerprint(common, entry):
     return digest.hexdigest()
 
 
-def tidy(build, source, seconds):
+def tidy(commands, source, seconds):
     """Output of a failed run, "" when clean, None when there was no time."""
     if seconds is not None and seconds <= 1:
         return None
     try:
         # The flags are gcc's; clang need not know them all.
         result = subprocess.run(
-            ["clang-tidy", "--quiet", "-p", build, "--extra-arg=-Wno-unknown-warning-option", source],
+            ["clang-tidy", "--quiet", "-p", commands, "--extra-arg=-Wno-unknown-warning-option", source],
             cwd=ROOT, capture_output=True, text=True, timeout=seconds, check=False)
     except subprocess.TimeoutExpired:
         return None
@@ -77,21 +93,19 @@ def main():
     arguments = parser.parse_args()
     build = (ROOT / arguments.build).resolve()
     make_generated_headers(build)
-    entries = {}
-    for entry in json.loads((build / "compile_commands.json").read_text(encoding="utf-8")):
-        path = pathlib.Path(entry["directory"], entry["file"]).resolve()
-        if path.is_relative_to(ROOT) and not path.is_relative_to(build):
-            entries[path.relative_to(ROOT).as_posix()] = entry
+    entries = compile_commands(build)
     wanted = set(entries) if arguments.all else changed_sources() & set(entries)
     cache = build / "tidy-clean"
     cache.mkdir(exist_ok=True)
+    # What clang-tidy reads.
+    (cache / "compile_commands.json").write_text(json.dumps(list(entries.values())), encoding="utf-8")
     common = common_hash()
     marks = {name: cache / fingerprint(common, entries[name]) for name in sorted(wanted)}
     todo = [name for name in marks if not marks[name].exists()]
     deadline = None if arguments.all else time.monotonic() + BUDGET_SECONDS
 
     def run(name):
-        return tidy(build, name, deadline and deadline - time.monotonic())
+        return tidy(cache, name, deadline and deadline - time.monotonic())
 
     bad, late = [], []
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
