@@ -5,6 +5,7 @@
 
 #include "engine/device_state.h"
 #include "engine/enrol.h"
+#include "engine/inspection_text.h"
 #include "engine/key_ring.h"
 #include "engine/pin.h"
 #include "engine/record_book.h"
@@ -20,9 +21,8 @@ using Json = nlohmann::json;
 using model::SlotHealth;
 
 Json emptyReport(const Session &session) {
-    const bool encrypted = session.spec().encryption.has_value();
     return {{"device", session.spec().device.path},
-            {"mapping", encrypted ? Json(model::mappingPath(session.id())) : Json(nullptr)},
+            {"mapping", nullptr},
             {"uuid", nullptr},
             {"cipher", nullptr},
             {"keySize", nullptr},
@@ -153,6 +153,8 @@ base::Result<Outcome> inspectEncrypted(const Session &session, Outcome outcome) 
     outcome.extra["phase"] = report.phase();
     VC_ASSIGN(outcome.extra["slots"], report.all());
     VC_ASSIGN(outcome.state, encryptedState(session));
+    if (outcome.state == model::VolumeState::Unlocked)
+        outcome.extra["mapping"] = model::mappingPath(session.id());
     return outcome;
 }
 
@@ -164,9 +166,7 @@ model::VolumeState stateOfContent(const Session &session, const DeviceContent &f
     return plain ? model::VolumeState::Plain : model::VolumeState::Foreign;
 }
 
-}  // namespace
-
-base::Result<Outcome> inspect(Session &session) {
+base::Result<Outcome> look(Session &session) {
     VC_TRY(session.loadSpec());
     Outcome outcome;
     outcome.extra = emptyReport(session);
@@ -189,6 +189,14 @@ base::Result<Outcome> inspect(Session &session) {
         outcome.extra["content"] = "an interrupted first format";
     else if (outcome.state != model::VolumeState::Blank)
         outcome.extra["content"] = found.content.describe();
+    return outcome;
+}
+
+}  // namespace
+
+base::Result<Outcome> inspect(Session &session) {
+    VC_ASSIGN(Outcome outcome, look(session));
+    outcome.text = inspectionText(session.id(), outcome.state, outcome.extra);
     return outcome;
 }
 

@@ -106,6 +106,28 @@ TEST_F(EngineFormatTest, AbsentDevice) {
     EXPECT_EQ(engine("sync").code(), "NotFound");
 }
 
+TEST_F(EngineFormatTest, InspectTellsPeopleWhatItTellsPrograms) {
+    const auto inspect = [this] {
+        return Process{.argv = {VOLUMECRYPT_ENGINE, "inspect", "u-data", "--root", root_,
+                                "--config-dir", configDir_},
+                       .input = {},
+                       .secret = {}}
+            .run()
+            .out;
+    };
+    EXPECT_EQ(inspect(), "u-data: blank\n  device:   " + image_ + "\n  pinned:   no\n");
+    ASSERT_EQ(engine("format").exitCode, 0);
+    const nlohmann::json seen = engine("inspect").last();
+    EXPECT_EQ(seen.at("mapping"), nullptr) << "a locked volume has none";
+    EXPECT_EQ(inspect(), "u-data: locked\n  device:   " + image_ +
+                             "\n  uuid:     " + seen.at("uuid").get<std::string>() +
+                             "\n  cipher:   aes-xts-plain64\n"
+                             "  sizes:    key of 512 bits, sectors of 4096 bytes\n"
+                             "  phase:    formatting\n  pinned:   no\n"
+                             "  slot 0:   nodeID, managed, ok\n"
+                             "  slot 1:   static, managed, ok\n");
+}
+
 TEST_F(EngineFormatTest, UndeclaredVolume) {
     const EngineResult result = engine("inspect", {}, {}, "u-other");
     EXPECT_EQ(result.exitCode, 1);
