@@ -15,6 +15,15 @@ EngineCommand confirmed(const char *verb, const Volume &volume) {
     return {.verb = verb, .volume = volume.id(), .arguments = {"--confirm", volume.id().text()}};
 }
 
+// The engine takes another number for a misspelt command line.
+base::Status checkSlot(const Volume &volume, unsigned slot) {
+    if (slot < model::kSlotCount) return {};
+    return base::fail(base::ErrorCode::NotFound,
+                      "volume " + volume.id().text() + ", slot " + std::to_string(slot) +
+                          ": there is no such key slot",
+                      "LUKS2 has the slots 0 to " + std::to_string(model::kSlotCount - 1));
+}
+
 }  // namespace
 
 void VolumeOperations::plan(const Authorized<action::ManageKeys> &, const VolumePointer &volume,
@@ -93,6 +102,7 @@ void VolumeOperations::addKey(const Authorized<action::ManageKeys> &proof,
 
 void VolumeOperations::removeKey(const Authorized<action::ManageKeys> &proof,
                                  const VolumePointer &volume, unsigned slot, Finished finished) {
+    if (auto there = checkSlot(*volume, slot); !there) return finished(std::move(there));
     EngineCommand command{.verb = "remove-key",
                           .volume = volume->id(),
                           .arguments = {"--slot", std::to_string(slot)}};
@@ -107,6 +117,7 @@ void VolumeOperations::removeKey(const Authorized<action::ManageKeys> &proof,
 
 base::Result<JobPointer> VolumeOperations::rotateKey(const Authorized<action::ManageKeys> &proof,
                                                      const VolumePointer &volume, unsigned slot) {
+    VC_TRY(checkSlot(*volume, slot));
     // The caller need not wait for a job to hear this. What is in undeclared slots the engine
     // knows.
     const auto &encryption = volume->spec().encryption;

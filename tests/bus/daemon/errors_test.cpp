@@ -112,6 +112,33 @@ const std::vector<ErrorRow> kRows{
      .code = "NotFound",
      .message = "volume u-data: IMAGE does not exist",
      .hint = "Connect the disk, or correct volume.device."},
+    {.name = "NoSuchSlotToRemove",
+     .prepare =
+         [](Errors &t) {
+             t.declare();
+             t.start();
+         },
+     .call =
+         [](Errors &t) {
+             return t.client_.call(t.data_, kVolume, "RemoveKey", std::uint32_t{32}, Options());
+         },
+     .code = "NotFound",
+     .message = "volume u-data, slot 32: there is no such key slot",
+     .hint = "LUKS2 has the slots 0 to 31"},
+    {.name = "NoSuchSlotToRotate",
+     .prepare =
+         [](Errors &t) {
+             t.declare();
+             t.start();
+         },
+     .call =
+         [](Errors &t) {
+             return t.client_.call(t.data_, kVolume, "RotateKey", std::uint32_t{4294967295U},
+                                   Options());
+         },
+     .code = "NotFound",
+     .message = "volume u-data, slot 4294967295: there is no such key slot",
+     .hint = "LUKS2 has the slots 0 to 31"},
     {.name = "WrongKey",
      .prepare =
          [](Errors &t) {
