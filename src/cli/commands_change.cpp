@@ -227,13 +227,16 @@ int runSync(Session &session) {
     const auto volumes = session.client().volumes();
     if (!volumes) return failed(session, volumes.error());
     int code = kExitDone;
+    bool any = false;
     for (const auto &volume : *volumes) {
         if (volume.state != "unlocked") continue;
+        any = true;
         const int one =
             session.finish(session.client().sync(volume.id, arguments.verify), volume.id);
         // What will fail again outweighs what may pass.
         if (code == kExitDone || one == kExitError) code = one;
     }
+    if (!any) session.result("No volume is unlocked: there is nothing to sync.", "");
     return code;
 }
 

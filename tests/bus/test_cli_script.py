@@ -209,6 +209,9 @@ def test_sync_all(cli):
     """sync without a volume syncs the unlocked ones"""
     equal(cli.run("sync", "--verify").returncode, 0)
     equal(cli.calls(), ["sync STATE no-ask verify=true"])
+    equal(cli.run("lock", "STATE").returncode, 0)
+    result = cli.run("sync", "--json")
+    equal((result.returncode, json.loads(result.stdout)), (0, {"type": "result", "verb": "sync"}))
 
 
 def test_service_dies(cli):
