@@ -67,10 +67,11 @@ base::Result<Outcome> syncKeys(Session &session) {
     VC_ASSIGN(const std::vector<model::Step> steps,
               compare(session, slots->volume(), slots->ring()));
     VC_TRY(takeSteps(session, steps, slots->changer(), outcome));
-    VC_TRY(firstRefusal(session, steps));
-    // Early in boot there may have been no writable place for it.
+    // Early in boot there may have been no writable place for it. A slot that has to stay as it is
+    // does not make another volume welcome.
     if (slots->changer().record().phase == model::Phase::Ready)
         VC_TRY(writePin(session, volume.header.view.uuid, volume.unlocked.volumeKey));
+    VC_TRY(firstRefusal(session, steps));
     saveStateEncryption(session);
     VC_TRY(firstToRetry(session, steps, slots->ring()));
     VC_ASSIGN(outcome.state, encryptedState(session));

@@ -73,6 +73,21 @@ TEST_F(EngineGiveUpTest, AnotherVolumeIsForeign) {
     EXPECT_EQ(engine("sync").exitCode, 0);
 }
 
+TEST_F(EngineGiveUpTest, ARefusedSlotDoesNotKeepTheVolumeFromBeingPinned) {
+    adopted();
+    ASSERT_EQ(confirmed("forget").exitCode, 0);
+    ASSERT_TRUE(base::writeFileAtomically(directory_.path() + "/mine", "mine", 0600));
+    ASSERT_EQ(
+        cryptsetup({"luksAddKey", "--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000",
+                    "--new-key-slot", "7", "--key-file", "-", image_, directory_.path() + "/mine"},
+                   "secret")
+            .exitCode,
+        0);
+    declare(std::string(kTwoKeys) + "\n- {slot: 7, static: {passphrase: ours}}");
+    EXPECT_EQ(engine("sync").code(), "SlotInUse");
+    EXPECT_TRUE(pinned());
+}
+
 TEST_F(EngineGiveUpTest, AZeroedVolumeIsNotFormatted) {
     adopted();
     makeImage();
