@@ -16,10 +16,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/secret_reading.h"
 #include "base/unique_fd.h"
 
 namespace volumecrypt::base {
 namespace {
+
+constexpr long kStepMs = 100;  // between two questions whether to go on waiting
 
 std::size_t roundToPages(std::size_t size) {
     static const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
@@ -106,6 +109,11 @@ bool operator==(const SecretBuffer &a, const SecretBuffer &b) noexcept {
 }
 
 Result<SecretBuffer> readSecret(int fd, std::size_t limit, int timeoutMs) {
+    return readSecretUnlessStopped(fd, limit, timeoutMs, [] { return Status(); });
+}
+
+Result<SecretBuffer> readSecretUnlessStopped(int fd, std::size_t limit, int timeoutMs,
+                                             const std::function<Status()> &checkStop) {
     struct stat info {};
     if (::fstat(fd, &info) < 0) return fail(errnoError("read the secret", errno));
     if (!S_ISREG(info.st_mode) && !S_ISFIFO(info.st_mode))
@@ -123,12 +131,15 @@ Result<SecretBuffer> readSecret(int fd, std::size_t limit, int timeoutMs) {
     SecretBuffer buffer(limit + 1);
     std::size_t filled = 0;
     while (filled <= limit) {
+        if (auto goOn = checkStop(); !goOn) return fail(std::move(goOn).error());
         const auto left =
             std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
         pollfd waiting{.fd = fd, .events = POLLIN, .revents = 0};
-        const int ready = ::poll(&waiting, 1, left > 0 ? static_cast<int>(left) : 0);
+        // In small steps: a signal between the question above and the wait would be missed.
+        const int ready = ::poll(&waiting, 1, static_cast<int>(std::clamp<long>(left, 0, kStepMs)));
         if (ready < 0 && errno == EINTR) continue;
         if (ready < 0) return fail(errnoError("wait for the secret", errno));
+        if (ready == 0 && left > kStepMs) continue;
         if (ready == 0)
             return fail(ErrorCode::InvalidConfig, "no secret arrived within the time allowed",
                         "Write the secret and close the pipe's other end.");

@@ -4,7 +4,9 @@
 
 #include <utility>
 
+#include "base/secret_reading.h"
 #include "engine/state_meta.h"
+#include "engine/stop.h"
 
 namespace volumecrypt::engine {
 namespace {
@@ -65,7 +67,10 @@ base::Status Session::readSecrets() {
 
 base::Status Session::readSecret(int number, std::optional<base::SecretBuffer> &into) const {
     const base::UniqueFd fd(number);
-    auto secret = base::readSecret(fd.get(), kLongestSecret, kSecretTimeoutMs);
+    auto secret =
+        base::readSecretUnlessStopped(fd.get(), kLongestSecret, kSecretTimeoutMs, checkStop);
+    // main says of every stop which volume it was.
+    if (!secret && secret.error().code == ErrorCode::Cancelled) return base::fail(secret.error());
     if (!secret) return base::fail(std::move(secret).error().because("volume " + id().text()));
     into = std::move(*secret);
     return {};

@@ -248,7 +248,19 @@ class EngineInTheMiddle : public ErrorMatrix {
                   static_cast<ssize_t>(secret.size()));
         ::close(pipe_[1]);
     }
-    // Until it waits for the secret: it sleeps, and keeps sleeping.
+    // As an operation of somebody else, process 4711, would; closing the descriptor ends it.
+    int takeLock() {
+        struct stat info {};
+        EXPECT_EQ(::stat(image_.c_str(), &info), 0);
+        const std::string lock = directory_.write(
+            "root/run/volumecrypt/lock/file-" + std::to_string(major(info.st_dev)) + ":" +
+                std::to_string(minor(info.st_dev)) + "-" + std::to_string(info.st_ino) + ".lock",
+            "4711\n");
+        const int fd = ::open(lock.c_str(), O_RDWR | O_CLOEXEC);
+        EXPECT_EQ(::flock(fd, LOCK_EX), 0);
+        return fd;
+    }
+    // Until it waits for the secret or the lock: it sleeps, and keeps sleeping.
     void waitUntilAsleep() const {
         const std::string process = "/proc/" + std::to_string(pid_);
         for (int asleep = 0; asleep < 5;) {
@@ -335,15 +347,20 @@ TEST_F(EngineInTheMiddle, AnotherDeviceUnderTheSameNameIsNotTouched) {
     EXPECT_TRUE(imageBytes() == other);
 }
 
+TEST_F(EngineInTheMiddle, AStopWhileItWaitsForTheSecretEndsTheWaiting) {
+    start("sync");
+    ASSERT_NO_FATAL_FAILURE(waitUntilAsleep());
+    ASSERT_EQ(::kill(pid_, SIGTERM), 0);
+    const auto error = end();
+    EXPECT_EQ(error.at("code"), "Cancelled");
+    EXPECT_EQ(error.at("message"), "volume u-data: stopped by a signal at a safe point");
+    EXPECT_EQ(exitStatus_, 75);
+    EXPECT_LT(took_, std::chrono::seconds(5));
+    EXPECT_TRUE(imageBytes() == before_);
+}
+
 TEST_F(EngineInTheMiddle, SomebodyElseAtWorkIsBusyAfterFiveSeconds) {
-    struct stat info {};
-    ASSERT_EQ(::stat(image_.c_str(), &info), 0);
-    const std::string lock = directory_.write(
-        "root/run/volumecrypt/lock/file-" + std::to_string(major(info.st_dev)) + ":" +
-            std::to_string(minor(info.st_dev)) + "-" + std::to_string(info.st_ino) + ".lock",
-        "4711\n");
-    const int fd = ::open(lock.c_str(), O_RDWR | O_CLOEXEC);
-    ASSERT_EQ(::flock(fd, LOCK_EX), 0);
+    const int fd = takeLock();
     start("sync");
     send("secret");
     // Looking needs no lock.
@@ -361,10 +378,12 @@ TEST_F(EngineInTheMiddle, SomebodyElseAtWorkIsBusyAfterFiveSeconds) {
 }
 
 TEST_F(EngineInTheMiddle, ASignalStopsItAtASafePoint) {
+    const int fd = takeLock();
     start("sync");
-    waitUntilAsleep();
-    ASSERT_EQ(::kill(pid_, SIGTERM), 0);
     send("secret");
+    ASSERT_NO_FATAL_FAILURE(waitUntilAsleep());
+    ASSERT_EQ(::kill(pid_, SIGTERM), 0);
+    ::close(fd);
     const auto error = end();
     EXPECT_EQ(exitStatus_, 75);
     EXPECT_EQ(error.at("code"), "Cancelled");
