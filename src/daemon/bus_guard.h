@@ -10,21 +10,9 @@
 
 #include "base/error.h"
 #include "base/journal.h"
+#include "daemon/guarded.h"
 
 namespace volumecrypt::daemon {
-
-// For callbacks that nobody waits for.
-template <typename Function>
-void guarded(Function &&function) noexcept {
-    try {
-        function();
-    } catch (const std::exception &exception) {
-        base::log(base::Severity::Error,
-                  std::string("A D-Bus callback failed: ") + exception.what());
-    } catch (...) {
-        base::log(base::Severity::Error, "A D-Bus callback failed");
-    }
-}
 
 // For methods and property getters: what is not an answer already becomes Internal.
 template <typename Function>

@@ -4,7 +4,6 @@
 
 #include <csignal>
 #include <cstdlib>
-#include <exception>
 #include <string>
 #include <utility>
 
@@ -13,21 +12,10 @@
 #include <systemd/sd-event.h>
 
 #include "base/journal.h"
+#include "daemon/guarded.h"
 
 namespace volumecrypt::daemon {
 namespace {
-
-template <typename Function>
-void guarded(Function &&function) noexcept {
-    try {
-        function();
-    } catch (const std::exception &exception) {
-        base::log(base::Severity::Error,
-                  std::string("A callback of the event loop failed: ") + exception.what());
-    } catch (...) {
-        base::log(base::Severity::Error, "A callback of the event loop failed");
-    }
-}
 
 // The loop cannot run without its sources; only lack of memory or descriptors gets here.
 void require(int code, const char *what) {
