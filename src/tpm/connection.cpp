@@ -23,12 +23,23 @@ base::Result<std::unique_ptr<Connection>> Connection::open(const Access &access)
     std::unique_ptr<Connection> connection(new Connection);
     VC_ASSIGN(connection->tss_, Library::load());
     VC_ASSIGN(connection->lock_, lockTpm(access, tcti));
-    connection->managed_ = isResourceManaged(tcti);
     VC_TRY(connection->connect(tcti));
-    if (!connection->managed_) {
-        VC_ASSIGN(connection->before_, connection->handles());
-    }
+    if (!isResourceManaged(tcti)) VC_TRY(connection->takeOver(access, tcti));
     return connection;
+}
+
+base::Status Connection::takeOver(const Access &access, const std::string &tcti) {
+    const OpeningNote note(access.paths, tcti);
+    const auto ofTheDead = note.read();
+    if (ofTheDead && !flushAllBut(*ofTheDead)) {
+        before_ = *ofTheDead;  // the sweep at the end is another chance
+    } else {
+        VC_ASSIGN(before_, handles());
+    }
+    // Without a note only the help for the next one is missing.
+    (void)note.write(before_);
+    note_ = note;
+    return {};
 }
 
 base::Status Connection::connect(const std::string &tcti) {
@@ -51,7 +62,8 @@ base::Status Connection::startEsys() {
 }
 
 Connection::~Connection() {
-    if (esys_ != nullptr && failed_ && !managed_) sweep();
+    // When that fails, the next one to open the TPM does it.
+    if (note_ && (!failed_ || sweep())) note_->remove();
     if (esys_ != nullptr) tss_->Esys_Finalize(&esys_);
     if (tcti_ != nullptr) tss_->Tss2_TctiLdr_Finalize(&tcti_);
 }
@@ -62,8 +74,8 @@ base::Status Connection::check(std::string_view what, TSS2_RC code) {
     return base::fail(responseError(what, code));
 }
 
-base::Result<std::set<TPM2_HANDLE>> Connection::handles() {
-    std::set<TPM2_HANDLE> found;
+base::Result<Handles> Connection::handles() {
+    Handles found;
     for (const TPM2_HANDLE first : {TPM2_TRANSIENT_FIRST, TPM2_LOADED_SESSION_FIRST}) {
         TPMI_YES_NO more = TPM2_NO;
         TPMS_CAPABILITY_DATA *data = nullptr;
@@ -80,17 +92,22 @@ base::Result<std::set<TPM2_HANDLE>> Connection::handles() {
     return found;
 }
 
-void Connection::sweep() {
-    if (!startEsys()) return;
-    const auto now = handles();
-    if (!now) return;
-    for (const TPM2_HANDLE handle : *now) {
-        if (before_.contains(handle)) continue;
+base::Status Connection::sweep() {
+    VC_TRY(startEsys());
+    return flushAllBut(before_);
+}
+
+base::Status Connection::flushAllBut(const Handles &kept) {
+    VC_ASSIGN(const Handles now, handles());
+    for (const TPM2_HANDLE handle : now) {
+        if (kept.contains(handle)) continue;
         ESYS_TR object = ESYS_TR_NONE;
-        if (tss_->Esys_TR_FromTPMPublic(esys_, handle, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
-                                        &object) == TSS2_RC_SUCCESS)
-            (void)tss_->Esys_FlushContext(esys_, object);
+        VC_TRY(check("look at what was left in the TPM",
+                     tss_->Esys_TR_FromTPMPublic(esys_, handle, ESYS_TR_NONE, ESYS_TR_NONE,
+                                                 ESYS_TR_NONE, &object)));
+        VC_TRY(check("flush", tss_->Esys_FlushContext(esys_, object)));
     }
+    return {};
 }
 
 void Handle::reset() noexcept {

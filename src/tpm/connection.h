@@ -5,7 +5,7 @@
 
 #include <cstdint>
 #include <memory>
-#include <set>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -13,6 +13,7 @@
 #include "base/unique_fd.h"
 #include "tpm/access.h"
 #include "tpm/library.h"
+#include "tpm/opening_note.h"
 
 namespace volumecrypt::tpm {
 
@@ -37,19 +38,24 @@ class Connection {
     base::Status connect(const std::string &tcti);
     // ESYS over the open interface; a failure may have left an earlier one of no use.
     base::Status startEsys();
+    // Without a resource manager: flushes what an engine that died here made, and leaves a note
+    // for the case that this one dies.
+    base::Status takeOver(const Access &access, const std::string &tcti);
     // Transient objects and sessions in the TPM.
-    base::Result<std::set<TPM2_HANDLE>> handles();
+    base::Result<Handles> handles();
+    // Flushes all of them but these.
+    base::Status flushAllBut(const Handles &kept);
     // After a failure without a resource manager: what this connection made and lost track of,
     // because the answer did not arrive.
-    void sweep();
+    base::Status sweep();
 
     const Library *tss_ = nullptr;
     base::UniqueFd lock_;
     TSS2_TCTI_CONTEXT *tcti_ = nullptr;
     ESYS_CONTEXT *esys_ = nullptr;
-    bool managed_ = false;
     bool failed_ = false;
-    std::set<TPM2_HANDLE> before_;  // not ours
+    Handles before_;                   // not ours
+    std::optional<OpeningNote> note_;  // without a resource manager
 };
 
 // A session or an object in the TPM: flushed at the end, or, for what stays in the TPM, let go of.

@@ -14,11 +14,11 @@ namespace {
 using base::ErrorCode;
 
 // Stay for the life of the process.
-using Handles = std::vector<void *>;
+using Objects = std::vector<void *>;
 
-base::Result<Handles> open(const std::vector<LibraryFile> &files) {
-    Handles handles;
-    handles.reserve(files.size());
+base::Result<Objects> open(const std::vector<LibraryFile> &files) {
+    Objects objects;
+    objects.reserve(files.size());
     for (const LibraryFile &file : files) {
         void *handle = ::dlopen(file.name, RTLD_NOW | RTLD_LOCAL);
         if (handle == nullptr) {
@@ -29,20 +29,20 @@ base::Result<Handles> open(const std::vector<LibraryFile> &files) {
                               std::string("Install tpm2-tss (the package ") + file.package +
                                   " or one of a similar name), or declare another key kind.");
         }
-        handles.push_back(handle);
+        objects.push_back(handle);
     }
-    return handles;
+    return objects;
 }
 
-void *find(const Handles &handles, const char *name) {
-    for (void *handle : handles)
+void *find(const Objects &objects, const char *name) {
+    for (void *handle : objects)
         if (void *symbol = ::dlsym(handle, name); symbol != nullptr) return symbol;
     return nullptr;
 }
 
 template <typename Function>
-base::Status bind(const Handles &handles, const char *name, Function &into) {
-    into = reinterpret_cast<Function>(find(handles, name));
+base::Status bind(const Objects &objects, const char *name, Function &into) {
+    into = reinterpret_cast<Function>(find(objects, name));
     if (into != nullptr) return {};
     return base::fail(ErrorCode::TpmUnavailable,
                       std::string("the installed tpm2-tss has no function ") + name,
@@ -62,9 +62,9 @@ const std::vector<LibraryFile> &libraryFiles() {
 }
 
 base::Result<Library> loadFrom(const std::vector<LibraryFile> &files) {
-    VC_ASSIGN(const Handles handles, open(files));
+    VC_ASSIGN(const Objects objects, open(files));
     Library library;
-#define VC_TSS_BIND(name) VC_TRY(bind(handles, #name, library.name));
+#define VC_TSS_BIND(name) VC_TRY(bind(objects, #name, library.name));
     VC_TSS_FUNCTIONS(VC_TSS_BIND)
 #undef VC_TSS_BIND
     return library;

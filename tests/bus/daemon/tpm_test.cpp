@@ -51,7 +51,7 @@ class TpmVolume : public ::testing::Test {
     }
     template <typename... Arguments>
     Finished job(const char *method, const Arguments &...arguments) {
-        const Finished done = client_.runJob(data_, kVolume, method, arguments...);
+        Finished done = client_.runJob(data_, kVolume, method, arguments...);
         EXPECT_EQ(tpm_.leftovers(), "") << "after " << method;
         return done;
     }

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// A JSON array of numbers.
+#include "tpm/opening_note.h"
+
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+#include "base/files.h"
+#include "tpm/digest.h"
+
+namespace volumecrypt::tpm {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr std::size_t kLongest = std::size_t{16} << 10;
+constexpr unsigned kMode = 0600;
+
+}  // namespace
+
+OpeningNote::OpeningNote(const model::SystemPaths &paths, const std::string &tcti)
+    : path_(paths.lockDir() + "/tpm." + toHex(sha256(tcti)).substr(0, 16)) {}
+
+std::optional<Handles> OpeningNote::read() const {
+    const auto text = base::readFile(path_, kLongest);
+    if (!text) return std::nullopt;
+    const Json json = Json::parse(*text, nullptr, false);
+    if (!json.is_array()) return std::nullopt;
+    Handles handles;
+    for (const Json &handle : json) {
+        if (!handle.is_number_unsigned()) return std::nullopt;
+        handles.insert(handle.get<std::uint32_t>());
+    }
+    return handles;
+}
+
+base::Status OpeningNote::write(const Handles &handles) const {
+    return base::writeFileAtomically(path_, Json(handles).dump(), kMode);
+}
+
+void OpeningNote::remove() const {
+    (void)::unlink(path_.c_str());
+}
+
+}  // namespace volumecrypt::tpm
