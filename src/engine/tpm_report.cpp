@@ -4,7 +4,10 @@
 
 #include <iostream>
 #include <optional>
+#include <set>
 #include <string>
+#include <variant>
+#include <vector>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -70,6 +73,20 @@ void addVolume(Json &keys, const Options &options, const model::VolumeSpec &spec
         }
         keys.push_back(keyJson(options, spec.id, key, header->view));
     }
+}
+
+// The TPM that the keys name, when they name one; the machine's otherwise.
+std::string describedTcti(const Options &options,
+                          const std::vector<const model::VolumeSpec *> &volumes) {
+    if (!options.tcti.empty()) return options.tcti;
+    std::set<std::string> named;
+    for (const model::VolumeSpec *spec : volumes) {
+        if (!spec->encryption) continue;
+        for (const model::KeySpec &key : spec->encryption->keys)
+            if (const auto *tpm = std::get_if<model::TpmKey>(&key.parameters))
+                named.insert(tpm->tcti);
+    }
+    return named.size() == 1 ? *named.begin() : std::string();
 }
 
 bool isMeasured(const std::string &value) {
@@ -141,12 +158,15 @@ int reportFailure(const Options &options, const base::Error &error) {
 }  // namespace
 
 int reportTpm(const Options &options) {
-    const auto tpm = tpm::describe({.tcti = options.tcti, .paths = options.paths});
-    if (!tpm) return reportFailure(options, tpm.error());
     const config::Configuration configuration = config::load(options.paths, config::Secrets::Drop);
-    Json keys = Json::array();
+    std::vector<const model::VolumeSpec *> volumes;
     for (const model::VolumeSpec &spec : configuration.volumes)
-        if (options.allVolumes || spec.id == options.id) addVolume(keys, options, spec);
+        if (options.allVolumes || spec.id == options.id) volumes.push_back(&spec);
+    const auto tpm =
+        tpm::describe({.tcti = describedTcti(options, volumes), .paths = options.paths});
+    if (!tpm) return reportFailure(options, tpm.error());
+    Json keys = Json::array();
+    for (const model::VolumeSpec *spec : volumes) addVolume(keys, options, *spec);
     if (options.output == OutputFormat::Json) {
         const Json json{{"type", "result"},  {"verb", verbName(options.verb)},
                         {"volume", nullptr}, {"changed", false},

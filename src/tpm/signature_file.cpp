@@ -2,6 +2,7 @@
 // Finding and reading signed PCR values.
 #include "tpm/signature_file.h"
 
+#include <algorithm>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -35,6 +36,13 @@ base::Result<std::string> readFirst(const model::SystemPaths &paths, const std::
                       "ukify).");
 }
 
+// A selection of PCRs has no order.
+std::vector<unsigned> inOrder(std::vector<unsigned> pcrs) {
+    std::sort(pcrs.begin(), pcrs.end());
+    pcrs.erase(std::unique(pcrs.begin(), pcrs.end()), pcrs.end());
+    return pcrs;
+}
+
 }  // namespace
 
 base::Result<std::string> findSignature(const std::string &json, const PolicyKey &key,
@@ -44,7 +52,7 @@ base::Result<std::string> findSignature(const std::string &json, const PolicyKey
     try {
         const Json parsed = Json::parse(json);
         for (const Json &entry : parsed.value("sha256", Json::array())) {
-            if (entry.at("pcrs").get<std::vector<unsigned>>() != pcrs) continue;
+            if (inOrder(entry.at("pcrs").get<std::vector<unsigned>>()) != inOrder(pcrs)) continue;
             if (fromHex(entry.at("pol").get<std::string>()) != policy) continue;
             if (fromHex(entry.at("pkfp").get<std::string>()) != key.fingerprint) {
                 otherKey = true;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sealing and unsealing with a real TPM 2.0 (swtpm), without a resource manager: nothing may be
 // left in it.
+#include <chrono>
+#include <thread>
+
 #include <gtest/gtest.h>
 
 #include "base/files.h"
@@ -11,6 +14,7 @@
 #include "tpm/policy_key.h"
 #include "tpm/sealer.h"
 #include "tpm/secure_boot.h"
+#include "tpm/signature_file.h"
 
 namespace volumecrypt::test {
 namespace {
@@ -196,6 +200,43 @@ TEST_F(TpmTest, Absent) {
     none.tcti = "swtpm:path=" + root_.path() + "/nothing";
     EXPECT_THAT(tpm::canSeal(none, {.pcrs = {7}, .signer = {}}),
                 FailsWith(ErrorCode::TpmUnavailable));
+}
+
+// The firmware says that there is one before the kernel has found it.
+TEST_F(TpmTest, LateTpmIsWaitedFor) {
+    root_.write("sys/firmware/acpi/tables/TPM2", "table");
+    tpm::Access late{.tcti = {}, .paths = model::SystemPaths(root_.path()), .waitMs = 100};
+    EXPECT_THAT(tpm::chooseTcti(late), FailsWith(ErrorCode::TpmUnavailable)) << "for ever";
+    late.waitMs = 20'000;
+    std::thread kernel([this] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(300));
+        root_.write("dev/tpmrm0", "");
+    });
+    const auto start = std::chrono::steady_clock::now();
+    const auto found = tpm::chooseTcti(late);
+    kernel.join();
+    ASSERT_THAT(found, IsOk());
+    EXPECT_EQ(*found, "device:" + root_.path() + "/dev/tpmrm0");
+    EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));
+}
+
+TEST_F(TpmTest, SignatureIsFoundWhereSystemdLooks) {
+    const model::SystemPaths paths(root_.path());
+    const std::string name = "/tpm2-pcr-signature.json";
+    const auto missing = tpm::readSignatureFile(paths);
+    ASSERT_THAT(missing, FailsWith(ErrorCode::NotFound));
+    // From the last place to the first: each hides those before.
+    for (const std::string folder :
+         {".extra", "usr/lib/systemd", "usr/local/lib/systemd", "run/systemd", "etc/systemd"}) {
+        EXPECT_THAT(missing.error().message, HasSubstr("/" + folder + name));
+        root_.write(folder + name, folder);
+        EXPECT_EQ(tpm::readSignatureFile(paths).value_or(""), folder);
+    }
+    EXPECT_THAT(tpm::readPublicKeyFile(paths, ""),
+                FailsWith(ErrorCode::NotFound, HasSubstr("/.extra/tpm2-pcr-public-key.pem")));
+    root_.write(".extra/tpm2-pcr-public-key.pem", "found");
+    EXPECT_EQ(tpm::readPublicKeyFile(paths, "").value_or(""), "found");
+    EXPECT_EQ(tpm::readPublicKeyFile(paths, root_.write("own.pem", "own")).value_or(""), "own");
 }
 
 TEST_F(TpmTest, SignedPolicy) {

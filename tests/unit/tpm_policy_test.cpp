@@ -165,6 +165,9 @@ TEST(TpmSignature, IsFoundByKeyPcrsAndPolicy) {
                 FailsWith(base::ErrorCode::PcrMismatch, HasSubstr("no signatures matching")));
     EXPECT_THAT(findSignature(file(key.fingerprint, policy), key, {12}, policy),
                 FailsWith(base::ErrorCode::PcrMismatch));
+    auto unordered = nlohmann::json::parse(file(key.fingerprint, policy));
+    unordered["sha256"][0]["pcrs"] = {12, 11, 11};
+    EXPECT_THAT(findSignature(unordered.dump(), key, {11, 12}, policy), test::IsOk());
     EXPECT_THAT(findSignature("[]", key, {11}, policy), FailsWith(base::ErrorCode::InvalidConfig));
 }
 
