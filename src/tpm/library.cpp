@@ -72,7 +72,7 @@ base::Result<Library> loadFrom(const std::vector<LibraryFile> &files) {
 
 namespace {
 
-std::atomic<const Library *> current{nullptr};
+std::atomic<const Library *> theLoaded{nullptr};
 
 }  // namespace
 
@@ -80,15 +80,15 @@ base::Result<const Library *> Library::load() {
     static std::mutex mutex;
     static Library library;
     const std::lock_guard<std::mutex> guard(mutex);
-    if (current.load() == nullptr) {
+    if (theLoaded.load() == nullptr) {
         VC_ASSIGN(library, loadFrom(libraryFiles()));
-        current.store(&library);
+        theLoaded.store(&library);
     }
-    return current.load();
+    return theLoaded.load();
 }
 
 const Library *Library::loaded() noexcept {
-    return current.load();
+    return theLoaded.load();
 }
 
 }  // namespace volumecrypt::tpm
