@@ -83,7 +83,7 @@ TEST_F(EngineGiveUpTest, ARefusedSlotDoesNotKeepTheVolumeFromBeingPinned) {
                    "secret")
             .exitCode,
         0);
-    declare(std::string(kTwoKeys) + "\n- {slot: 7, static: {passphrase: ours}}");
+    declare(std::string(kGivenUpKeys) + "\n- {slot: 7, static: {passphrase: ours}}");
     EXPECT_EQ(engine("sync").code(), "SlotInUse");
     EXPECT_TRUE(pinned());
 }
