@@ -52,7 +52,7 @@ base::Result<std::string> sha256OfRange(std::string_view head, int fd, std::uint
                                         std::uint64_t size) {
     VC_ASSIGN(Hash hash, Hash::start("sha256"));
     VC_TRY(hash.update(head));
-    std::array<std::byte, std::size_t{32} << 10> chunk;
+    std::array<std::byte, std::size_t{64} << 10> chunk;
     for (const std::uint64_t end = offset + size; offset < end;) {
         const auto piece = std::span(chunk).first(
             static_cast<std::size_t>(std::min<std::uint64_t>(chunk.size(), end - offset)));

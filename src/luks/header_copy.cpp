@@ -2,13 +2,12 @@
 // Copies a header into a memfd and lets libcryptsetup read it there, never on the device.
 #include "luks/header_copy.h"
 
-#include <algorithm>
-#include <array>
 #include <cerrno>
 #include <chrono>
 #include <optional>
 #include <span>
 #include <thread>
+#include <utility>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -44,16 +43,28 @@ base::Result<Metadata> readSettled(int fd) {
     }
 }
 
-base::Status copyArea(int from, int to, const model::SlotView &slot) {
-    std::array<std::byte, std::size_t{32} << 10> chunk;
-    for (std::uint64_t done = 0; done < slot.areaSize;) {
-        const auto piece = std::span(chunk).first(
-            static_cast<std::size_t>(std::min<std::uint64_t>(chunk.size(), slot.areaSize - done)));
-        VC_TRY(base::readExactly(from, piece, slot.areaOffset + done));
-        VC_TRY(base::writeExactly(to, piece, slot.areaOffset + done));
-        done += piece.size();
-    }
-    return {};
+// The header areas in a memfd, and libcryptsetup's handle of what it reads there.
+struct Image {
+    base::UniqueFd memory;
+    CryptDevice library;
+};
+
+base::Result<Image> makeImage(const DeviceHeader &header) {
+    const Metadata &metadata = header.metadata;
+    Image image;
+    VC_ASSIGN(image.memory, base::makeMemfd("volumecrypt-header"));
+    const int memory = image.memory.get();
+    const std::uint64_t extent = 2 * header.view.metadataSize + header.view.keyslotsSize;
+    if (::ftruncate(memory, static_cast<off_t>(extent)) < 0)
+        return base::fail(base::errnoError("make room for a copy of the header", errno));
+    // A stale or damaged copy is left out: libcryptsetup must not choose another one than we did.
+    if (metadata.primary) VC_TRY(base::writeExactly(memory, bytesOf(metadata.primary->bytes), 0));
+    if (metadata.secondary)
+        VC_TRY(base::writeExactly(memory, bytesOf(metadata.secondary->bytes),
+                                  metadata.secondary->binary.size));
+    VC_ASSIGN(image.library, loadHeader(memoryPath(image.memory)));
+    VC_TRY(understoodAlike(image.library.get(), metadata));
+    return image;
 }
 
 }  // namespace
@@ -79,42 +90,31 @@ base::Result<DeviceHeader> readDeviceHeader(const std::string &path) {
     return header;
 }
 
-base::Result<HeaderCopy> makeCopy(const DeviceHeader &header, const std::set<unsigned> &slots) {
-    const Metadata &metadata = header.metadata;
-    HeaderCopy copy;
-    copy.view = header.view;
-    copy.needsRepair = metadata.needsRepair();
-    VC_ASSIGN(copy.memory, base::makeMemfd("volumecrypt-header"));
-    const int memory = copy.memory.get();
-    const std::uint64_t extent = 2 * header.view.metadataSize + header.view.keyslotsSize;
-    if (::ftruncate(memory, static_cast<off_t>(extent)) < 0)
-        return base::fail(base::errnoError("make room for a copy of the header", errno));
-    // A stale or damaged copy is left out: libcryptsetup must not choose another one than we did.
-    if (metadata.primary) VC_TRY(base::writeExactly(memory, bytesOf(metadata.primary->bytes), 0));
-    if (metadata.secondary)
-        VC_TRY(base::writeExactly(memory, bytesOf(metadata.secondary->bytes),
-                                  metadata.secondary->binary.size));
-    for (const auto &[number, slot] : header.view.slots)
-        if (slots.contains(number)) VC_TRY(copyArea(header.device.get(), memory, slot));
+base::Status checkUnderstood(const DeviceHeader &header) {
+    VC_TRY(makeImage(header));
+    return {};
+}
 
-    VC_ASSIGN(const CryptDevice library, loadHeader(memoryPath(copy.memory)));
-    VC_TRY(understoodAlike(library.get(), metadata));
-    return copy;
+base::Result<HeaderCopy> makeCopy(DeviceHeader header) {
+    VC_ASSIGN(Image image, makeImage(header));
+    return HeaderCopy{.memory = std::move(image.memory),
+                      .device = std::move(header.device),
+                      .library = std::move(image.library),
+                      .view = std::move(header.view),
+                      .needsRepair = header.metadata.needsRepair()};
 }
 
 base::Result<HeaderCopy> copyHeader(const std::string &path) {
-    VC_ASSIGN(const DeviceHeader header, readDeviceHeader(path));
+    VC_ASSIGN(DeviceHeader header, readDeviceHeader(path));
     VC_TRY(validateHeader(header.view));
-    std::set<unsigned> used;
-    for (const auto &[number, slot] : header.view.slots) used.insert(number);
-    return makeCopy(header, used);
+    return makeCopy(std::move(header));
 }
 
 base::Status repairHeader(const std::string &path) {
     VC_ASSIGN(const DeviceHeader header, readDeviceHeader(path));
     if (!header.metadata.needsRepair()) return {};
     VC_TRY(validateHeader(header.view));
-    VC_TRY(makeCopy(header, {}));
+    VC_TRY(checkUnderstood(header));
     // Reading it is enough: libcryptsetup writes the other copy anew.
     VC_ASSIGN(const CryptDevice library, loadHeader(path));
     VC_TRY(understoodAlike(library.get(), header.metadata));
@@ -138,7 +138,7 @@ base::Result<std::string> slotDigestOf(int fd, const model::HeaderView &view, un
 }
 
 base::Result<std::string> slotDigest(const HeaderCopy &copy, unsigned slot) {
-    return slotDigestOf(copy.memory.get(), copy.view, slot);
+    return slotDigestOf(copy.device.get(), copy.view, slot);
 }
 
 }  // namespace volumecrypt::luks

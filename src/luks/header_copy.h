@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "base/result.h"
@@ -11,11 +12,15 @@
 #include "base/unique_fd.h"
 #include "model/header_view.h"
 
+struct crypt_device;
+
 namespace volumecrypt::luks {
 
 struct HeaderCopy {
-    base::UniqueFd memory;  // memfd with the header areas and all key slot areas in use, at their
-                            // device offsets
+    base::UniqueFd memory;  // memfd with both header areas, at their device offsets; a key slot
+                            // area comes in when its slot is opened
+    base::UniqueFd device;                  // open for reading: where the key slot areas are
+    std::shared_ptr<crypt_device> library;  // libcryptsetup's handle of `memory`, loaded
     model::HeaderView view;
     // The primary or the secondary copy on the device is damaged or older than the other.
     bool needsRepair = false;

@@ -2,7 +2,6 @@
 // A header as it is on the device at this moment, and private copies of it.
 #pragma once
 
-#include <set>
 #include <string>
 
 #include "base/result.h"
@@ -27,9 +26,12 @@ struct DeviceHeader {
 // Not validated. NotLuks2, HeaderCorrupt, Io, NotFound.
 base::Result<DeviceHeader> readDeviceHeader(const std::string &path);
 
-// The header and the areas of those of `slots` that are used, in a memfd; libcryptsetup has read it
-// there and understands it as we do. `header` must be valid (validateHeader).
-base::Result<HeaderCopy> makeCopy(const DeviceHeader &header, const std::set<unsigned> &slots);
+// Whether libcryptsetup, given this header alone, understands it as we do: HeaderCorrupt when not.
+// `header` must be valid (validateHeader).
+base::Status checkUnderstood(const DeviceHeader &header);
+
+// The copy of a header that is valid, and that libcryptsetup understands as we do. HeaderCorrupt.
+base::Result<HeaderCopy> makeCopy(DeviceHeader header);
 
 // The slot, or NotFound.
 base::Result<const model::SlotView *> findSlot(const model::HeaderView &view, unsigned slot);

@@ -121,7 +121,7 @@ bool CryptsetupHeaderStore::changedSince(const DeviceHeader &header) const {
 base::Result<CryptDevice> CryptsetupHeaderStore::openForChange(const DeviceHeader &header) const {
     // On the device libcryptsetup falls back to an older copy of the header, and writes it over the
     // newer one, when it cannot use that: let it read the newer one alone first.
-    VC_TRY(makeCopy(header, {}));
+    VC_TRY(checkUnderstood(header));
     VC_ASSIGN(CryptDevice library, loadHeader(path_));
     // The disk may answer differently each time it is asked.
     if (auto alike = understoodAlike(library.get(), header.metadata); !alike) {
@@ -144,9 +144,9 @@ base::Result<model::HeaderView> CryptsetupHeaderStore::view() {
 
 base::Result<base::SecretBuffer> CryptsetupHeaderStore::openSlot(
     unsigned slot, const base::SecretBuffer &passphrase) {
-    VC_ASSIGN(const DeviceHeader header, readValid());
+    VC_ASSIGN(DeviceHeader header, readValid());
     VC_TRY(findSlot(header.view, slot));
-    VC_ASSIGN(const HeaderCopy copy, makeCopy(header, {slot}));
+    VC_ASSIGN(const HeaderCopy copy, makeCopy(std::move(header)));
     return luks::openSlot(copy, slot, passphrase);
 }
 

@@ -69,14 +69,6 @@ ErrorCode codeOf(int errnoValue, ErrorCode invalid) {
     }
 }
 
-base::Result<CryptDevice> loaded(CryptDevice device, const std::string &path) {
-    const int result = ::crypt_load(device.get(), CRYPT_LUKS2, nullptr);
-    if (result < 0)
-        return base::fail(
-            libraryError("read the LUKS2 header of " + path, result, ErrorCode::HeaderCorrupt));
-    return device;
-}
-
 }  // namespace
 
 base::Result<CryptDevice> openDevice(const std::string &path) {
@@ -89,16 +81,11 @@ base::Result<CryptDevice> openDevice(const std::string &path) {
 
 base::Result<CryptDevice> loadHeader(const std::string &path) {
     VC_ASSIGN(CryptDevice device, openDevice(path));
-    return loaded(std::move(device), path);
-}
-
-base::Result<CryptDevice> loadDetachedHeader(const std::string &headerPath,
-                                             const std::string &dataPath) {
-    prepareLibrary();
-    crypt_device *raw = nullptr;
-    const int result = ::crypt_init_data_device(&raw, headerPath.c_str(), dataPath.c_str());
-    if (result < 0) return base::fail(libraryError("open " + dataPath, result));
-    return loaded(CryptDevice(raw), dataPath);
+    const int result = ::crypt_load(device.get(), CRYPT_LUKS2, nullptr);
+    if (result < 0)
+        return base::fail(
+            libraryError("read the LUKS2 header of " + path, result, ErrorCode::HeaderCorrupt));
+    return device;
 }
 
 base::Error libraryError(const std::string &what, int result, ErrorCode invalid) {

@@ -12,7 +12,8 @@
 
 namespace volumecrypt::luks {
 
-// One per operation, never kept: it holds a header as it was when it was read.
+// It holds a header as it was when it was read: one per operation on a device, and kept only for a
+// copy, which nobody changes.
 using CryptDevice = base::CHandle<crypt_device, crypt_free>;
 
 // Without reading anything. Io, NotFound.
@@ -21,10 +22,6 @@ base::Result<CryptDevice> openDevice(const std::string &path);
 // Opens and reads the header; a damaged copy of the header is repaired from the whole one.
 // HeaderCorrupt when libcryptsetup finds no valid header, Io.
 base::Result<CryptDevice> loadHeader(const std::string &path);
-
-// The header of `headerPath` for the data on `dataPath`.
-base::Result<CryptDevice> loadDetachedHeader(const std::string &headerPath,
-                                             const std::string &dataPath);
 
 // The Error of a negative result: WHAT, the text of the errno, libcryptsetup's last words.
 // `invalid` is what EINVAL stands for in this call.

@@ -68,6 +68,13 @@ base::Error activationError(int result, const std::string &device, const std::st
     return error;
 }
 
+// The copy's handle for what has to do with the data: it is loaded already.
+base::Result<crypt_device *> withData(const HeaderCopy &copy, const std::string &device) {
+    const int result = ::crypt_set_data_device(copy.library.get(), device.c_str());
+    if (result < 0) return base::fail(libraryError("open " + device, result));
+    return copy.library.get();
+}
+
 }  // namespace
 
 base::Result<std::optional<MappingInfo>> findMapping(const std::string &name) {
@@ -85,9 +92,9 @@ base::Result<std::optional<MappingInfo>> findMapping(const std::string &name) {
 
 base::Status activate(const HeaderCopy &copy, const std::string &device, const std::string &name,
                       const base::SecretBuffer &volumeKey, const ActivationOptions &options) {
-    VC_ASSIGN(const CryptDevice library, loadDetachedHeader(memoryPath(copy.memory), device));
-    const int result = ::crypt_activate_by_volume_key(
-        library.get(), name.c_str(), volumeKey.chars(), volumeKey.size(), flagsOf(options));
+    VC_ASSIGN(crypt_device *const library, withData(copy, device));
+    const int result = ::crypt_activate_by_volume_key(library, name.c_str(), volumeKey.chars(),
+                                                      volumeKey.size(), flagsOf(options));
     if (result < 0) return base::fail(activationError(result, device, name));
     return {};
 }
@@ -102,18 +109,18 @@ base::Status deactivate(const std::string &name, bool deferred) {
 
 base::Status resize(const std::string &name, const HeaderCopy &copy, const std::string &device,
                     const base::SecretBuffer &volumeKey) {
-    VC_ASSIGN(const CryptDevice library, loadDetachedHeader(memoryPath(copy.memory), device));
+    VC_ASSIGN(crypt_device *const library, withData(copy, device));
     crypt_active_device active{};
-    int result = ::crypt_get_active_device(library.get(), name.c_str(), &active);
+    int result = ::crypt_get_active_device(library, name.c_str(), &active);
     if (result < 0)
         return base::fail(libraryError("look at the mapping " + name, result, ErrorCode::NotFound));
     // A table that names a key of the kernel's keyring is loaded anew by one that does too: the key
     // must be there again.
     const std::uint32_t keyring = active.flags & CRYPT_ACTIVATE_KEYRING_KEY;
-    result = ::crypt_activate_by_volume_key(library.get(), nullptr, volumeKey.chars(),
-                                            volumeKey.size(), keyring);
+    result = ::crypt_activate_by_volume_key(library, nullptr, volumeKey.chars(), volumeKey.size(),
+                                            keyring);
     if (result < 0) return base::fail(activationError(result, device, name));
-    result = ::crypt_resize(library.get(), name.c_str(), 0);
+    result = ::crypt_resize(library, name.c_str(), 0);
     if (result < 0) return base::fail(libraryError("grow the mapping " + name, result));
     return {};
 }

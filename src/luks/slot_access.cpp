@@ -2,6 +2,8 @@
 // Opening a key slot of a header copy.
 #include <cerrno>
 
+#include <sys/sendfile.h>
+
 #include <unistd.h>
 
 #include "luks/header_copy.h"
@@ -25,6 +27,22 @@ tl::unexpected<base::Error> rejected(unsigned slot, const std::string &why) {
     return failSlot(ErrorCode::KeyRejected, slot, slotName(slot) + " " + why);
 }
 
+// Only now: most slots are never opened, and their areas are what is large in a header.
+base::Status copyArea(const HeaderCopy &copy, const model::SlotView &slot) {
+    auto from = static_cast<off_t>(slot.areaOffset);
+    const auto end = static_cast<off_t>(slot.areaOffset + slot.areaSize);
+    if (::lseek(copy.memory.get(), from, SEEK_SET) < 0)
+        return base::fail(base::errnoError("find a place for a key slot's copy", errno));
+    while (from < end) {
+        const ssize_t done = ::sendfile(copy.memory.get(), copy.device.get(), &from,
+                                        static_cast<std::size_t>(end - from));
+        if (done < 0 && errno == EINTR) continue;
+        if (done < 0) return base::fail(base::errnoError("read a key slot area", errno));
+        if (done == 0) return base::fail(ErrorCode::Io, "the device ends within a key slot area");
+    }
+    return {};
+}
+
 }  // namespace
 
 base::Result<base::SecretBuffer> openSlot(const HeaderCopy &copy, unsigned slot,
@@ -33,11 +51,12 @@ base::Result<base::SecretBuffer> openSlot(const HeaderCopy &copy, unsigned slot,
     if (entry->unbound) return rejected(slot, "holds another key than the volume's");
     if (passphrase.empty()) return rejected(slot, "is not opened by an empty passphrase");
     VC_TRY(validateKdfCost(*entry, ramKiB()));
-    VC_ASSIGN(const CryptDevice library, loadHeader(memoryPath(copy.memory)));
+    VC_TRY(copyArea(copy, *entry));
     base::SecretBuffer key(entry->keyBits / 8);
     std::size_t size = key.size();
-    const int result = ::crypt_volume_key_get(library.get(), static_cast<int>(slot), key.chars(),
-                                              &size, passphrase.chars(), passphrase.size());
+    const int result =
+        ::crypt_volume_key_get(copy.library.get(), static_cast<int>(slot), key.chars(), &size,
+                               passphrase.chars(), passphrase.size());
     if (result == -EPERM) return rejected(slot, "is not opened by this passphrase");
     if (result < 0)
         return base::fail(libraryError("open " + slotName(slot), result).withSlot(slot));

@@ -184,7 +184,7 @@ TEST(HeaderCopy, OtherContentIsNoHeader) {
 TEST_F(HeaderOnDisk, CopyIsPrivate) {
     const auto header = copy();
     ASSERT_THAT(header, IsOk());
-    overwrite(image_.path(), 0, std::string(16777216, '\0'));
+    overwrite(image_.path(), 0, std::string(2 * header->view.metadataSize, '\0'));
     const auto key = luks::openSlot(*header, 1, secret("one"));
     ASSERT_THAT(key, IsOk());
     EXPECT_TRUE(*key == volumeKey_);
@@ -194,12 +194,22 @@ TEST_F(HeaderOnDisk, CopyIsPrivate) {
     EXPECT_THAT(luks::slotDigest(*header, 2), FailsWith(ErrorCode::NotFound));
 }
 
+// Key slot areas are read when they are needed, and what they are needed for fails without them.
+TEST_F(HeaderOnDisk, CopyHasNoKeyMaterialOfItsOwn) {
+    const auto header = copy();
+    ASSERT_THAT(header, IsOk());
+    overwrite(image_.path(), header->view.slots.at(0).areaOffset, std::string(4096, 'x'));
+    EXPECT_THAT(luks::openSlot(*header, 0, secret("zero")), FailsWith(ErrorCode::KeyRejected));
+    EXPECT_THAT(luks::openSlot(*header, 1, secret("one")), IsOk());
+}
+
 TEST_F(HeaderOnDisk, CopyHoldsNothingElse) {
     // What lies between and behind the used areas may be anything, secrets of somebody included.
     overwrite(image_.path(), 1048576, std::string(1048576, 's'));
     overwrite(image_.path(), 16777216, std::string(4096, 's'));
     const auto header = copy();
     ASSERT_THAT(header, IsOk());
+    ASSERT_THAT(luks::openSlot(*header, 1, secret("one")), IsOk());
     const std::string held = bytesOfFile("/proc/self/fd/" + std::to_string(header->memory.get()));
     EXPECT_EQ(held.size(), 16777216U);
     EXPECT_EQ(held.find(std::string(64, 's')), std::string::npos);
