@@ -74,7 +74,7 @@ base::Status understoodAlike(crypt_device *library, const Metadata &metadata) {
     const int result = ::crypt_dump_json(library, &dump, 0);
     if (result < 0) return base::fail(libraryError("read the header's JSON", result));
     VC_ASSIGN(const nlohmann::json document, parseHeaderJson(dump));
-    if (document != metadata.current().document ||
+    if (document != *metadata.current().document ||
         metadata.current().binary.uuid != ::crypt_get_uuid(library))
         return base::fail(ErrorCode::HeaderCorrupt,
                           "libcryptsetup reads another LUKS2 header than the one on the device",

@@ -19,7 +19,7 @@ namespace volumecrypt::luks {
 struct HeaderCopy {
     base::UniqueFd memory;  // memfd with both header areas, at their device offsets; a key slot
                             // area comes in when its slot is opened
-    base::UniqueFd device;                  // open for reading: where the key slot areas are
+    base::UniqueFd device;  // open for reading: where the key slot areas are
     std::shared_ptr<crypt_device> library;  // libcryptsetup's handle of `memory`, loaded
     model::HeaderView view;
     // The primary or the secondary copy on the device is damaged or older than the other.

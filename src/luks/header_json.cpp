@@ -202,7 +202,7 @@ base::Result<model::HeaderView> viewOf(const Metadata &metadata) {
     view.uuid = printable(copy.binary.uuid);
     view.label = printable(copy.binary.label);
     view.metadataSize = copy.binary.size;
-    const JsonReader root(copy.document, "the LUKS2 header");
+    const JsonReader root(*copy.document, "the LUKS2 header");
     VC_TRY(readConfiguration(root, view));
     VC_TRY(readSlots(root, view));
     VC_TRY(readTokens(root, view));

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -33,8 +34,9 @@ struct BinaryHeader {
 
 struct MetadataCopy {
     BinaryHeader binary;
-    std::string bytes;        // all of it, as on the device
-    nlohmann::json document;  // its JSON area
+    std::string bytes;  // all of it, as on the device
+    // Its JSON area; both copies share it when they say the same.
+    std::shared_ptr<const nlohmann::json> document;
 };
 
 struct Metadata {
