@@ -33,7 +33,8 @@ Result<std::string> readFile(const std::string &path, std::size_t limit) {
     }
 }
 
-Status writeFileAtomically(const std::string &path, std::string_view content, unsigned mode) {
+Status writeFileAtomically(const std::string &path, std::string_view content, unsigned mode,
+                           Flush flush) {
     const std::string directory = std::filesystem::path(path).parent_path().string();
     VC_TRY(makeDirectories(directory));
     std::string temporary = path + ".XXXXXX";
@@ -42,10 +43,12 @@ Status writeFileAtomically(const std::string &path, std::string_view content, un
     ScopeExit removeTemporary([&] { ::unlink(temporary.c_str()); });
     if (::fchmod(fd.get(), mode) < 0) return fail(errnoError("set the mode of " + path, errno));
     VC_TRY(writeExactly(fd.get(), std::as_bytes(std::span(content.data(), content.size())), 0));
-    if (::fsync(fd.get()) < 0) return fail(errnoError("write " + path + " to disk", errno));
+    if (flush == Flush::Yes && ::fsync(fd.get()) < 0)
+        return fail(errnoError("write " + path + " to disk", errno));
     if (::rename(temporary.c_str(), path.c_str()) < 0)
         return fail(errnoError("rename to " + path, errno));
     removeTemporary.release();
+    if (flush == Flush::No) return {};
     VC_ASSIGN(const UniqueFd parent, openFile(directory, O_RDONLY | O_DIRECTORY));
     if (::fsync(parent.get()) < 0)
         return fail(errnoError("write " + directory + " to disk", errno));

@@ -15,9 +15,14 @@ namespace volumecrypt::base {
 // At most `limit` bytes; a longer file is an Io error.
 Result<std::string> readFile(const std::string &path, std::size_t limit = std::size_t{16} << 20);
 
+// Whether a new file is flushed to the disk before it takes the old one's place. No is for what a
+// power cut ends anyway, as in /run.
+enum class Flush : bool { No, Yes };
+
 // Temporary file in the same directory, fsync, rename, fsync of the directory. Parents are made
 // (0755).
-Status writeFileAtomically(const std::string &path, std::string_view content, unsigned mode);
+Status writeFileAtomically(const std::string &path, std::string_view content, unsigned mode,
+                           Flush flush = Flush::Yes);
 
 Status makeDirectories(const std::string &path, unsigned mode = 0755);
 

@@ -39,7 +39,8 @@ void Reporter::line(const Json &object) {
 
 void Reporter::keep(const Json &object) const {
     if (outcomePath_.empty()) return;
-    const auto written = base::writeFileAtomically(outcomePath_, lineOf(object), 0600);
+    const auto written =
+        base::writeFileAtomically(outcomePath_, lineOf(object), 0600, base::Flush::No);
     // The volume is what it is; only the news of it is lost.
     if (!written) base::log(base::Severity::Debug, written.error().message);
 }
