@@ -130,7 +130,7 @@ base::Result<Outcome> removeKey(Session &session) {
     VC_ASSIGN(const auto slots, SlotSession::begin(session));
     VC_TRY(checkRemovable(session, slots->volume(), slot));
     VC_TRY(slots->changer().removeOurs(slot));
-    VC_TRY(slots->changer().finish());
+    VC_TRY(slots->changer().finish(slots->volume().header.view));
     session.reporter().warning(
         ErrorCode::KeyRejected,
         "whoever copied the header of " + session.describe() +
@@ -157,7 +157,7 @@ base::Result<Outcome> rotateKey(Session &session) {
                            .error = {}};
     session.reporter().step(step);
     VC_TRY(slots->changer().apply(step));
-    VC_TRY(slots->changer().finish());
+    VC_TRY(slots->changer().finish(slots->volume().header.view));
     Outcome outcome;
     VC_ASSIGN(outcome.state, encryptedState(session));
     outcome.changed = true;

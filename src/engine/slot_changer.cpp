@@ -99,9 +99,13 @@ base::Status SlotChanger::announce(Pending pending) {
     return commit();
 }
 
-base::Status SlotChanger::finish() {
-    VC_ASSIGN(const model::HeaderView view, store_.view());
-    VC_ASSIGN(const unsigned token, chooseRecordToken(view, session_.encryption().keys, token_));
+base::Status SlotChanger::finish(const model::HeaderView &begun) {
+    std::optional<model::HeaderView> now;
+    if (changed_) {
+        VC_ASSIGN(now, store_.view());
+    }
+    VC_ASSIGN(const unsigned token,
+              chooseRecordToken(now ? *now : begun, session_.encryption().keys, token_));
     if (token_ == token && sealRecord(record_, recordKey_) == written_) return {};
     return commit();
 }

@@ -41,7 +41,8 @@ class SlotChanger {
     base::Status removeOurs(unsigned slot);
 
     // Writes the record when it differs from what is in the header (adopted slots, a new place).
-    base::Status finish();
+    // `begun`: the header as it was before the steps; it is read anew only when one changed it.
+    base::Status finish(const model::HeaderView &begun);
 
     [[nodiscard]] bool changed() const { return changed_; }
     [[nodiscard]] const model::Record &record() const { return record_; }

@@ -16,15 +16,15 @@ namespace {
 // Reports every step, and takes those that change something. The first failure ends the run: what
 // is done is done, and the rest is found again by the next one.
 base::Status takeSteps(const Session &session, const std::vector<model::Step> &steps,
-                       SlotChanger &changer, Outcome &outcome) {
+                       SlotSession &slots, Outcome &outcome) {
     outcome.extra["steps"] = nlohmann::json::array();
     for (const model::Step &step : steps) {
         VC_TRY(checkStop());
         session.reporter().step(step);
         outcome.extra["steps"].push_back(stepJson(step));
-        VC_TRY(changer.apply(step));
+        VC_TRY(slots.changer().apply(step));
     }
-    return changer.finish();
+    return slots.changer().finish(slots.volume().header.view);
 }
 
 base::Status firstRefusal(const Session &session, const std::vector<model::Step> &steps) {
@@ -66,7 +66,7 @@ base::Result<Outcome> syncKeys(Session &session) {
     VC_TRY(checkPin(session, volume.header.view.uuid, volume.unlocked.volumeKey));
     VC_ASSIGN(const std::vector<model::Step> steps,
               compare(session, slots->volume(), slots->ring()));
-    VC_TRY(takeSteps(session, steps, slots->changer(), outcome));
+    VC_TRY(takeSteps(session, steps, *slots, outcome));
     // Early in boot there may have been no writable place for it. A slot that has to stay as it is
     // does not make another volume welcome.
     if (slots->changer().record().phase == model::Phase::Ready)
