@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/secret_pool.h"
 #include "base/secret_reading.h"
 #include "base/unique_fd.h"
 
@@ -33,28 +34,26 @@ std::size_t roundToPages(std::size_t size) {
 
 SecretBuffer::SecretBuffer(std::size_t size) : size_(size) {
     if (size == 0) return;
-    mapped_ = roundToPages(size);
-    void *pages =
-        ::mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (pages == MAP_FAILED) std::abort();
-    // Best effort each: a low RLIMIT_MEMLOCK must not keep a volume locked.
-    (void)::mlock(pages, mapped_);
-    (void)::madvise(pages, mapped_, MADV_DONTDUMP);
-    (void)::madvise(pages, mapped_, MADV_WIPEONFORK);
-    data_ = static_cast<std::byte *>(pages);
+    capacity_ = size;
+    data_ = SecretPool::instance().take(size);
+    if (data_ != nullptr) return;
+    const std::span<std::byte> pages = mapSecretPages(roundToPages(size));
+    if (pages.empty()) std::abort();
+    data_ = pages.data();
+    capacity_ = pages.size();
 }
 
 SecretBuffer::SecretBuffer(SecretBuffer &&other) noexcept
     : data_(std::exchange(other.data_, nullptr)),
       size_(std::exchange(other.size_, 0)),
-      mapped_(std::exchange(other.mapped_, 0)) {}
+      capacity_(std::exchange(other.capacity_, 0)) {}
 
 SecretBuffer &SecretBuffer::operator=(SecretBuffer &&other) noexcept {
     if (this == &other) return *this;
     destroy();
     data_ = std::exchange(other.data_, nullptr);
     size_ = std::exchange(other.size_, 0);
-    mapped_ = std::exchange(other.mapped_, 0);
+    capacity_ = std::exchange(other.capacity_, 0);
     return *this;
 }
 
@@ -64,10 +63,14 @@ SecretBuffer::~SecretBuffer() {
 
 void SecretBuffer::destroy() noexcept {
     if (data_ == nullptr) return;
-    ::explicit_bzero(data_, mapped_);
-    ::munmap(data_, mapped_);
+    if (SecretPool &pool = SecretPool::instance(); pool.owns(data_)) {
+        pool.giveBack(data_, capacity_);
+    } else {
+        ::explicit_bzero(data_, capacity_);
+        ::munmap(data_, capacity_);
+    }
     data_ = nullptr;
-    size_ = mapped_ = 0;
+    size_ = capacity_ = 0;
 }
 
 SecretBuffer SecretBuffer::copyOf(std::span<const std::byte> bytes) {

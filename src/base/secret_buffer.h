@@ -11,9 +11,9 @@
 
 namespace volumecrypt::base {
 
-// Fixed size from construction on, move-only. The pages are its own: mmap, mlock (as far as
-// RLIMIT_MEMLOCK allows), MADV_DONTDUMP, MADV_WIPEONFORK; explicit_bzero before munmap. An empty
-// buffer owns no memory.
+// Fixed size from construction on, move-only. In locked pages (as far as RLIMIT_MEMLOCK allows)
+// that are in no core dump and in no child process: small secrets share some (secret_pool.h),
+// others have their own; explicit_bzero before they are given back. An empty buffer owns no memory.
 class SecretBuffer {
   public:
     SecretBuffer() = default;
@@ -48,7 +48,7 @@ class SecretBuffer {
 
     std::byte *data_ = nullptr;
     std::size_t size_ = 0;
-    std::size_t mapped_ = 0;
+    std::size_t capacity_ = 0;
 };
 
 // Secrets are never printed.
