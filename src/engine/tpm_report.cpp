@@ -139,6 +139,14 @@ std::string keyText(const Json &key) {
     return hint.empty() ? text : text + "  hint: " + hint + "\n";
 }
 
+base::Error notDeclared(const Options &options) {
+    return {
+        .code = base::ErrorCode::NotFound,
+        .message = "volume " + options.id.text() + " is not declared in the configuration",
+        .hint = "Add a document for it to a file in " + options.paths.configDirs().front() + ".",
+        .slot = {}};
+}
+
 int reportFailure(const Options &options, const base::Error &error) {
     if (options.output == OutputFormat::Json) {
         Json json = errorJson(error);
@@ -162,6 +170,7 @@ int reportTpm(const Options &options) {
     std::vector<const model::VolumeSpec *> volumes;
     for (const model::VolumeSpec &spec : configuration.volumes)
         if (options.allVolumes || spec.id == options.id) volumes.push_back(&spec);
+    if (volumes.empty() && !options.allVolumes) return reportFailure(options, notDeclared(options));
     const auto tpm =
         tpm::describe({.tcti = describedTcti(options, volumes), .paths = options.paths});
     if (!tpm) return reportFailure(options, tpm.error());
