@@ -167,6 +167,7 @@ TEST_F(EngineTpmTest, Report) {
     const EngineResult none = engine("tpm");
     EXPECT_EQ(none.exitCode, 1);
     EXPECT_EQ(none.code(), "TpmUnavailable");
+    EXPECT_EQ(engine("tpm", {"--tcti", tpm_.tcti()}, {}, "u-other").code(), "NotFound");
     // The keys say which TPM it is.
     declare("- {slot: 0, tpm: {tcti: \"" + tpm_.tcti() +
             "\"}}\n- {slot: 1, static: {passphrase: "

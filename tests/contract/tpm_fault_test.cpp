@@ -13,6 +13,7 @@ namespace volumecrypt::test {
 namespace {
 
 using base::ErrorCode;
+using ::testing::HasSubstr;
 
 class TpmFaultTest : public testing::TestWithParam<std::string> {
   protected:
@@ -97,6 +98,53 @@ TEST_P(TpmFaultTest, Unseal) {
 INSTANTIATE_TEST_SUITE_P(Modes, TpmFaultTest,
                          testing::Values("refuse", "fail", "noise", "short", "header", "close"),
                          [](const auto &mode) { return mode.param; });
+
+// Nothing goes wrong.
+class TpmProxyTest : public testing::Test {
+  protected:
+    void TearDown() override { EXPECT_EQ(tpm_.leftovers(), ""); }
+    tpm::Access access(const std::string &mode) const {
+        return {.tcti = std::string("cmd:" TPM_PROXY " ") + tpm_.socket() + " 0 " + mode + " " +
+                        root_.path() + "/count " + traffic(),
+                .paths = model::SystemPaths(root_.path())};
+    }
+    std::string traffic() const { return root_.path() + "/traffic"; }
+
+    const tpm::Policy policy_{.pcrs = {7}, .signer = {}};
+    Swtpm tpm_;
+    TempDir root_;
+};
+
+// Who listens on the wires between processor and TPM learns no secret.
+TEST_F(TpmProxyTest, SecretIsNotOnTheWire) {
+    const auto made = tpm::seal(access("none"), policy_);
+    ASSERT_THAT(made, IsOk());
+    const auto back = tpm::unseal(access("none"), made->key);
+    ASSERT_THAT(back, IsOk());
+    const auto bytes = base::readFile(traffic());
+    ASSERT_THAT(bytes, IsOk());
+    const std::string secret(back->chars(), back->size());
+    ASSERT_EQ(secret.size(), 32U);
+    EXPECT_EQ(bytes->find(secret), std::string::npos);
+    // What is no secret is there in clear: the policy.
+    EXPECT_NE(bytes->find(made->key.policyHash), std::string::npos);
+}
+
+TEST_F(TpmProxyTest, RsaWhereTheTpmHasNoEcc) {
+    const auto made = tpm::seal(access("no-ecc"), policy_);
+    ASSERT_THAT(made, IsOk());
+    EXPECT_EQ(made->key.primaryAlgorithm, "rsa");
+    const std::string area = tpm_.tool({"tpm2_readpublic", "-c", "0x81000001"});
+    EXPECT_THAT(area, HasSubstr("value: rsa"));
+    EXPECT_THAT(area, HasSubstr("bits: 2048"));
+    EXPECT_THAT(area, HasSubstr("noda"));
+    EXPECT_THAT(tpm::unseal(access("no-ecc"), made->key), IsOk());
+    // Made again from the same template.
+    (void)tpm_.tool({"tpm2_evictcontrol", "-C", "o", "-c", "0x81000001"});
+    const auto back = tpm::unseal(access("no-ecc"), made->key);
+    ASSERT_THAT(back, IsOk());
+    EXPECT_TRUE(*back == made->secret);
+}
 
 class TpmSilenceTest : public TpmFaultTest {};
 

@@ -149,6 +149,32 @@ TEST_F(TpmTest, LockoutDoesNotMatter) {
     EXPECT_THAT(tpm::wouldUnseal(access(), made.key), IsOk());
 }
 
+// Where somebody else made the storage root key, it may be subject to the lockout.
+TEST_F(TpmTest, LockoutIsToldWhenItMatters) {
+    const std::string parent = root_.path() + "/parent";
+    (void)tpm_.tool({"tpm2_createprimary", "-C", "o", "-G", "ecc256:aes128cfb", "-a",
+                     "restricted|decrypt|fixedtpm|fixedparent|sensitivedataorigin|userwithauth",
+                     "-c", parent});
+    (void)tpm_.tool({"tpm2_evictcontrol", "-C", "o", "-c", parent, "0x81000001"});
+    (void)tpm_.tool({"tpm2_flushcontext", "-t"});
+    const tpm::NewSecret made = sealed();
+    (void)tpm_.tool({"tpm2_dictionarylockout", "--setup-parameters", "--max-tries=1",
+                     "--recovery-time=1000", "--lockout-recovery-time=1000"});
+    const std::string key = root_.path() + "/key";
+    (void)tpm_.tool({"tpm2_createprimary", "-C", "o", "-G", "ecc", "-p", "right", "-a",
+                     "sign|fixedtpm|fixedparent|sensitivedataorigin|userwithauth", "-c", key});
+    EXPECT_ANY_THROW((void)tpm_.tool({"tpm2_sign", "-c", key, "-p", "wrong", "-o",
+                                      root_.path() + "/signature", root_.write("text", "text")}));
+    (void)tpm_.tool({"tpm2_flushcontext", "-t"});
+    const auto refused = tpm::unseal(access(), made.key);
+    ASSERT_THAT(refused, FailsWith(ErrorCode::TpmLockout));
+    EXPECT_TRUE(refused.error().retry);
+    EXPECT_THAT(refused.error().hint, HasSubstr("volumecryptctl tpm"));
+    EXPECT_EQ(tpm::whyStale(access(), made.key).value_or("?"), "") << "it would be sealed anew";
+    (void)tpm_.tool({"tpm2_dictionarylockout", "--clear-lockout"});
+    EXPECT_THAT(tpm::unseal(access(), made.key), IsOk());
+}
+
 TEST_F(TpmTest, Description) {
     auto state = tpm::describe(access());
     ASSERT_THAT(state, IsOk());

@@ -2,7 +2,7 @@
 // A TPM interface that goes wrong once: commands come on stdin (tpm2-tss' `cmd` TCTI), go to
 // swtpm's socket, and answers go to stdout, except the one for the N-th command.
 //
-// tpm-proxy SOCKET N MODE [COUNTER]: MODE is
+// tpm-proxy SOCKET N MODE [COUNTER [TRAFFIC]]: MODE is
 //   refuse   the TPM does not get the command; the answer is TPM_RC_FAILURE
 //   fail     the TPM does what it is told; the answer is TPM_RC_FAILURE
 //   noise    the answer's bytes after the header are something else
@@ -10,7 +10,8 @@
 //   header   the whole answer is something else, of the right length
 //   close    no answer, and the interface is gone
 //   silence  no answer
-// COUNTER is a file that gets the number of commands.
+//   no-ecc   nothing goes wrong; the TPM has no elliptic curves
+// COUNTER is a file that gets the number of commands, TRAFFIC one that gets all bytes.
 #include <cstdint>
 #include <cstdlib>
 #include <fstream>
@@ -61,6 +62,13 @@ int connectTo(const std::string &path) {
     return fd;
 }
 
+// TPM2_GetCapability of the curves, after the header.
+bool asksForCurves(const std::string &command) {
+    return command.size() >= kHeader + 4 && command.compare(6, 8, "\0\0\x01\x7A\0\0\0\x08", 8) == 0;
+}
+// None of them.
+const std::string kNoCurves("\x80\x01\0\0\0\x13\0\0\0\0\0\0\0\0\x08\0\0\0\0", 19);
+
 const std::string kFailure("\x80\x01\x00\x00\x00\x0a\x00\x00\x01\x01", kHeader);
 
 void goWrong(const std::string &mode, int tpm, const std::string &command) {
@@ -91,16 +99,22 @@ int main(int argc, char **argv) {
     if (argc < 4) return 64;
     const int tpm = connectTo(argv[1]);
     const int faulty = static_cast<int>(std::strtol(argv[2], nullptr, 10));
+    const std::string mode = argv[3];
     int count = 0;
     for (std::string command, answer; readMessage(STDIN_FILENO, command);) {
         ++count;
         if (argc > 4) std::ofstream(argv[4]) << count;
         if (count == faulty) {
-            goWrong(argv[3], tpm, command);
+            goWrong(mode, tpm, command);
+            continue;
+        }
+        if (mode == "no-ecc" && asksForCurves(command)) {
+            writeAll(STDOUT_FILENO, kNoCurves);
             continue;
         }
         writeAll(tpm, command);
         if (!readMessage(tpm, answer)) return 1;
+        if (argc > 5) std::ofstream(argv[5], std::ios::app | std::ios::binary) << command << answer;
         writeAll(STDOUT_FILENO, answer);
     }
     return 0;
