@@ -64,9 +64,10 @@ base::Result<base::UniqueFd> lockWholeDisk(const std::string &node,
     return disk;
 }
 
-base::Error inUse(const Device &device, const BlockInfo &info) {
+base::Error inUse(const KernelRoots &roots, const Device &device) {
     std::string by;
-    for (const auto &holder : info.holders) by += (by.empty() ? " by " : ", ") + holder;
+    for (const auto &holder : holdersOf(roots, device.number))
+        by += (by.empty() ? " by " : ", ") + holder;
     return busy(device.node + " is in use" + by,
                 "Unmount it, or close what is on top of it (lsblk " + device.node + ").");
 }
@@ -89,7 +90,7 @@ base::Result<ExclusiveDevice> openExclusivelyWithin(const KernelRoots &roots, co
     VC_ASSIGN(const BlockInfo info, readBlockInfo(roots, device.number));
     VC_ASSIGN(exclusive.disk, lockWholeDisk(info.diskNode, limit));
     auto fd = openChecked(device, O_RDWR | O_EXCL);
-    if (!fd && fd.error().code == ErrorCode::Busy) return base::fail(inUse(device, info));
+    if (!fd && fd.error().code == ErrorCode::Busy) return base::fail(inUse(roots, device));
     if (!fd) return base::fail(std::move(fd).error());
     exclusive.device = std::move(*fd);
     return exclusive;

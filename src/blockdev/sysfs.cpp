@@ -35,11 +35,11 @@ std::uint64_t readNumber(const std::string &directory, const std::string &name) 
 // The disk says so itself, or it hangs on a bus that is plugged by hand. An ancestor's attribute
 // (PCI behind Thunderbolt) reads "removable".
 bool isRemovable(const std::string &diskDirectory, const std::string &sysRoot) {
-    if (readAttribute(diskDirectory, "removable") == "1") return true;
     for (fs::path at = diskDirectory; at.string().size() > sysRoot.size(); at = at.parent_path()) {
         const std::string name = at.filename().string();
         if (name.starts_with("usb") || name.starts_with("firewire")) return true;
-        if (readAttribute(at.string(), "removable") == "removable") return true;
+        const auto says = readAttribute(at.string(), "removable");
+        if (says == "removable" || (says == "1" && at == diskDirectory)) return true;
     }
     return false;
 }
@@ -107,7 +107,7 @@ base::Result<BlockInfo> readBlockInfo(const KernelRoots &roots, dev_t number) {
     BlockInfo info;
     info.number = number;
     info.node = nodeOf(roots, directory);
-    info.diskNode = nodeOf(roots, disk);
+    info.diskNode = disk == directory ? info.node : nodeOf(roots, disk);
     if (info.node.empty() || info.diskNode.empty())
         return base::fail(base::ErrorCode::Io, "sysfs does not name block device " + name);
     info.size = readNumber(directory, "size") * kKernelSector;
@@ -115,8 +115,12 @@ base::Result<BlockInfo> readBlockInfo(const KernelRoots &roots, dev_t number) {
                         readNumber(directory, "alignment_offset") == 0 &&
                         info.size % kLargeSector == 0;
     info.removable = isRemovable(disk, roots.sys);
-    info.holders = namesIn(directory + "/holders");
     return info;
+}
+
+std::vector<std::string> holdersOf(const KernelRoots &roots, dev_t number) {
+    return namesIn(roots.sys + "/dev/block/" + std::to_string(major(number)) + ":" +
+                   std::to_string(minor(number)) + "/holders");
 }
 
 }  // namespace volumecrypt::blockdev

@@ -27,11 +27,13 @@ struct BlockInfo {
     std::uint64_t size = 0;
     bool largeSectors = false;  // physical blocks of 4096 bytes or more, and aligned to them
     bool removable = false;
-    std::vector<std::string> holders;  // kernel names of the devices on top: dm-0
 };
 
 // NotFound when the kernel has no such device (any more); Io.
 base::Result<BlockInfo> readBlockInfo(const KernelRoots &roots, dev_t number);
+
+// Kernel names of the devices on top: dm-0.
+std::vector<std::string> holdersOf(const KernelRoots &roots, dev_t number);
 
 // For readers of single attributes; `directory` is the device's own below /sys.
 std::optional<std::string> readAttribute(const std::string &directory, const std::string &name);
