@@ -17,7 +17,7 @@ void addUnlessEmpty(Envelope &envelope, const char *name, const std::string &val
 }
 
 auto malformedKms(const std::string &what) {
-    return fail(ErrorCode::Internal, "malformedKms message of volumecrypt-kms: " + what);
+    return fail(ErrorCode::Internal, "malformed message of volumecrypt-kms: " + what);
 }
 
 }  // namespace
