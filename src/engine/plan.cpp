@@ -5,6 +5,7 @@
 
 #include "engine/comparison.h"
 #include "engine/device_state.h"
+#include "engine/state_meta.h"
 #include "engine/verbs.h"
 
 namespace volumecrypt::engine {
@@ -55,6 +56,7 @@ base::Result<Outcome> plan(Session &session) {
     VC_TRY(session.readSecrets());
     VC_TRY(session.loadSpec());
     VC_TRY(session.findDevice());
+    warnOfPassphrasesInMeta(session);
     VC_ASSIGN(const DeviceContent found, lookAtDevice(session));
     const bool blank =
         found.interruptedFormat || found.content.kind == blockdev::ContentKind::Blank;

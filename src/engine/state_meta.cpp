@@ -48,19 +48,6 @@ std::string present(const meta::Tags &tags) {
     return text ? std::string(view(*text)) : std::string();
 }
 
-void warnOfPassphrases(const Session &session) {
-    if (!session.spec().encryption) return;
-    for (const model::KeySpec &key : session.encryption().keys) {
-        const auto *fixed = std::get_if<model::StaticKey>(&key.parameters);
-        if (fixed != nullptr && !fixed->passphrase.empty())
-            session.reporter().warning(
-                ErrorCode::InvalidConfig,
-                session.describe() + ", slot " + std::to_string(key.slot) +
-                    ": META keeps this static passphrase in the open, so that STATE can be "
-                    "unlocked before its configuration is read: whoever has the disk has the key");
-    }
-}
-
 base::Status writeLocked(const Session &session, const blockdev::Device &device,
                          const std::optional<base::SecretBuffer> &value) {
     VC_ASSIGN(const base::UniqueFd lock, blockdev::lockDevice(session.options().paths, device));
@@ -81,9 +68,7 @@ base::Status save(const Session &session) {
     VC_ASSIGN(const base::SecretBuffer wanted,
               meta::formatStateEncryption(spec.encryption ? &*spec.encryption : nullptr));
     if (present(tags) == view(wanted)) return {};
-    VC_TRY(writeLocked(session, *device, base::SecretBuffer::copyOf(wanted.bytes())));
-    warnOfPassphrases(session);
-    return {};
+    return writeLocked(session, *device, base::SecretBuffer::copyOf(wanted.bytes()));
 }
 
 // Values that are no secret by their nature.
@@ -118,7 +103,23 @@ base::Result<std::optional<model::EncryptionSpec>> stateEncryptionInMeta(const S
     return std::move(*encryption);
 }
 
+void warnOfPassphrasesInMeta(const Session &session) {
+    const bool isState = session.id().kind() == model::VolumeKind::State;
+    if (!isState || !session.spec().encryption) return;
+    if (const auto meta = findMeta(session); !meta || !*meta) return;
+    for (const model::KeySpec &key : session.encryption().keys) {
+        const auto *fixed = std::get_if<model::StaticKey>(&key.parameters);
+        if (fixed != nullptr && !fixed->passphrase.empty())
+            session.reporter().warning(
+                ErrorCode::InvalidConfig,
+                session.describe() + ", slot " + std::to_string(key.slot) +
+                    ": META keeps this static passphrase in the open, so that STATE can be "
+                    "unlocked before its configuration is read: whoever has the disk has the key");
+    }
+}
+
 void saveStateEncryption(const Session &session) {
+    warnOfPassphrasesInMeta(session);
     const bool isState = session.id().kind() == model::VolumeKind::State;
     if (!isState || session.encryptionIsMetas()) return;
     // Nothing declared, nothing in META: that is no word of the configuration.

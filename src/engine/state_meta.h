@@ -19,8 +19,12 @@ namespace volumecrypt::engine {
 // then.
 base::Result<std::optional<model::EncryptionSpec>> stateEncryptionInMeta(const Session &session);
 
-// Makes META say what the configuration says of STATE; does nothing for other volumes, and without
-// META. A failure is a warning: STATE itself is well.
+// For each passphrase of STATE that META keeps, or will keep after the next sync. Said every time:
+// whoever reads one log only has to know.
+void warnOfPassphrasesInMeta(const Session &session);
+
+// Makes META say what the configuration says of STATE, and warns of passphrases in it; does nothing
+// for other volumes, and without META. A failure is a warning: STATE itself is well.
 void saveStateEncryption(const Session &session);
 
 // After STATE was wiped: META no longer says anything of it.

@@ -13,6 +13,7 @@
 namespace volumecrypt::test {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using Steps = std::vector<std::string>;
@@ -103,15 +104,33 @@ TEST_F(EngineMetaTest, ConfigurationWins) {
     EXPECT_EQ(synced.steps(), Steps{"add 3"});
     EXPECT_THAT(tag(9), HasSubstr(R"("KeyStatic":{"KeyData":"s3cret"})"));
     EXPECT_EQ(tag(10), "network");
-    std::string warnings;
-    for (const auto &line : synced.lines)
-        if (line.at("type") == "warning") warnings += line.at("message").get<std::string>();
-    EXPECT_THAT(warnings, HasSubstr("META keeps this static passphrase in the open"));
-    EXPECT_THAT(warnings, Not(HasSubstr("s3cret")));
     const std::string shown = onState("inspect").last().at("meta").dump();
     EXPECT_THAT(shown, HasSubstr("(hidden)"));
     EXPECT_THAT(shown, Not(HasSubstr("s3cret")));
     EXPECT_THAT(shown, Not(HasSubstr("network"))) << "what is not known to be public is not shown";
+}
+
+TEST_F(EngineMetaTest, PassphrasesInMetaAreWarnedOfEveryTime) {
+    const auto warnings = [this](const std::string &verb) {
+        std::string text;
+        for (const auto &line : onState(verb).lines)
+            if (line.at("type") == "warning") text += line.at("message").get<std::string>();
+        return text;
+    };
+    const std::string file = directory_.write("state-key", "s3cret", std::filesystem::perms{0600});
+    formatted("{keys: [{slot: 3, static: {passphraseFile: " + file + "}}]}");
+    EXPECT_EQ(warnings("sync"), "") << "META knows the file's name at most";
+    declareState("{keys: [{slot: 3, static: {passphrase: s3cret}}]}");
+    const auto inTheOpen =
+        AllOf(HasSubstr("META keeps this static passphrase in the open"), Not(HasSubstr("s3cret")));
+    EXPECT_THAT(warnings("plan"), inTheOpen) << "before it is written";
+    EXPECT_THAT(warnings("sync"), inTheOpen);
+    EXPECT_THAT(warnings("sync"), inTheOpen) << "when nothing is written";
+    declareState("");
+    EXPECT_THAT(warnings("sync"), inTheOpen) << "when META alone says it";
+    std::filesystem::remove(meta_);
+    declareState("{keys: [{slot: 3, static: {passphrase: s3cret}}]}");
+    EXPECT_EQ(warnings("sync"), "");
 }
 
 TEST_F(EngineMetaTest, NullAndNothingAreAPlainState) {
