@@ -2,6 +2,8 @@
 // Text of mount and swap units; see systemd.mount(5) for what systemd adds by itself.
 #include "units/consumer_unit.h"
 
+#include <filesystem>
+
 #include "model/names.h"
 #include "units/unit_text.h"
 
@@ -55,8 +57,7 @@ std::string mountText(const VolumeSpec &volume, const BootRole &role) {
     if (role.blocking) text.set("Before", role.consumerTarget);
     addOrder(text, role);
     if (const std::string fsck = fsckUnit(volume, role); !fsck.empty())
-        // On a volume that turns out to be encrypted there is nothing for it to check.
-        text.set(role.undecided ? "Wants" : "Requires", fsck).set("After", fsck);
+        text.set("Requires", fsck).set("After", fsck);
     text.section("Mount")
         .set("What", lineValue(role.mountSource))
         .set("Where", lineValue(volume.mount->where))
@@ -95,12 +96,36 @@ std::string fsckUnit(const VolumeSpec &volume, const BootRole &role) {
     if (role.content.empty() || volume.filesystem.type == FilesystemType::None ||
         volume.filesystem.type == FilesystemType::Swap)
         return "";
+    if (role.undecided) return "volumecrypt-fsck@" + volume.id.text() + ".service";
     return "systemd-fsck@" + model::escapeUnitPath(role.contentPath) + ".service";
 }
 
 std::string fsckDropIn(const BootRole &role) {
     UnitText text;
     text.section("Unit").set("After", role.attach);
+    return text.text();
+}
+
+std::string fsckService(const VolumeSpec &volume, const BootRole &role,
+                        const UnitDirectories &directories) {
+    // systemd's units are in `system` beside its programs.
+    const auto program =
+        std::filesystem::path(directories.vendor).replace_filename("systemd-fsck").string();
+    UnitText text;
+    text.section("Unit").set("Description",
+                             "File system check of VolumeCrypt volume " + volume.id.text());
+    if (volume.position.file.starts_with('/'))
+        text.set("SourcePath", lineValue(volume.position.file));
+    text.set("DefaultDependencies", "no")
+        .set("Conflicts", "shutdown.target")
+        .set("Before", "shutdown.target")
+        .set("After", "systemd-fsck-root.service local-fs-pre.target");
+    addOrder(text, role);
+    text.section("Service")
+        .set("Type", "oneshot")
+        .set("RemainAfterExit", "yes")
+        .set("ExecStart", program + " " + lineValue(role.mountSource))
+        .set("TimeoutSec", "infinity");
     return text.text();
 }
 

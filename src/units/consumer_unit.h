@@ -6,6 +6,7 @@
 
 #include "model/volume_spec.h"
 #include "units/boot_role.h"
+#include "units/unit_file.h"
 
 namespace volumecrypt::units {
 
@@ -18,5 +19,10 @@ std::string fsckUnit(const model::VolumeSpec &volume, const BootRole &role);
 // A check must not begin before the attach is done: a blank device has yet to be formatted, and an
 // attach may close again what it opened.
 std::string fsckDropIn(const BootRole &role);
+
+// Where META decides, the file system is known by the name alone that attach gives it: systemd's
+// own template would wait for a device of that name.
+std::string fsckService(const model::VolumeSpec &volume, const BootRole &role,
+                        const UnitDirectories &directories);
 
 }  // namespace volumecrypt::units

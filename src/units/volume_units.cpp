@@ -64,13 +64,17 @@ base::Status checkNames(const std::vector<UnitFile> &files) {
 }
 
 void addUnits(std::vector<UnitFile> &files, const VolumeSpec &volume, const BootRole &role,
-              const Relations &relations) {
+              const Relations &relations, const UnitDirectories &directories) {
     files.push_back({role.attach + ".d/50-volume.conf", attachDropIn(volume, role, relations), {}});
     if (role.encrypted || role.undecided)
         if (auto text = syncDropIn(volume, relations); !text.empty())
             files.push_back({role.sync + ".d/50-volume.conf", std::move(text), {}});
     if (!role.consumer.empty()) files.push_back({role.consumer, consumerUnit(volume, role), {}});
-    if (const std::string fsck = fsckUnit(volume, role); !fsck.empty())
+    const std::string fsck = fsckUnit(volume, role);
+    if (fsck.empty()) return;
+    if (role.undecided)
+        files.push_back({fsck, fsckService(volume, role, directories), {}});
+    else
         files.push_back({fsck + ".d/50-volumecrypt.conf", fsckDropIn(role), {}});
 }
 
@@ -83,7 +87,7 @@ base::Result<std::vector<UnitFile>> volumeUnits(const VolumeSpec &volume,
     VC_TRY(checkCycle(volume, relations));
     const BootRole role = bootRole(volume, relations);
     std::vector<UnitFile> files;
-    addUnits(files, volume, role, relations);
+    addUnits(files, volume, role, relations, directories);
     addLinks(files, role, directories);
     addTimeouts(files, volume, role);
     addDeviceMarks(files, volume, role);
