@@ -87,6 +87,10 @@ def first_boot(check, machine, disk):
                    activated(machine, volume.mount) > activated(machine, STATE.mount) > 0,
                    machine.run(f"systemctl status volumecrypt@{volume.id} {volume.mount}").output)
     made = check_locked_to_state(check, machine, "first boot")
+    checked = machine.run("journalctl -b --no-pager -o cat -u volumecrypt-fsck@STATE; "
+                          "systemctl show -p ActiveState volumecrypt-fsck@STATE").output
+    check.fact("the file system in STATE was checked before it was mounted",
+               ": clean, " in checked and "ActiveState=active" in checked, checked)
     shown = machine.run("volumecryptctl meta").output
     check.fact("volumecryptctl meta shows the tag", "StateEncryptionConfig" in shown and "KeyNodeID" in shown, shown)
     check.fact("META was not written to", disk.read("META", 2 * meta_image.COPY) ==
