@@ -10,11 +10,11 @@
 #include <nlohmann/json.hpp>
 #include <openssl/rand.h>
 
+#include "base/base64.h"
 #include "base/secret_child.h"
 #include "keys/digests.h"
 #include "keys/node_id.h"
 #include "model/slot_token.h"
-#include "tpm/digest.h"
 
 namespace volumecrypt::keys {
 namespace {
@@ -62,7 +62,7 @@ std::string KmsToken::toJson() const {
         {"type", model::kKmsTokenType},
         {"keyslots", Json::array()},
         {"UserData",
-         {{"sealedData", tpm::toBase64(sealedData)}, {"endpoint", endpoint}, {"slot", slot}}}};
+         {{"sealedData", base::toBase64(sealedData)}, {"endpoint", endpoint}, {"slot", slot}}}};
     return json.dump();
 }
 
@@ -73,7 +73,7 @@ base::Result<KmsToken> KmsToken::fromJson(const std::string &json) {
     if (data == parsed.end() || !data->is_object()) return corrupt("it has no UserData");
     const auto sealed = data->find("sealedData");
     if (sealed == data->end() || !sealed->is_string()) return corrupt("it has no sealedData");
-    const auto bytes = tpm::fromBase64(sealed->get<std::string>());
+    const auto bytes = base::fromBase64(sealed->get<std::string>());
     if (!bytes || bytes->empty() || bytes->size() > kLongestSealed)
         return corrupt("its sealedData is no base64 text of 1 to 16384 bytes");
     KmsToken token;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// SHA-256 and base64 by OpenSSL.
+// SHA-256 by OpenSSL.
 #include "tpm/digest.h"
 
 #include <cstdlib>
@@ -8,10 +8,6 @@
 
 namespace volumecrypt::tpm {
 namespace {
-
-const unsigned char *unsignedBytes(std::string_view text) {
-    return reinterpret_cast<const unsigned char *>(text.data());
-}
 
 int digitValue(char c) {
     if (c >= '0' && c <= '9') return c - '0';
@@ -49,29 +45,6 @@ std::optional<std::string> fromHex(std::string_view text) {
         if (high < 0 || low < 0) return std::nullopt;
         bytes += static_cast<char>(high * 16 + low);
     }
-    return bytes;
-}
-
-std::string toBase64(std::string_view bytes) {
-    // Four characters for each three bytes begun, and a zero.
-    std::string text((bytes.size() + 2) / 3 * 4 + 1, '\0');
-    const int length = EVP_EncodeBlock(reinterpret_cast<unsigned char *>(text.data()),
-                                       unsignedBytes(bytes), static_cast<int>(bytes.size()));
-    text.resize(static_cast<std::size_t>(length));
-    return text;
-}
-
-std::optional<std::string> fromBase64(std::string_view text) {
-    if (text.size() % 4 != 0) return std::nullopt;
-    std::size_t padding = 0;
-    while (padding < 2 && padding < text.size() && text[text.size() - 1 - padding] == '=')
-        ++padding;
-    std::string bytes(text.size() / 4 * 3, '\0');
-    const int length = EVP_DecodeBlock(reinterpret_cast<unsigned char *>(bytes.data()),
-                                       unsignedBytes(text), static_cast<int>(text.size()));
-    if (length < 0) return std::nullopt;
-    // OpenSSL counts the padding as zero bytes.
-    bytes.resize(static_cast<std::size_t>(length) - padding);
     return bytes;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// SHA-256, which TPM policies are made of; and numbers and hexadecimal as the TPM writes them.
+// SHA-256, which TPM policies are made of; and numbers, hexadecimal and base64 as the TPM writes
+// them.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/base64.h"
 #include "base/hex.h"
 
 namespace volumecrypt::tpm {
@@ -22,7 +24,7 @@ std::string u32(std::uint32_t value);
 
 using base::toHex;
 std::optional<std::string> fromHex(std::string_view text);
-std::string toBase64(std::string_view bytes);
-std::optional<std::string> fromBase64(std::string_view text);
+using base::fromBase64;
+using base::toBase64;
 
 }  // namespace volumecrypt::tpm
