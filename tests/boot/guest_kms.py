@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A KMS inside the machine: in a network namespace of its own, behind a pair of virtual interfaces."""
+"""A KMS inside the machine: in a network namespace of its own, behind a pair of virtual interfaces; and
+the one that an administrator has from the package, by its unit."""
+import subprocess
 
 ADDRESS = "10.77.0.2:4050"
 OFF = "/etc/kms-off"
@@ -50,3 +52,29 @@ def install(machine):
     machine.inject("/etc/kms.key", "k" * 32, mode=0o600)
     wants = "[Unit]\nWants=vmtest-kms.service vmtest-kms-network.service\n"
     machine.inject("/etc/systemd/system/network-online.target.d/vmtest.conf", wants)
+
+
+UNIT = "volumecrypt-kms-server.service"
+UNIT_ADDRESS = "127.0.0.1:4050"
+UNIT_CA = "/etc/volumecrypt/kms-ca.pem"
+UNIT_FOLDER = "/etc/volumecrypt-kms"
+
+
+def set_up_unit(machine, node):
+    """What volumecrypt-kms-server(8) asks for, with a certificate that is its own authority."""
+    certificate, key = machine.folder / "kms.crt", machine.folder / "kms.key"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc",
+                    "-days", "2", "-subj", "/CN=kms", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key,
+                    "-out", certificate], check=True, capture_output=True)
+    machine.write(f"{UNIT_FOLDER}/tls.crt", certificate.read_bytes())
+    machine.write(UNIT_CA, certificate.read_bytes())
+    machine.write(f"{UNIT_FOLDER}/tls.key", key.read_bytes(), mode="0600")
+    machine.write(f"{UNIT_FOLDER}/keys/{node}.key", "u" * 32, mode="0600")
+    machine.write(f"{UNIT_FOLDER}/options", f"OPTIONS=--listen {UNIT_ADDRESS}\n")
+    machine.output(f"chmod 0700 {UNIT_FOLDER}/keys")
+
+
+def unit_status(machine):
+    """/proc/PID/status of the unit's process."""
+    text = machine.output(f"cat /proc/$(systemctl show --value -p MainPID {UNIT})/status")
+    return dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)

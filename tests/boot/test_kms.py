@@ -1,11 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """A volume whose only key is with a KMS: formatted and opened at boot behind the network; without the
-server the boot goes on, and the volume opens by itself when the server is back (TAP)."""
+server the boot goes on, and the volume opens by itself when the server is back; and the server by its
+own unit (TAP)."""
 import sys
 
 import checks
 import guest_kms
+from bus import apply
 from disk import Disk
 from image import system_image
 from vm import Machine
@@ -60,6 +62,8 @@ def with_server(check, machine):
     check.fact("the server's log names the machine", f"seal for node {UUID}" in log, log)
     plain = machine.run(f"journalctl -b --no-pager -u {ATTACH}").output
     check.fact("the journal warns of the endpoint without TLS", "is not encrypted" in plain, plain)
+    guest_kms.set_up_unit(machine, UUID)
+    machine.output(f"systemctl enable {guest_kms.UNIT}")
     machine.power_off()
 
 
@@ -83,6 +87,37 @@ def without_server(check, machine):
     check.fact("the volume opens by itself, and what was on it is there",
                opened.ok and machine.run(f"cat {WHERE}/kept").output == "kept",
                machine.run("journalctl -b --no-pager | tail -60").output)
+
+
+def by_its_unit(check, machine):
+    check.section("The server's own unit, enabled before this boot")
+    unit = guest_kms.UNIT
+
+    def log():
+        return machine.run(f"systemctl status {unit}; journalctl -b --no-pager -u {unit}").output
+
+    check.fact("it was started at boot", machine.run(f"systemctl is-active {unit}").ok, log())
+    status = guest_kms.unit_status(machine)
+    users, capabilities = set(status["Uid"].split()), {int(status[name], 16) for name in ("CapEff", "CapPrm", "CapBnd")}
+    check.fact("it runs as nobody in particular", "0" not in users and len(users) == 1, users)
+    check.equal("it has no capability", capabilities, {0})
+    check.equal("it has a system call filter, and gets no new privileges", (status["Seccomp"], status["NoNewPrivs"]),
+                ("2", "1"))
+    machine.write("/etc/volumecrypt/volumes.yaml", CONFIG + (
+        f'    - {{slot: 1, kms: {{endpoint: "grpcs://{guest_kms.UNIT_ADDRESS}", caFile: {guest_kms.UNIT_CA}}}}}\n'),
+        mode="0600")
+    result = apply(machine)
+    check.fact("a key that it seals is added to the volume", result.success, f"{result.text}\n{log()}")
+    check.fact("its log names the machine", f"seal for node {UUID}" in log(), log())
+    verify = "/usr/libexec/volumecrypt/volumecrypt-engine sync u-data --verify --output json"
+    verified = machine.run(verify)
+    check.fact("it unseals the key", verified.ok and f"unseal for node {UUID}" in log(), f"{verified.output}\n{log()}")
+    machine.output(f"systemctl stop {unit}")
+    check.equal("it ends cleanly", machine.output(f"systemctl show --value -p Result {unit}"), "success")
+    machine.output(f"rm {guest_kms.UNIT_FOLDER}/keys/{UUID}.key; systemctl start {unit}")
+    refused = machine.run(verify)
+    check.fact("it refuses a machine that was forgotten", "has no key for the node" in refused.output,
+               f"{refused.output}\n{log()}")
     machine.power_off()
 
 
@@ -93,6 +128,7 @@ def scenario(check, system):
     guest_kms.install(machine)
     with_server(check, machine)
     without_server(check, machine)
+    by_its_unit(check, machine)
     machine.destroy()
 
 
