@@ -31,7 +31,7 @@ _volumecryptctl_positional() { # PROGRAM COMMAND WORD...
     cancel:0) _volumecryptctl_fields "$program" jobs ;;
     list:* | meta:* | apply:* | reload:* | jobs:* | watch:* | cancel:*) ;;
     remove-key:1) _volumecryptctl_slots "$program" "$1" 'passphrase|recovery' ;;
-    rotate-key:1) _volumecryptctl_slots "$program" "$1" 'kms|tpm|recovery' ;;
+    rotate-key:1) _volumecryptctl_slots "$program" "$1" 'kms|tpm' ;;
     *:0) _volumecryptctl_fields "$program" list ;;
   esac
 }

@@ -176,7 +176,7 @@ class Parser {
                                       "that copy.\n") +
                           kCommandFooter);
         CLI::App *rotate =
-            add(kGroup, Command::RotateKey, "rotate-key", "Make a kms, tpm or recovery key anew");
+            add(kGroup, Command::RotateKey, "rotate-key", "Make a kms or tpm key anew");
         volume(rotate, true);
         slot(rotate);
     }
