@@ -86,23 +86,58 @@ base::Status clearMapping(const std::string &mapping) {
     return clearSignatures(fd.get(), mapping);
 }
 
+base::Status commitPhase(const Session &session, OpenedVolume &volume, model::Phase phase) {
+    model::Record &record = *volume.found.record;
+    record.phase = phase;
+    const auto store = luks::openHeaderStore(session.device().node);
+    return store->setToken(*volume.found.token, sealRecord(record, volume.recordKey));
+}
+
+// Why the mapping of a volume that is not `ready` must keep what it holds; empty when it need not.
+// Its header may be older than its data: a backup from before the first attach was restored, or
+// somebody opened the new volume by hand and made a file system of his own.
+base::Result<std::string> whyKeep(const Session &session, const model::Record &record) {
+    VC_ASSIGN(const bool pinned, hasPin(session));
+    if (pinned) return std::string("this machine remembers it as in use");
+    // Ours then, and it may be half made.
+    if (record.phase == model::Phase::Filling) return std::string();
+    const std::string mapping = model::mappingPath(session.id());
+    VC_ASSIGN(const base::UniqueFd fd, base::openFile(mapping, O_RDONLY));
+    const off_t size = ::lseek(fd.get(), 0, SEEK_END);
+    if (size < 0) return base::fail(base::errnoError("find the size of " + mapping, errno));
+    VC_ASSIGN(const blockdev::Content content,
+              blockdev::probeContent(fd.get(), static_cast<std::uint64_t>(size)));
+    if (content.kind == ContentKind::Blank || content.kind == ContentKind::Unknown)
+        return std::string();
+    return "it holds " + content.describe();
+}
+
+base::Status fill(const Session &session) {
+    const std::string mapping = model::mappingPath(session.id());
+    VC_TRY(clearMapping(mapping));
+    if (auto made = blockdev::makeFilesystem(session.spec().filesystem, mapping); !made)
+        return base::fail(std::move(made).error().because(session.describe()));
+    if (!blockdev::awaitUdevNotice(mapping, session.options().paths.below("/run/udev")))
+        session.reporter().warning(
+            ErrorCode::Io, session.describe() + ": udev does not see the new file system on " +
+                               mapping + "; what waits for that device may wait in vain");
+    return {};
+}
+
 // The file system, then the record's phase: nobody can have stored anything before `ready` is on
 // the disk.
 base::Status finishFirstAttach(const Session &session, OpenedVolume &volume) {
-    const std::string mapping = model::mappingPath(session.id());
-    if (session.spec().filesystem.type != model::FilesystemType::None) {
-        VC_TRY(clearMapping(mapping));
-        if (auto made = blockdev::makeFilesystem(session.spec().filesystem, mapping); !made)
-            return base::fail(std::move(made).error().because(session.describe()));
-        if (!blockdev::awaitUdevNotice(mapping, session.options().paths.below("/run/udev")))
-            session.reporter().warning(
-                ErrorCode::Io, session.describe() + ": udev does not see the new file system on " +
-                                   mapping + "; what waits for that device may wait in vain");
+    VC_ASSIGN(const std::string keep, whyKeep(session, *volume.found.record));
+    if (!keep.empty()) {
+        session.reporter().warning(ErrorCode::NotBlank,
+                                   session.describe() +
+                                       ": its header says that it was never used, but " + keep +
+                                       ": what is in it is left as it is");
+    } else if (session.spec().filesystem.type != model::FilesystemType::None) {
+        VC_TRY(commitPhase(session, volume, model::Phase::Filling));
+        VC_TRY(fill(session));
     }
-    model::Record &record = *volume.found.record;
-    record.phase = model::Phase::Ready;
-    const auto store = luks::openHeaderStore(session.device().node);
-    return store->setToken(*volume.found.token, sealRecord(record, volume.recordKey));
+    return commitPhase(session, volume, model::Phase::Ready);
 }
 
 // Already mapped is success; but an attach that was killed before its volume was `ready` left one
@@ -112,10 +147,11 @@ base::Result<Outcome> attachMapped(Session &session) {
     outcome.state = model::VolumeState::Unlocked;
     VC_ASSIGN(luks::HeaderCopy header, readHeader(session));
     const FoundRecord found = peekRecord(header.view);
-    if (!found.record || found.record->phase != model::Phase::Formatting) return outcome;
+    if (!found.record || found.record->phase == model::Phase::Ready) return outcome;
     KeyRing ring(session);
     VC_ASSIGN(OpenedVolume volume, openVolume(session, ring, std::move(header)));
-    if (!volume.found.record) return outcome;
+    VC_TRY(checkPin(session, volume.header.view.uuid, volume.unlocked.volumeKey));
+    if (!volume.found.record || volume.found.record->phase == model::Phase::Ready) return outcome;
     session.reporter().warning(
         ErrorCode::Internal,
         session.describe() + ": finishing a first attach that was interrupted");
@@ -154,7 +190,7 @@ base::Result<Outcome> attachEncrypted(Session &session) {
     VC_TRY(checkStop());
     VC_TRY(activate(session, volume));
     outcome.changed = true;
-    if (volume.found.record && volume.found.record->phase == model::Phase::Formatting) {
+    if (volume.found.record && volume.found.record->phase != model::Phase::Ready) {
         if (auto finished = finishFirstAttach(session, volume); !finished) {
             // Without its file system the volume is of no use: locked again, the next attach starts
             // that part over.

@@ -22,6 +22,12 @@ constexpr std::array<std::pair<PendingOperation, std::string_view>, 3> kOperatio
     {PendingOperation::Remove, "remove"},
 }};
 
+constexpr std::array<std::pair<Phase, std::string_view>, 3> kPhases{{
+    {Phase::Formatting, "formatting"},
+    {Phase::Filling, "filling"},
+    {Phase::Ready, "ready"},
+}};
+
 // Thrown and caught inside this file only: nlohmann reports its own errors by exceptions as well.
 struct BadRecord {
     std::string what;
@@ -105,6 +111,12 @@ Pending pendingFromJson(const Json &json) {
     return pending;
 }
 
+std::string_view phaseName(Phase phase) {
+    for (const auto &[value, name] : kPhases)
+        if (value == phase) return name;
+    return "formatting";
+}
+
 Json bodyJson(const Record &record) {
     Json slots = Json::object();
     for (const auto &[number, slot] : record.slots) slots[std::to_string(number)] = slotJson(slot);
@@ -112,14 +124,14 @@ Json bodyJson(const Record &record) {
             {"keyslots", Json::array()},
             {"version", record.version},
             {"volume", record.volume},
-            {"phase", record.phase == Phase::Ready ? "ready" : "formatting"},
+            {"phase", phaseName(record.phase)},
             {"pending", record.pending ? pendingJson(*record.pending) : Json(nullptr)},
             {"slots", std::move(slots)}};
 }
 
 Phase phaseFrom(const std::string &text) {
-    if (text == "ready") return Phase::Ready;
-    if (text == "formatting") return Phase::Formatting;
+    for (const auto &[phase, name] : kPhases)
+        if (name == text) return phase;
     throw BadRecord{"the phase is unknown"};
 }
 

@@ -16,7 +16,8 @@ namespace volumecrypt::model {
 inline constexpr const char *kRecordTokenType = "volumecrypt";
 inline constexpr unsigned kRecordVersion = 1;
 
-enum class Phase { Formatting, Ready };
+// Filling: the file system is being made. Until Ready nothing can have been stored.
+enum class Phase { Formatting, Filling, Ready };
 enum class Origin { Declared, Added };
 enum class PendingOperation { Add, Replace, Remove };
 

@@ -2,6 +2,7 @@
 """The engine's attach and detach of encrypted volumes."""
 import os
 
+import lab
 from lab import UUID, Machine, blkid, check, disk, equal, mappings, mounted, opens, run, table
 
 SECRET = "first secret"
@@ -240,11 +241,46 @@ def sync_while_mounted(machine):
             (where / "file").write_text("after")
 
 
+def older_header(machine):
+    """a header backup from before the first attach does not cost the data"""
+    with Volume(machine) as volume:
+        machine.engine("format", "u-data").succeeded()
+        backup = lab.WORK / "backup"
+        backup.unlink(missing_ok=True)
+        run("cryptsetup", "luksHeaderBackup", "--header-backup-file", backup, volume.disk.node)
+        volume.attach().succeeded()
+        with mounted(NODE) as where:
+            (where / "file").write_text("precious")
+        # Known by the pin; and without it by what the volume holds.
+        for forget in (False, True):
+            volume.detach().succeeded()
+            run("cryptsetup", "--batch-mode", "luksHeaderRestore", "--header-backup-file", backup, volume.disk.node)
+            if forget:
+                machine.engine("forget", "u-data", "--confirm", "u-data").succeeded(changed=True)
+            volume.attach().succeeded(state="unlocked")
+            with mounted(NODE) as where:
+                equal((where / "file").read_text(), "precious")
+            machine.engine("inspect", "u-data").succeeded(phase="ready", pinned=True)
+
+
+def filled_by_hand(machine):
+    """a new volume that somebody opened and used by hand keeps what it holds"""
+    with Volume(machine) as volume:
+        machine.engine("format", "u-data").succeeded()
+        run("cryptsetup", "open", "--key-file", "-", volume.disk.node, MAP, stdin=SECRET)
+        run("mkfs.ext4", "-q", NODE)
+        with mounted(NODE) as where:
+            (where / "file").write_text("precious")
+        volume.attach().succeeded(state="unlocked")
+        with mounted(NODE) as where:
+            equal((where / "file").read_text(), "precious")
+
+
 def run_all(build):
     machine = Machine(build)
     for group in (first_attach, attach_again, detach, detach_undeclared, second_attach, encrypted, swap,
                   no_filesystem, mount_options, mapping_options, grown_device, secret_by_descriptor,
-                  sync_while_mounted):
+                  sync_while_mounted, older_header, filled_by_hand):
         check(group, machine)
     for kind, mebibytes in (("ext4", 64), ("xfs", 380), ("btrfs", 160), ("vfat", 64)):
         check(each_filesystem, machine, kind, mebibytes, name=f"attach makes and keeps {kind}")
