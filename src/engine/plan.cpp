@@ -5,6 +5,7 @@
 
 #include "engine/comparison.h"
 #include "engine/device_state.h"
+#include "engine/pin.h"
 #include "engine/state_meta.h"
 #include "engine/verbs.h"
 
@@ -69,6 +70,7 @@ base::Result<Outcome> plan(Session &session) {
     KeyRing ring(session);
     if (blank) return outcomeOf(session, model::VolumeState::Blank, stepsForBlank(ring));
     VC_ASSIGN(const OpenedVolume volume, openVolume(session, ring));
+    VC_TRY(checkPin(session, volume.header.view.uuid, volume.unlocked.volumeKey));
     VC_ASSIGN(std::vector<model::Step> steps, compare(session, volume, ring));
     showPending(volume.found, steps);
     VC_ASSIGN(const model::VolumeState state, encryptedState(session));

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "engine/device_state.h"
+#include "engine/pin.h"
 
 namespace volumecrypt::engine {
 
@@ -22,6 +23,8 @@ base::Status SlotSession::open() {
         return base::fail(base::ErrorCode::Unsupported,
                           session_.describe() + ": " + volume_.found.problem,
                           "Update volumecrypt; nothing was changed.");
+    // Somebody else's volume in the place of ours is not written to.
+    VC_TRY(checkPin(session_, volume_.header.view.uuid, volume_.unlocked.volumeKey));
     store_ = luks::openHeaderStore(session_.device().node);
     if (volume_.header.needsRepair) VC_TRY(luks::repairHeader(session_.device().node));
     changer_ = std::make_unique<SlotChanger>(session_, *store_, ring_, volume_.unlocked,
@@ -39,6 +42,8 @@ base::Status SlotSession::settle() {
     volume_.found.record = changer_->record();
     volume_.found.token = changer_->token();
     volume_.found.surplus.clear();
+    // Found of the slots as they were before.
+    volume_.unlocked.rejected.clear();
     return {};
 }
 

@@ -17,9 +17,9 @@ namespace volumecrypt::engine {
 // Neither copied nor moved: its parts refer to one another.
 class SlotSession {
   public:
-    // Takes the lock, opens the volume, repairs a damaged copy of its header and settles what an
-    // interrupted run left. `session` has its spec and device. Unsupported when a newer version
-    // wrote the record; else as openVolume.
+    // Takes the lock, opens the volume, compares it with its pin, repairs a damaged copy of its
+    // header and settles what an interrupted run left. `session` has its spec and device.
+    // Unsupported when a newer version wrote the record, ForeignVolume; else as openVolume.
     static base::Result<std::unique_ptr<SlotSession>> begin(Session &session);
     SlotSession(const SlotSession &) = delete;
     SlotSession &operator=(const SlotSession &) = delete;
