@@ -50,17 +50,29 @@ base::Result<unsigned> slotForAdded(const Session &session, const OpenedVolume &
                       "Remove a key that is not needed any more.");
 }
 
+const model::RecordSlot *entryOf(const OpenedVolume &volume, unsigned slot) {
+    if (!volume.found.record) return nullptr;
+    const auto at = volume.found.record->slots.find(slot);
+    return at == volume.found.record->slots.end() ? nullptr : &at->second;
+}
+
 // Only what AddKey made: declared keys follow the YAML, everybody else's are not ours to touch.
 base::Status checkRemovable(const Session &session, const OpenedVolume &volume, unsigned slot) {
     const model::KeySpec *declared = session.encryption().keyInSlot(slot);
-    if (declared != nullptr && declared->kind() != model::KeyKind::Unmanaged)
+    const model::RecordSlot *entry = entryOf(volume, slot);
+    const bool present = volume.header.view.slots.contains(slot);
+    const bool added = entry != nullptr && entry->origin == model::Origin::Added;
+    if (declared != nullptr && declared->kind() == model::KeyKind::Unmanaged && present)
+        return base::fail(slotError(session, slot, ErrorCode::SlotInUse,
+                                    "the configuration says `unmanaged: {}`, so it is left alone",
+                                    "Remove that from the YAML first."));
+    // An added one is in the way of the declared one.
+    if (declared != nullptr && declared->kind() != model::KeyKind::Unmanaged && !added)
         return base::fail(slotError(session, slot, ErrorCode::InvalidConfig,
                                     "this key is declared in the configuration",
                                     "Remove it from the YAML, then run `volumecryptctl apply`."));
-    const bool present = volume.header.view.slots.contains(slot);
-    const bool ours = volume.found.record && volume.found.record->slots.contains(slot);
-    if (!present && !ours) return base::fail(emptySlot(session, slot));
-    if (!ours)
+    if (!present && entry == nullptr) return base::fail(emptySlot(session, slot));
+    if (entry == nullptr)
         return base::fail(slotError(session, slot, ErrorCode::SlotInUse,
                                     "this key was not added by volumecrypt",
                                     "Whoever added it can remove it (cryptsetup luksKillSlot)."));
@@ -70,7 +82,7 @@ base::Status checkRemovable(const Session &session, const OpenedVolume &volume, 
 base::Status checkRotatableUndeclared(const Session &session, const OpenedVolume &volume,
                                       unsigned slot) {
     if (!volume.header.view.slots.contains(slot)) return base::fail(emptySlot(session, slot));
-    if (!volume.found.record || !volume.found.record->slots.contains(slot))
+    if (entryOf(volume, slot) == nullptr)
         return base::fail(slotError(session, slot, ErrorCode::SlotInUse,
                                     "this key was not made by volumecrypt",
                                     "Whoever added it can change it (cryptsetup luksChangeKey)."));
@@ -85,7 +97,16 @@ base::Status checkRotatable(const Session &session, const OpenedVolume &volume, 
     const model::KeySpec *declared = session.encryption().keyInSlot(slot);
     if (declared == nullptr || declared->kind() == model::KeyKind::Unmanaged)
         return checkRotatableUndeclared(session, volume, slot);
-    if (declared->isSealed()) return {};
+    // The slot may hold somebody's key although one of ours is declared for it: sync says so.
+    const model::RecordSlot *entry = entryOf(volume, slot);
+    const bool taken = volume.header.view.slots.contains(slot) &&
+                       (entry == nullptr || entry->origin == model::Origin::Added);
+    if (declared->isSealed() && !taken) return {};
+    if (declared->isSealed())
+        return base::fail(slotError(
+            session, slot, ErrorCode::SlotInUse, "it holds a key that is not the declared one",
+            "`volumecryptctl sync " + session.id().text() +
+                "` adopts it if the declared key opens it, and says what to do if not."));
     return base::fail(slotError(
         session, slot, ErrorCode::InvalidConfig,
         "a " + std::string(model::keyKindName(declared->kind())) + " key cannot be made anew here",

@@ -4,10 +4,14 @@
 
 #include <utility>
 
+#include <fcntl.h>
+#include <nlohmann/json.hpp>
+
 #include "engine/enrol.h"
 #include "engine/kdf_lock.h"
 #include "engine/stop.h"
 #include "keys/digests.h"
+#include "model/slot_token.h"
 
 namespace volumecrypt::engine {
 namespace {
@@ -32,6 +36,8 @@ class Gatherer {
     base::Result<SlotEvidence> evidenceFor(const model::KeySpec &key,
                                            const base::SecretBuffer *passphrase);
     base::Result<SlotEvidence> byRecord(const model::KeySpec &key, const model::RecordSlot &entry,
+                                        const base::SecretBuffer *passphrase);
+    base::Result<SlotEvidence> byTrying(const model::KeySpec &key,
                                         const base::SecretBuffer *passphrase);
     base::Result<SlotEvidence> byOpening(const model::KeySpec &key,
                                          const base::SecretBuffer &passphrase);
@@ -84,21 +90,33 @@ base::Result<SlotEvidence> Gatherer::byRecord(const model::KeySpec &key,
     if (matches) return SlotEvidence::Verified;
     // The area is the one that we wrote, the check is not: the declared passphrase is another one.
     if (sameArea) return SlotEvidence::Rejected;
-    return byOpening(key, *passphrase);
+    return byTrying(key, passphrase);
+}
+
+// A slot that is not as we left it, or that we never had.
+base::Result<SlotEvidence> Gatherer::byTrying(const model::KeySpec &key,
+                                              const base::SecretBuffer *passphrase) {
+    // A key that somebody else sealed may open the slot, and be bound to something else.
+    const bool foreign = key.isSealed() && !ring_.isAsDeclared(key, header_.view);
+    if (passphrase != nullptr) {
+        if (foreign) return SlotEvidence::Rejected;
+        return byOpening(key, *passphrase);
+    }
+    // Without a token of the declared kind it is certainly not what is declared.
+    const bool sealed = !key.isSealed() || model::slotToken(header_.view, key.kind(), key.slot);
+    return sealed ? SlotEvidence::NotTested : SlotEvidence::Rejected;
 }
 
 base::Result<SlotEvidence> Gatherer::evidenceFor(const model::KeySpec &key,
                                                  const base::SecretBuffer *passphrase) {
     if (!header_.view.slots.contains(key.slot)) return SlotEvidence::NotTested;
     if (const model::RecordSlot *entry = entryOf(key.slot)) {
+        if (entry->origin == model::Origin::Added) return byTrying(key, passphrase);
         // A changed kind is replaced whatever opens the slot now.
         if (entry->kind != key.kind()) return SlotEvidence::NotTested;
         return byRecord(key, *entry, passphrase);
     }
-    if (passphrase == nullptr) return SlotEvidence::NotTested;
-    // A key that somebody else sealed may open the slot, and be bound to something else.
-    if (key.isSealed() && !ring_.isAsDeclared(key, header_.view)) return SlotEvidence::Rejected;
-    return byOpening(key, *passphrase);
+    return byTrying(key, passphrase);
 }
 
 // A sealed key that its token does not give can still be made anew.
@@ -148,6 +166,44 @@ base::Result<model::DeclaredKey> Gatherer::describe(const model::KeySpec &key) {
 
 }  // namespace
 
+namespace {
+
+// Also when its priority was changed (`cryptsetup config --priority`): the key is the same.
+base::Result<bool> isAsRecorded(const luks::HeaderCopy &header, unsigned slot,
+                                const model::RecordSlot &entry) {
+    VC_ASSIGN(const std::string area, luks::slotDigest(header, slot));
+    if (area == entry.areaDigest) return true;
+    auto json = nlohmann::json::parse(header.view.slots.at(slot).json, nullptr, false);
+    if (!json.is_object()) return false;
+    luks::HeaderCopy variant;
+    variant.device = base::UniqueFd(::fcntl(header.device.get(), F_DUPFD_CLOEXEC, 0));
+    variant.view = header.view;
+    for (const int priority : {-1, 0, 2}) {  // none (normal), ignore, prefer
+        json.erase("priority");
+        if (priority >= 0) json["priority"] = priority;
+        variant.view.slots.at(slot).json = json.dump();
+        VC_ASSIGN(const std::string other, luks::slotDigest(variant, slot));
+        if (other == entry.areaDigest) return true;
+    }
+    return false;
+}
+
+// An entry without a digest is one that we wrote and could not complete.
+base::Result<std::set<unsigned>> changedByOthers(const Session &session,
+                                                 const luks::HeaderCopy &header,
+                                                 const model::Record &record) {
+    std::set<unsigned> changed;
+    for (const auto &[slot, entry] : record.slots) {
+        const bool compared = header.view.slots.contains(slot) && !entry.areaDigest.empty();
+        if (!compared || session.encryption().keyInSlot(slot) != nullptr) continue;
+        VC_ASSIGN(const bool same, isAsRecorded(header, slot, entry));
+        if (!same) changed.insert(slot);
+    }
+    return changed;
+}
+
+}  // namespace
+
 base::Result<model::PlanInput> gatherEvidence(const Session &session,
                                               const luks::HeaderCopy &header, KeyRing &ring,
                                               const Unlocked &unlocked, const FoundRecord &found,
@@ -157,7 +213,9 @@ base::Result<model::PlanInput> gatherEvidence(const Session &session,
     input.header = header.view;
     input.trust = found.trust;
     input.record = found.record;
-    input.openedBy = unlocked.slot;
+    if (found.record) {
+        VC_ASSIGN(input.changedByOthers, changedByOthers(session, header, *found.record));
+    }
     for (const model::KeySpec &key : session.encryption().keys)
         if (key.kind() == model::KeyKind::Unmanaged) input.documentedUnmanaged.insert(key.slot);
     Gatherer gatherer(session, header, ring, unlocked, found, recordKey);

@@ -95,6 +95,7 @@ base::Result<unsigned> chooseRecordToken(const model::HeaderView &view,
     auto id = model::undeclaredTokenId(view, declared);
     if (!id && present && !holdsKms(declared, *present)) id = present;
     if (!id) id = model::spareTokenId(view, declared);
+    if (!id) id = present;
     if (!id)
         return base::fail(base::ErrorCode::NoSpace, "all 32 tokens of the header are in use",
                           "Remove a token that nobody needs (cryptsetup token remove).");

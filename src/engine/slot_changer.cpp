@@ -162,12 +162,36 @@ base::Status SlotChanger::add(const model::Step &step) {
     Pending pending = pendingFor(PendingOperation::Add, key.slot);
     pending.token = made.token;
     pending.entry = entryFor(key, ring_);
+    VC_TRY(checkRoom(key.slot));
     VC_TRY(announce(std::move(pending)));
-    VC_TRY(fill(key, made));
+    if (auto done = fill(key, made); !done) return withdrawAdd(key.slot, std::move(done).error());
     record_.pending.reset();
     VC_TRY(commit());
     log("add", key.slot);
     return {};
+}
+
+// libcryptsetup would say so only after the change was announced.
+base::Status SlotChanger::checkRoom(unsigned slot) {
+    VC_ASSIGN(const model::HeaderView view, store_.view());
+    if (view.hasRoomForSlot(unlocked_.volumeKey.size())) return {};
+    base::Error error;
+    error.code = ErrorCode::NoSpace;
+    error.message = at(slot) + ": the header has no room for another key slot";
+    error.hint = "Remove a key slot that nobody needs; nothing was changed.";
+    return base::fail(std::move(error).withSlot(slot));
+}
+
+// What does not fit into the header goes out of it again; other failures may pass, and then the
+// next run goes on.
+base::Status SlotChanger::withdrawAdd(unsigned slot, base::Error error) {
+    if (error.code != ErrorCode::NoSpace) return base::fail(std::move(error));
+    VC_TRY(dropTokens(slot));
+    VC_TRY(destroyProven(slot));
+    record_.slots.erase(slot);
+    record_.pending.reset();
+    VC_TRY(commit());
+    return base::fail(std::move(error));
 }
 
 base::Status SlotChanger::replace(const model::Step &step) {
@@ -177,7 +201,14 @@ base::Status SlotChanger::replace(const model::Step &step) {
     for (const model::KeySpec &declared : session_.encryption().keys)
         avoid.push_back(declared.slot);
     VC_ASSIGN(const model::HeaderView view, store_.view());
-    const auto spare = view.highestFreeSlot(avoid);
+    if (view.slots.contains(key.slot) && !record_.slots.contains(key.slot)) {
+        base::Error error;
+        error.code = ErrorCode::SlotInUse;
+        error.message = at(key.slot) + ": the slot holds a key that is not ours";
+        return base::fail(std::move(error).withSlot(key.slot));
+    }
+    const auto spare = view.hasRoomForSlot(unlocked_.volumeKey.size()) ? view.highestFreeSlot(avoid)
+                                                                       : std::nullopt;
     if (spare) {
         auto done = replaceThroughSpare(key, made, *spare);
         if (done) return done;
@@ -249,11 +280,15 @@ base::Status SlotChanger::addUndeclared(unsigned slot, model::KeyKind kind,
     Pending pending = pendingFor(PendingOperation::Add, slot);
     pending.token = token;
     pending.entry = entry;
+    VC_TRY(checkRoom(slot));
     VC_TRY(announce(std::move(pending)));
-    VC_TRY(addAndProve(session_, store_, slot, kind, unlocked_.volumeKey, passphrase));
-    proven_.insert(slot);
-    if (!token.empty()) VC_TRY(writeToken(kind, slot, token));
-    VC_TRY(completeEntry(store_, slot, recordKey_, passphrase, entry));
+    const auto enrol = [&]() -> base::Status {
+        VC_TRY(addAndProve(session_, store_, slot, kind, unlocked_.volumeKey, passphrase));
+        proven_.insert(slot);
+        if (!token.empty()) VC_TRY(writeToken(kind, slot, token));
+        return completeEntry(store_, slot, recordKey_, passphrase, entry);
+    };
+    if (auto done = enrol(); !done) return withdrawAdd(slot, std::move(done).error());
     record_.slots[slot] = std::move(entry);
     record_.pending.reset();
     VC_TRY(commit());

@@ -52,6 +52,10 @@ class SlotChanger {
   private:
     base::Status adopt(const model::Step &step);
     base::Status add(const model::Step &step);
+    // NoSpace when no further key slot fits into the header.
+    base::Status checkRoom(unsigned slot);
+    // Undoes an addition that failed for want of space; returns `error`.
+    base::Status withdrawAdd(unsigned slot, base::Error error);
     base::Status replace(const model::Step &step);
     base::Status replaceThroughSpare(const model::KeySpec &key, const keys::NewKey &made,
                                      unsigned spare);
@@ -75,6 +79,8 @@ class SlotChanger {
     base::Status move(unsigned token);
     // What is to become of the slots of a pending change; see settle.
     base::Status settlePending();
+    base::Status claim(const model::Pending &pending);
+    [[nodiscard]] bool isRemovalWanted(unsigned slot) const;
     base::Status settleRemoval(const model::Pending &pending);
     base::Status settleSpare(const model::Pending &pending, const model::HeaderView &view);
     // A key that was added, but not its token: it is finished when the token opens the slot.

@@ -21,8 +21,19 @@ base::Status SlotChanger::settle() {
     return record_.pending ? settlePending() : base::Status();
 }
 
+// The configuration may have changed since: somebody else's slot was to be removed by
+// `unmanagedSlots: remove` only, and one that is documented as unmanaged is left alone.
+bool SlotChanger::isRemovalWanted(unsigned slot) const {
+    const model::EncryptionSpec &encryption = session_.encryption();
+    const model::KeySpec *key = encryption.keyInSlot(slot);
+    if (key != nullptr && key->kind() == model::KeyKind::Unmanaged) return false;
+    return record_.slots.contains(slot) ||
+           encryption.unmanagedSlots == model::UnmanagedSlots::Remove;
+}
+
 // Its key material may be gone already, with only the entry left: nobody can use that again.
 base::Status SlotChanger::settleRemoval(const Pending &pending) {
+    if (!isRemovalWanted(pending.slot)) return {};
     auto proof = proveAnother(pending.slot);
     // Then it was not touched: another key had been proven before it was announced.
     if (!proof && proof.error().code == ErrorCode::LastKey) return {};
@@ -33,6 +44,17 @@ base::Status SlotChanger::settleRemoval(const Pending &pending) {
     return {};
 }
 
+// The slot itself: as it was, an unproven new key, or one half way gone. It is ours; the plan
+// compares it with the declaration afterwards. An entry without digests says that nobody knows what
+// is in it.
+base::Status SlotChanger::claim(const Pending &pending) {
+    VC_ASSIGN(const std::string area, store_.slotDigest(pending.slot));
+    const auto entry = record_.slots.find(pending.slot);
+    if (entry == record_.slots.end() || entry->second.areaDigest != area)
+        record_.slots.insert_or_assign(pending.slot, pending.entry);
+    return {};
+}
+
 base::Status SlotChanger::settlePending() {
     const Pending pending = *record_.pending;
     VC_ASSIGN(const model::HeaderView view, store_.view());
@@ -40,12 +62,8 @@ base::Status SlotChanger::settlePending() {
                                 at(pending.slot) + ": finishing a change that was interrupted");
     if (pending.operation == PendingOperation::Remove && view.slots.contains(pending.slot))
         VC_TRY(settleRemoval(pending));
-    // The slot itself: an unproven new key, or one half way gone. It is ours; the plan compares it
-    // with the declaration afterwards. An entry that is not in the record yet says so by an empty
-    // check.
-    if (pending.operation != PendingOperation::Remove && view.slots.contains(pending.slot) &&
-        !record_.slots.contains(pending.slot))
-        record_.slots.emplace(pending.slot, pending.entry);
+    if (pending.operation != PendingOperation::Remove && view.slots.contains(pending.slot))
+        VC_TRY(claim(pending));
     if (!pending.spare && !pending.token.empty() && view.slots.contains(pending.slot))
         VC_TRY(adoptPending(pending));
     if (pending.spare && view.slots.contains(*pending.spare)) VC_TRY(settleSpare(pending, view));

@@ -27,7 +27,13 @@ base::Status takeSteps(const Session &session, const std::vector<model::Step> &s
     return slots.changer().finish(slots.volume().header.view);
 }
 
-base::Status firstRefusal(const Session &session, const std::vector<model::Step> &steps) {
+bool isAdded(const model::Record &record, unsigned slot) {
+    const auto entry = record.slots.find(slot);
+    return entry != record.slots.end() && entry->second.origin == model::Origin::Added;
+}
+
+base::Status firstRefusal(const Session &session, const std::vector<model::Step> &steps,
+                          const model::Record &record) {
     for (const model::Step &step : steps) {
         if (step.action != model::StepAction::Refuse) continue;
         base::Error error;
@@ -35,6 +41,11 @@ base::Status firstRefusal(const Session &session, const std::vector<model::Step>
         error.message =
             session.describe() + ", slot " + std::to_string(step.slot) + ": " + step.reason;
         error.hint = "Declare the key in another slot, or declare this one as `unmanaged: {}`.";
+        if (isAdded(record, step.slot))
+            error.hint =
+                "Declare the key in another slot, or remove the added one: `volumecryptctl "
+                "remove-key " +
+                session.id().text() + " " + std::to_string(step.slot) + "`.";
         return base::fail(std::move(error).withSlot(step.slot));
     }
     return {};
@@ -63,7 +74,6 @@ base::Result<Outcome> syncKeys(Session &session) {
     }
     VC_ASSIGN(const auto slots, SlotSession::begin(session));
     const OpenedVolume &volume = slots->volume();
-    VC_TRY(checkPin(session, volume.header.view.uuid, volume.unlocked.volumeKey));
     VC_ASSIGN(const std::vector<model::Step> steps,
               compare(session, slots->volume(), slots->ring()));
     VC_TRY(takeSteps(session, steps, *slots, outcome));
@@ -71,7 +81,7 @@ base::Result<Outcome> syncKeys(Session &session) {
     // does not make another volume welcome.
     if (slots->changer().record().phase == model::Phase::Ready)
         VC_TRY(writePin(session, volume.header.view.uuid, volume.unlocked.volumeKey));
-    VC_TRY(firstRefusal(session, steps));
+    VC_TRY(firstRefusal(session, steps, slots->changer().record()));
     saveStateEncryption(session);
     VC_TRY(firstToRetry(session, steps, slots->ring()));
     VC_ASSIGN(outcome.state, encryptedState(session));

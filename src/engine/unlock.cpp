@@ -209,7 +209,13 @@ base::Result<Unlocked> Attempt::byDeclaredKeys() {
     int tries = 0;
     for (const model::KeySpec *key : keys) {
         for (const auto &[slot, view] : header_.view.slots) {
-            if (slot == key->slot || tries == kMostDisplacedTries) continue;
+            // Neither costs a key derivation.
+            const bool known = slot == key->slot || rejected_.contains({key->slot, slot});
+            if (known || unavailable_.contains(key->slot)) continue;
+            if (tries == kMostDisplacedTries) {
+                failures_.note("not every other slot was tried");
+                return base::fail(noUsableKey());
+            }
             VC_TRY(checkStop());
             ++tries;
             if (auto result = opened(*key, slot)) return std::move(*result);

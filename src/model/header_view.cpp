@@ -22,4 +22,20 @@ std::optional<unsigned> HeaderView::highestFreeSlot(const std::vector<unsigned> 
     return std::nullopt;
 }
 
+bool HeaderView::hasRoomForSlot(std::size_t keyBytes) const {
+    // As libcryptsetup places them: LUKS stripes in whole blocks, each in the first gap that is
+    // large enough.
+    constexpr std::uint64_t kStripes = 4000;
+    constexpr std::uint64_t kBlock = 4096;
+    const std::uint64_t needed = (keyBytes * kStripes + kBlock - 1) / kBlock * kBlock;
+    std::map<std::uint64_t, std::uint64_t> areas;
+    for (const auto &[number, slot] : slots) areas[slot.areaOffset] = slot.areaSize;
+    std::uint64_t free = 2 * metadataSize;
+    for (const auto &[offset, size] : areas) {
+        if (free + needed <= offset) return true;
+        free = std::max(free, offset + size);
+    }
+    return free + needed <= 2 * metadataSize + keyslotsSize;
+}
+
 }  // namespace volumecrypt::model

@@ -2,6 +2,7 @@
 // What a LUKS2 header says, as plain values: no libcryptsetup type gets past src/luks.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -72,6 +73,8 @@ struct HeaderView {
     [[nodiscard]] std::optional<unsigned> tokenOfType(const std::string &type) const;
     // The highest slot that is neither in use nor in `avoid`.
     [[nodiscard]] std::optional<unsigned> highestFreeSlot(const std::vector<unsigned> &avoid) const;
+    // Whether there is room for the area of one more slot with a key of so many bytes.
+    [[nodiscard]] bool hasRoomForSlot(std::size_t keyBytes) const;
 };
 
 }  // namespace volumecrypt::model

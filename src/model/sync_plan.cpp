@@ -50,8 +50,6 @@ Step planManaged(const DeclaredKey &key, const RecordSlot &entry) {
     if (!difference.empty()) return orDefer(StepAction::Replace, key, difference);
     switch (key.evidence) {
         case SlotEvidence::Verified:
-            if (entry.origin == Origin::Added)
-                return step(StepAction::Adopt, key, "an added key is now declared");
             return step(StepAction::Keep, key, "unchanged");
         case SlotEvidence::Opens:
             return step(StepAction::Adopt, key,
@@ -69,16 +67,15 @@ Step planManaged(const DeclaredKey &key, const RecordSlot &entry) {
     return step(StepAction::Defer, key, "the slot could not be compared");
 }
 
-Step planUnmanaged(const DeclaredKey &key) {
+// `whose`: "not in the record", …
+Step planTaken(const DeclaredKey &key, const std::string &whose) {
     switch (key.evidence) {
         case SlotEvidence::Verified:
         case SlotEvidence::Opens:
-            return step(StepAction::Adopt, key,
-                        "the slot is not in the record; the declared key opens it");
+            return step(StepAction::Adopt, key, whose + "; the declared key opens it");
         case SlotEvidence::Rejected:
-            return refuse(
-                key, base::ErrorCode::SlotInUse,
-                "the slot holds a key that is not ours and that the declared key does not open");
+            return refuse(key, base::ErrorCode::SlotInUse,
+                          whose + ", and the declared key does not open it");
         case SlotEvidence::AreaSame:
         case SlotEvidence::AreaDiffers:
         case SlotEvidence::NotTested:
@@ -86,7 +83,7 @@ Step planUnmanaged(const DeclaredKey &key) {
     }
     return step(
         StepAction::Defer, key,
-        "the slot is not in the record; " +
+        whose + "; " +
             (key.unavailableReason.empty() ? "it could not be compared" : key.unavailableReason));
 }
 
@@ -97,7 +94,11 @@ Step planDeclared(const PlanInput &input, const DeclaredKey &key) {
     if (!present)
         return orDefer(StepAction::Add, key,
                        recorded ? "the slot is missing" : "the slot is empty");
-    return recorded ? planManaged(key, record->slots.at(key.slot)) : planUnmanaged(key);
+    if (!recorded) return planTaken(key, "the slot holds a key that is not ours");
+    const RecordSlot &entry = record->slots.at(key.slot);
+    // Somebody asked for that key, and may have no other.
+    if (entry.origin == Origin::Added) return planTaken(key, "the slot holds an added key");
+    return planManaged(key, entry);
 }
 
 bool isDeclared(const PlanInput &input, unsigned slot) {
@@ -109,6 +110,14 @@ Step removal(unsigned slot, KeyKind kind, std::string reason) {
     return {.action = StepAction::Remove,
             .slot = slot,
             .kind = kind,
+            .reason = std::move(reason),
+            .error = {}};
+}
+
+Step leave(unsigned slot, std::string reason) {
+    return {.action = StepAction::Adopt,
+            .slot = slot,
+            .kind = KeyKind::Unmanaged,
             .reason = std::move(reason),
             .error = {}};
 }
@@ -127,8 +136,14 @@ void planUndeclared(const PlanInput &input, std::vector<Step> &steps) {
             const RecordSlot &entry = input.record->slots.at(slot);
             // An added slot that somebody destroyed leaves the record as well.
             if (entry.origin == Origin::Added && present) continue;
-            steps.push_back(
-                removal(slot, entry.kind, present ? "no longer declared" : "the slot is gone"));
+            if (present && input.changedByOthers.contains(slot) && !mayRemoveUnmanaged)
+                steps.push_back(
+                    leave(slot,
+                          "no longer declared, but somebody else has put another key into it: it "
+                          "leaves the record, the key stays"));
+            else
+                steps.push_back(
+                    removal(slot, entry.kind, present ? "no longer declared" : "the slot is gone"));
         } else if (present && mayRemoveUnmanaged) {
             steps.push_back(
                 removal(slot, KeyKind::Unknown, "not declared, and unmanagedSlots is remove"));
@@ -141,11 +156,8 @@ void forgetDocumented(const PlanInput &input, std::vector<Step> &steps) {
     if (!input.record) return;
     for (const unsigned slot : input.documentedUnmanaged)
         if (input.record->slots.contains(slot))
-            steps.push_back({.action = StepAction::Adopt,
-                             .slot = slot,
-                             .kind = KeyKind::Unmanaged,
-                             .reason = "declared as unmanaged: it leaves the record, the key stays",
-                             .error = {}});
+            steps.push_back(
+                leave(slot, "declared as unmanaged: it leaves the record, the key stays"));
 }
 
 int executionOrder(StepAction action) {

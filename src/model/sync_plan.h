@@ -48,9 +48,10 @@ struct PlanInput {
     std::set<unsigned> documentedUnmanaged;  // slots with `unmanaged: {}`
     UnmanagedSlots policy = UnmanagedSlots::Keep;
     HeaderView header;
+    // Slots on record that no declared key is for, and that are not as we left them.
+    std::set<unsigned> changedByOthers;
     RecordTrust trust = RecordTrust::Absent;
-    std::optional<Record> record;      // set when trust is Valid
-    std::optional<unsigned> openedBy;  // the slot whose key opened the volume in this run
+    std::optional<Record> record;  // set when trust is Valid
 };
 
 struct Step {

@@ -117,7 +117,7 @@ const std::vector<ErrorCase> kKeyCases{
      .verb = "sync",
      .code = "SlotInUse",
      .message = "volume u-data (IMAGE), slot 7: the slot holds a key that is not "
-                "ours and that the declared key does not open",
+                "ours, and the declared key does not open it",
      .hint = "Declare the key in another slot, or declare this one as "
              "`unmanaged: {}`.",
      .slot = 7},

@@ -21,7 +21,6 @@ PlanInput unchanged() {
     PlanInput input;
     input.trust = RecordTrust::Valid;
     input.record = Record{};
-    input.openedBy = 0;
     for (const unsigned slot : {0U, 1U}) {
         input.header.slots[slot] = SlotView{.number = slot};
         RecordSlot entry;
@@ -202,6 +201,33 @@ const std::vector<Case> kCases{
     {"added slot becomes declared",
      [](PlanInput &in) { in.record->slots[1].origin = Origin::Added; },
      {"adopt 1"}},
+    {"added slot becomes declared, and the declared key does not open it",
+     [](PlanInput &in) {
+         in.record->slots[1].origin = Origin::Added;
+         in.record->slots[1].kind = KeyKind::Passphrase;
+         in.declared[1].evidence = SlotEvidence::Rejected;
+     },
+     {"refuse 1"}},
+    {"added slot becomes declared, and the declared key cannot be had",
+     [](PlanInput &in) {
+         in.record->slots[1].origin = Origin::Added;
+         in.declared[1].available = false;
+         in.declared[1].evidence = SlotEvidence::NotTested;
+     },
+     {"defer 1"}},
+    {"key removed, and somebody else has put another one into its slot",
+     [](PlanInput &in) {
+         in.declared.pop_back();
+         in.changedByOthers.insert(1);
+     },
+     {"adopt 1"}},
+    {"the same with unmanagedSlots: remove",
+     [](PlanInput &in) {
+         in.declared.pop_back();
+         in.changedByOthers.insert(1);
+         in.policy = UnmanagedSlots::Remove;
+     },
+     {"remove 1"}},
     {"declared slot becomes documented as unmanaged",
      [](PlanInput &in) {
          in.declared.pop_back();
