@@ -106,6 +106,22 @@ class Sync(Scenario):
                 raise Lost(f"somebody else's key in slot {slot} is gone")
 
 
+class TakenBack(Sync):
+    """somebody else's key was to be removed; before the next sync the configuration lets it be again."""
+
+    def prepare(self, place):
+        super().prepare(place)
+        place.add_foreign(5, "foreign", "one")
+
+    def judge(self, place):
+        intact = place.opens("foreign", 5)
+        place.declare(self.after)
+        converge(place, None)
+        no_orphans(place, self.after, possible={5})
+        if intact and not place.opens("foreign", 5):
+            raise Lost("somebody else's key was removed though nobody wants that any more")
+
+
 class AddKey(Scenario):
     def __init__(self):
         super().__init__("add-key", ("add-key",), secret="added")
@@ -241,6 +257,7 @@ def scenarios():
         Sync("remove", {**one, 2: "two"}, NODE, foreign={5: "foreign"}),
         Sync("remove somebody else's, as told", one, one, extra=REMOVE_UNMANAGED,
              setup=lambda place: place.add_foreign(5, "foreign", "one")),
+        TakenBack("remove somebody else's, and think better of it", one, one, extra=REMOVE_UNMANAGED),
         Sync("remove from 32", FULL, {slot: key for slot, key in FULL.items() if slot < 30}),
         Sync("move a key to another slot", one, {**NODE, 3: "one"}),
         Sync("swap two keys", {0: "zero", 1: "one"}, {0: "one", 1: "zero"}),
