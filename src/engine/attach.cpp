@@ -60,12 +60,15 @@ base::Status clearSignatures(int fd, const std::string &path) {
     return {};
 }
 
-void logUnlocked(const Session &session, unsigned slot) {
+void logUnlocked(const Session &session, const Unlocked &unlocked) {
+    const std::string slot = std::to_string(unlocked.slot);
+    const std::string &failures = unlocked.failures;
     base::log(base::Severity::Notice,
-              "Unlocked " + session.describe() + " by key slot " + std::to_string(slot),
+              "Unlocked " + session.describe() + " by key slot " + slot +
+                  (failures.empty() ? "" : " (" + failures + ")"),
               {{"MESSAGE_ID", std::string(base::message_id::kVolumeUnlocked)},
                {"VOLUME", session.id().text()},
-               {"SLOT", std::to_string(slot)},
+               {"SLOT", slot},
                {"OPERATION", "attach"}});
 }
 
@@ -203,7 +206,7 @@ base::Result<Outcome> attachEncrypted(Session &session) {
     if (volume.header.needsRepair) VC_TRY(luks::repairHeader(session.device().node));
     // What META says must open STATE at the next boot: after a sync it does in any case.
     if (volume.unlocked.declaredSlot) saveStateEncryption(session);
-    logUnlocked(session, volume.unlocked.slot);
+    logUnlocked(session, volume.unlocked);
     outcome.extra["unlockedBySlot"] = volume.unlocked.slot;
     outcome.text = session.describe() + ": unlocked by key slot " +
                    std::to_string(volume.unlocked.slot) + " as " + model::mappingPath(session.id());

@@ -30,6 +30,7 @@ class Attempt {
 
     base::Result<Unlocked> bySecret();
     base::Result<Unlocked> byDeclaredKeys();
+    [[nodiscard]] const std::string &failures() const { return failures_.reasons(); }
 
   private:
     [[nodiscard]] std::vector<unsigned> slotsForSecret() const;
@@ -236,7 +237,10 @@ base::Error Attempt::noUsableKey() const {
 base::Result<Unlocked> unlock(const Session &session, const luks::HeaderCopy &header,
                               KeyRing &ring) {
     Attempt attempt(session, header, ring);
-    return session.secret() != nullptr ? attempt.bySecret() : attempt.byDeclaredKeys();
+    if (session.secret() != nullptr) return attempt.bySecret();
+    auto result = attempt.byDeclaredKeys();
+    if (result) result->failures = attempt.failures();
+    return result;
 }
 
 }  // namespace volumecrypt::engine

@@ -2,7 +2,9 @@
 // Finding a key that opens a volume.
 #pragma once
 
+#include <optional>
 #include <set>
+#include <string>
 #include <utility>
 
 #include "base/result.h"
@@ -21,6 +23,7 @@ struct Unlocked {
     std::set<std::pair<unsigned, unsigned>> rejected;
     std::optional<unsigned>
         declaredSlot;  // the declared key that opened it; empty when it was the given secret
+    std::string failures = {};  // why declared keys that were tried before did not open it
 };
 
 // The secret given by --secret-fd when there is one (KeyRejected when it opens no slot), else the

@@ -120,6 +120,8 @@ def changed_boot(check, machine):
     check.section("Something else is measured: the volumes open by their other keys and are sealed anew")
     boot(check, machine, "changed boot", "volumecrypt.measure")
     check.equal("opened by slot 1, the static one", opened_by(machine), all_volumes(1))
+    told = machine.output("journalctl -b --no-pager VOLUME=u-data OPERATION=attach")
+    check.fact("the unlock tells why the TPM's key did not do it", "by key slot 1 (slot 0: PCR 7 changed" in told, told)
     for name in NAMES:
         journal = machine.output(
             f"journalctl -b --no-pager -u volumecrypt@u-{name}.service -u volumecrypt-sync@u-{name}.service")
