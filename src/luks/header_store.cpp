@@ -2,13 +2,11 @@
 // HeaderStore over libcryptsetup, on a block device or a plain file.
 #include "luks/header_store.h"
 
-#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <functional>
 #include <thread>
 #include <utility>
-#include <vector>
 
 #include "luks/header_json.h"
 #include "luks/header_read.h"
@@ -26,7 +24,6 @@ using base::ErrorCode;
 constexpr const char *kSlotCipher = "aes-xts-plain64";
 constexpr std::size_t kSlotKeyBytes = 64;
 constexpr std::uint64_t kAreaStripes = 4000;
-constexpr std::uint64_t kAreaUnit = 4096;
 // Somebody's cryptsetup at the same header is done in an instant; each time it comes in between, we
 // begin again with what it left.
 constexpr int kAttempts = 10;
@@ -36,21 +33,6 @@ base::Status checkNumber(unsigned number, const char *what) {
     if (number < model::kSlotCount) return {};
     return base::fail(ErrorCode::Internal,
                       std::string(what) + " " + std::to_string(number) + " does not exist");
-}
-
-// Whether libcryptsetup will find room for another area: it only says "invalid" when it does not.
-bool roomForArea(const model::HeaderView &view, std::uint64_t keyBytes) {
-    const std::uint64_t needed = (keyBytes * kAreaStripes + kAreaUnit - 1) / kAreaUnit * kAreaUnit;
-    std::vector<std::pair<std::uint64_t, std::uint64_t>> areas;
-    for (const auto &[number, slot] : view.slots)
-        areas.emplace_back(slot.areaOffset, slot.areaSize);
-    std::ranges::sort(areas);
-    std::uint64_t free = 2 * view.metadataSize;
-    for (const auto &[offset, size] : areas) {
-        if (free + needed <= offset) return true;
-        free = offset + size;
-    }
-    return free + needed <= 2 * view.metadataSize + view.keyslotsSize;
 }
 
 class CryptsetupHeaderStore : public HeaderStore {
@@ -164,7 +146,7 @@ base::Status CryptsetupHeaderStore::add(const DeviceHeader &header, unsigned slo
                                         const base::SecretBuffer &passphrase, KdfCost cost) const {
     if (header.view.slots.contains(slot))
         return failSlot(ErrorCode::SlotInUse, slot, slotName(slot) + " of " + path_ + " is in use");
-    if (!roomForArea(header.view, volumeKey.size()))
+    if (!header.view.hasRoomForSlot(volumeKey.size()))
         return failSlot(ErrorCode::NoSpace, slot,
                         "the header of " + path_ + " has no room for " + slotName(slot),
                         "Remove a key slot first.");
