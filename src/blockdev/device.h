@@ -2,6 +2,7 @@
 // Which device a volume is on: selection by path or GPT label, and what the kernel says of it.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 
@@ -31,6 +32,9 @@ struct Device {
 // have that label (both are named in the message); Unsupported when it is neither a block device
 // nor a plain file; Io.
 base::Result<Device> findDevice(const model::DeviceSpec &spec);
+
+// Whether the kernel takes the device away within `limit`; never for a plain file.
+bool awaitRemoval(const Device &device, std::chrono::milliseconds limit);
 
 // Opens for reading, or reading and writing, without O_EXCL. NotFound, Io.
 base::Result<base::UniqueFd> openDevice(const Device &device, bool writable);

@@ -17,6 +17,7 @@ bool speaksForItself(ErrorCode code) {
         case ErrorCode::TpmLockout:
         case ErrorCode::PcrMismatch:
         case ErrorCode::ForeignTpm:
+        case ErrorCode::Io:
             return true;
         default:
             return false;

@@ -17,7 +17,8 @@ class KeyFailures {
     [[nodiscard]] const std::string &reasons() const { return reasons_; }
 
     // NoUsableKey with these words and the reasons; when the same thing happened to every key, and
-    // it is of the KMS, the TPM or the salt, its own code. Worth retrying when that is true of any.
+    // it is of the KMS, the TPM, the salt or the disk, its own code. Worth retrying when that is
+    // true of any.
     [[nodiscard]] base::Error summary(const std::string &message, const std::string &hint) const;
 
   private:

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // volumecrypt-engine: one operation on one volume.
+#include <chrono>
 #include <cstdio>
 #include <exception>
 
@@ -80,6 +81,18 @@ void logFailure(const Session &session, const base::Error &error) {
                {"CODE", std::string(base::errorName(error.code))}});
 }
 
+// A disk that is unplugged answers with I/O errors before the kernel takes its device away.
+base::Error unlessUnplugged(const Session &session, base::Error error) {
+    if (error.code != base::ErrorCode::Io || !session.hasDevice() ||
+        !blockdev::awaitRemoval(session.device(), std::chrono::seconds(1)))
+        return error;
+    base::Error gone;
+    gone.code = base::ErrorCode::NotFound;
+    gone.message = session.describe() + " was unplugged: " + error.message;
+    gone.hint = "Plug it in again; it is unlocked by itself then.";
+    return std::move(gone).withRetry();
+}
+
 int run(const Options &options) {
     if (options.verb == Verb::Tpm) return reportTpm(options);
     Reporter reporter(options.verb, options.id.text(), options.output);
@@ -91,8 +104,9 @@ int run(const Options &options) {
     // Raised where nothing is known of the volume.
     if (outcome.error().code == base::ErrorCode::Cancelled)
         outcome = base::fail(std::move(outcome).error().because(session.describe()));
-    if (options.output == OutputFormat::Json) logFailure(session, outcome.error());
-    return reporter.error(outcome.error());
+    const base::Error error = unlessUnplugged(session, std::move(outcome).error());
+    if (options.output == OutputFormat::Json) logFailure(session, error);
+    return reporter.error(error);
 }
 
 }  // namespace

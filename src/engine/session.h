@@ -43,6 +43,7 @@ class Session {
     void dropMetasEncryption();
     // The declared encryption; valid only when the volume is declared encrypted.
     [[nodiscard]] const model::EncryptionSpec &encryption() const { return *spec_->encryption; }
+    [[nodiscard]] bool hasDevice() const { return device_.has_value(); }
     // Valid after findDevice.
     [[nodiscard]] const blockdev::Device &device() const { return *device_; }
     // A passphrase given to open the volume; nullptr when there is none.

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // findDevice on trees shaped like sysfs, and on plain files.
+#include <chrono>
+#include <filesystem>
+
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -11,6 +14,7 @@
 #include "blockdev/device.h"
 #include "blockdev/find_device.h"
 #include "blockdev/gpt_label.h"
+#include "blockdev/sysfs.h"
 #include "support/fake_sysfs.h"
 #include "support/result_matchers.h"
 #include "support/temp_dir.h"
@@ -279,6 +283,22 @@ TEST(LabelOfLink, IsOnlyForLinksByLabel) {
     for (const char *path : {"/dev/sda1", "/dev/disk/by-partuuid/STATE", "/dev/disk/by-partlabel/",
                              "/dev/disk/by-partlabel/a/b", "STATE", ""})
         EXPECT_EQ(labelOfLink(path), std::nullopt) << path;
+}
+
+TEST(Removal, IsNoticed) {
+    Device device;
+    device.number = makedev(4000, 4000);
+    EXPECT_TRUE(awaitRemoval(device, std::chrono::milliseconds(0)));
+    device.isFile = true;
+    EXPECT_FALSE(awaitRemoval(device, std::chrono::milliseconds(0)));
+}
+
+TEST(Removal, OfADeviceThatStaysIsNotWaitedForLong) {
+    const std::filesystem::directory_iterator any("/sys/dev/block");
+    ASSERT_NE(any, std::filesystem::directory_iterator()) << "this machine has no block device";
+    Device device;
+    device.number = parseDeviceNumber(any->path().filename().string()).value();
+    EXPECT_FALSE(awaitRemoval(device, std::chrono::milliseconds(60)));
 }
 
 }  // namespace

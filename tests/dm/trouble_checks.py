@@ -72,6 +72,23 @@ def wrong_key(machine):
         equal(mappings(), [])
 
 
+def unreadable(machine):
+    """key slots that cannot be read are an error of the disk, not of the keys"""
+    with Volume(machine) as volume:
+        volume.attach().succeeded()
+        volume.detach().succeeded()
+        # Within the areas of slots 0 and 1, but not where signatures are looked for.
+        ends = [0, 520, 1000, 1040, 1500, volume.disk.size // 512]
+        lines = [f"{begin} {end - begin} " + ("error" if number % 2 else f"linear {volume.disk.node} {begin}")
+                 for number, (begin, end) in enumerate(zip(ends, ends[1:]))]
+        run("dmsetup", "create", "ill", stdin="\n".join(lines) + "\n")
+        try:
+            machine.declare(document("/dev/mapper/ill"))
+            volume.attach().failed("Io", text="slot 1: read a key slot area")
+        finally:
+            run("dmsetup", "remove", "ill")
+
+
 def other_disk(machine):
     """another volume that the keys open is not the one that was made: ForeignVolume"""
     with Volume(machine) as volume:
@@ -183,8 +200,8 @@ def plain_file(machine):
 
 def run_all(build):
     machine = Machine(build)
-    for group in (busy_detach, stale_mapping, same_header_elsewhere, held_device, wrong_key, other_disk, vanished,
-                  by_label, plain_file):
+    for group in (busy_detach, stale_mapping, same_header_elsewhere, held_device, wrong_key, unreadable, other_disk,
+                  vanished, by_label, plain_file):
         check(group, machine)
     for moment in MOMENTS:
         check(killed, machine, moment, name=f"an attach that is killed when {moment} is started over")
