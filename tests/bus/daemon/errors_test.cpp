@@ -186,8 +186,8 @@ const std::vector<ErrorRow> kRows{
      .call = syncFails,
      .command = kSync,
      .code = "SlotInUse",
-     .message = "volume u-data (IMAGE), slot 7: the slot holds a key that is not "
-                "ours and that the declared key does not open",
+     .message = "volume u-data (IMAGE), slot 7: the slot holds a key that is not ours, and the "
+                "declared key does not open it",
      .hint = "Declare the key in another slot, or declare this one as "
              "`unmanaged: {}`."},
     {.name = "Ext4",
