@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "base/key_withheld.h"
 #include "cli/commands_recovery.h"
 #include "cli/exit_code.h"
 #include "cli/text.h"
@@ -47,18 +48,7 @@ bool wrongKey(const base::Error &error) {
 
 // A key that a person has may open the volume, where the machine's own do not.
 bool needsPerson(const base::Error &error) {
-    switch (error.code) {
-        case ErrorCode::KmsUnreachable:
-        case ErrorCode::KmsRejected:
-        case ErrorCode::SaltUnavailable:
-        case ErrorCode::TpmUnavailable:
-        case ErrorCode::TpmLockout:
-        case ErrorCode::PcrMismatch:
-        case ErrorCode::ForeignTpm:
-            return true;
-        default:
-            return wrongKey(error);
-    }
+    return wrongKey(error) || base::isKeyWithheld(error.code);
 }
 
 // Asks until one fits, the person gives up, or three did not fit.

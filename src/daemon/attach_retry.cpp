@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/journal.h"
+#include "daemon/worth_retry.h"
 
 namespace volumecrypt::daemon {
 namespace {
@@ -20,16 +21,11 @@ bool isWanted(const Volume &volume) {
            state != model::VolumeState::Unlocked && state != model::VolumeState::Reencrypting;
 }
 
-bool isAttachWorthIt(const base::Result<EngineResult> &result) {
-    // A stop by a signal was meant.
-    return !result && result.error().retry && result.error().code != base::ErrorCode::Cancelled;
-}
-
 }  // namespace
 
 void AttachRetry::attached(const Volume &volume, const base::Result<EngineResult> &result) {
     const std::string id = volume.id().text();
-    if (!isAttachWorthIt(result) || volume.spec().unlock != model::UnlockPolicy::Auto) {
+    if (!isWorthRetrying(result) || volume.spec().unlock != model::UnlockPolicy::Auto) {
         entries_.erase(id);
         return;
     }

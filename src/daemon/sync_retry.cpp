@@ -5,17 +5,13 @@
 #include <algorithm>
 
 #include "base/journal.h"
+#include "daemon/worth_retry.h"
 
 namespace volumecrypt::daemon {
 namespace {
 
 constexpr std::chrono::seconds kFirstSync{2};
 constexpr std::chrono::minutes kLongestSync{10};
-
-bool isSyncWorthIt(const base::Result<EngineResult> &result) {
-    // A stop by a signal was meant.
-    return !result && result.error().retry && result.error().code != base::ErrorCode::Cancelled;
-}
 
 bool isVolumeOpen(const Volume &volume) {
     const auto state = volume.status().state;
@@ -26,7 +22,7 @@ bool isVolumeOpen(const Volume &volume) {
 
 void SyncRetry::ended(const Volume &volume, const base::Result<EngineResult> &result) {
     const std::string id = volume.id().text();
-    if (!isSyncWorthIt(result)) {
+    if (!isWorthRetrying(result)) {
         entries_.erase(id);
         return;
     }

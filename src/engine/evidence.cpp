@@ -4,13 +4,13 @@
 
 #include <utility>
 
-#include <fcntl.h>
 #include <nlohmann/json.hpp>
 
 #include "engine/enrol.h"
 #include "engine/kdf_lock.h"
 #include "engine/stop.h"
 #include "keys/digests.h"
+#include "luks/header_read.h"
 #include "model/slot_token.h"
 
 namespace volumecrypt::engine {
@@ -164,10 +164,6 @@ base::Result<model::DeclaredKey> Gatherer::describe(const model::KeySpec &key) {
     return declared;
 }
 
-}  // namespace
-
-namespace {
-
 // Also when its priority was changed (`cryptsetup config --priority`): the key is the same.
 base::Result<bool> isAsRecorded(const luks::HeaderCopy &header, unsigned slot,
                                 const model::RecordSlot &entry) {
@@ -175,14 +171,12 @@ base::Result<bool> isAsRecorded(const luks::HeaderCopy &header, unsigned slot,
     if (area == entry.areaDigest) return true;
     auto json = nlohmann::json::parse(header.view.slots.at(slot).json, nullptr, false);
     if (!json.is_object()) return false;
-    luks::HeaderCopy variant;
-    variant.device = base::UniqueFd(::fcntl(header.device.get(), F_DUPFD_CLOEXEC, 0));
-    variant.view = header.view;
+    model::HeaderView variant = header.view;
     for (const int priority : {-1, 0, 2}) {  // none (normal), ignore, prefer
         json.erase("priority");
         if (priority >= 0) json["priority"] = priority;
-        variant.view.slots.at(slot).json = json.dump();
-        VC_ASSIGN(const std::string other, luks::slotDigest(variant, slot));
+        variant.slots.at(slot).json = json.dump();
+        VC_ASSIGN(const std::string other, luks::slotDigestOf(header.device.get(), variant, slot));
         if (other == entry.areaDigest) return true;
     }
     return false;

@@ -2,6 +2,8 @@
 // Collects the failures of keys.
 #include "engine/key_failures.h"
 
+#include "base/key_withheld.h"
+
 namespace volumecrypt::engine {
 namespace {
 
@@ -9,19 +11,7 @@ using base::ErrorCode;
 
 // Says more than that no key is usable.
 bool speaksForItself(ErrorCode code) {
-    switch (code) {
-        case ErrorCode::KmsUnreachable:
-        case ErrorCode::KmsRejected:
-        case ErrorCode::SaltUnavailable:
-        case ErrorCode::TpmUnavailable:
-        case ErrorCode::TpmLockout:
-        case ErrorCode::PcrMismatch:
-        case ErrorCode::ForeignTpm:
-        case ErrorCode::Io:
-            return true;
-        default:
-            return false;
-    }
+    return code == ErrorCode::Io || base::isKeyWithheld(code);
 }
 
 // No waiting and no repair of the server or the TPM brings the key back: only another key helps.

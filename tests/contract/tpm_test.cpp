@@ -34,6 +34,18 @@ class TpmTest : public testing::Test {
         if (!made) throw std::runtime_error(made.error().message);
         return std::move(*made);
     }
+    // One wrong password for a key of somebody else, and no more is allowed.
+    void lockOut() {
+        (void)tpm_.tool({"tpm2_dictionarylockout", "--setup-parameters", "--max-tries=1",
+                         "--recovery-time=1000", "--lockout-recovery-time=1000"});
+        const std::string key = root_.path() + "/key";
+        (void)tpm_.tool({"tpm2_createprimary", "-C", "o", "-G", "ecc", "-p", "right", "-a",
+                         "sign|fixedtpm|fixedparent|sensitivedataorigin|userwithauth", "-c", key});
+        EXPECT_ANY_THROW(
+            (void)tpm_.tool({"tpm2_sign", "-c", key, "-p", "wrong", "-o",
+                             root_.path() + "/signature", root_.write("text", "text")}));
+        (void)tpm_.tool({"tpm2_flushcontext", "-t"});
+    }
 
     Swtpm tpm_;
     TempDir root_;
@@ -133,14 +145,7 @@ TEST_F(TpmTest, ClearedTpmIsForeign) {
 TEST_F(TpmTest, LockoutDoesNotMatter) {
     // Keys of ours neither cause a lockout nor suffer from one.
     const tpm::NewSecret made = sealed();
-    (void)tpm_.tool({"tpm2_dictionarylockout", "--setup-parameters", "--max-tries=1",
-                     "--recovery-time=1000", "--lockout-recovery-time=1000"});
-    const std::string key = root_.path() + "/key";
-    (void)tpm_.tool({"tpm2_createprimary", "-C", "o", "-G", "ecc", "-p", "right", "-a",
-                     "sign|fixedtpm|fixedparent|sensitivedataorigin|userwithauth", "-c", key});
-    EXPECT_ANY_THROW((void)tpm_.tool({"tpm2_sign", "-c", key, "-p", "wrong", "-o",
-                                      root_.path() + "/signature", root_.write("text", "text")}));
-    (void)tpm_.tool({"tpm2_flushcontext", "-t"});
+    lockOut();
     const auto state = tpm::describe(access());
     ASSERT_THAT(state, IsOk());
     EXPECT_EQ(state->at("lockout").at("active"), true);
@@ -158,14 +163,7 @@ TEST_F(TpmTest, LockoutIsToldWhenItMatters) {
     (void)tpm_.tool({"tpm2_evictcontrol", "-C", "o", "-c", parent, "0x81000001"});
     (void)tpm_.tool({"tpm2_flushcontext", "-t"});
     const tpm::NewSecret made = sealed();
-    (void)tpm_.tool({"tpm2_dictionarylockout", "--setup-parameters", "--max-tries=1",
-                     "--recovery-time=1000", "--lockout-recovery-time=1000"});
-    const std::string key = root_.path() + "/key";
-    (void)tpm_.tool({"tpm2_createprimary", "-C", "o", "-G", "ecc", "-p", "right", "-a",
-                     "sign|fixedtpm|fixedparent|sensitivedataorigin|userwithauth", "-c", key});
-    EXPECT_ANY_THROW((void)tpm_.tool({"tpm2_sign", "-c", key, "-p", "wrong", "-o",
-                                      root_.path() + "/signature", root_.write("text", "text")}));
-    (void)tpm_.tool({"tpm2_flushcontext", "-t"});
+    lockOut();
     const auto refused = tpm::unseal(access(), made.key);
     ASSERT_THAT(refused, FailsWith(ErrorCode::TpmLockout));
     EXPECT_TRUE(refused.error().retry);
