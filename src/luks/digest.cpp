@@ -5,54 +5,38 @@
 #include <algorithm>
 #include <array>
 
-#include <openssl/evp.h>
-
-#include "base/c_handle.h"
 #include "base/files.h"
 
 namespace volumecrypt::luks {
 
-namespace {
+base::Result<Hash> Hash::start(const std::string &algorithm) {
+    Hash hash;
+    hash.type_.reset(::EVP_MD_fetch(nullptr, algorithm.c_str(), nullptr));
+    if (!hash.type_) return base::fail(base::ErrorCode::Unsupported, "unknown hash " + algorithm);
+    hash.context_.reset(::EVP_MD_CTX_new());
+    if (!hash.context_ || ::EVP_DigestInit_ex2(hash.context_.get(), hash.type_.get(), nullptr) != 1)
+        return base::fail(base::ErrorCode::Internal, "libcrypto cannot start " + algorithm);
+    return hash;
+}
 
-class Hash {
-  public:
-    static base::Result<Hash> start(const std::string &algorithm) {
-        Hash hash;
-        hash.type_.reset(::EVP_MD_fetch(nullptr, algorithm.c_str(), nullptr));
-        if (!hash.type_)
-            return base::fail(base::ErrorCode::Unsupported, "unknown hash " + algorithm);
-        hash.context_.reset(::EVP_MD_CTX_new());
-        if (!hash.context_ ||
-            ::EVP_DigestInit_ex2(hash.context_.get(), hash.type_.get(), nullptr) != 1)
-            return base::fail(base::ErrorCode::Internal, "libcrypto cannot start " + algorithm);
-        return hash;
-    }
+base::Status Hash::update(std::string_view part) {
+    if (::EVP_DigestUpdate(context_.get(), part.data(), part.size()) == 1) return {};
+    return base::fail(base::ErrorCode::Internal, "libcrypto cannot go on with a hash");
+}
 
-    base::Status update(std::string_view part) {
-        if (::EVP_DigestUpdate(context_.get(), part.data(), part.size()) == 1) return {};
-        return base::fail(base::ErrorCode::Internal, "libcrypto cannot go on with a hash");
-    }
-
-    base::Result<std::string> finish() {
-        unsigned char value[EVP_MAX_MD_SIZE];
-        unsigned size = 0;
-        if (::EVP_DigestFinal_ex(context_.get(), value, &size) != 1)
-            return base::fail(base::ErrorCode::Internal, "libcrypto cannot finish a hash");
-        return std::string(reinterpret_cast<const char *>(value), size);
-    }
-
-  private:
-    base::CHandle<EVP_MD, EVP_MD_free> type_;
-    base::CHandle<EVP_MD_CTX, EVP_MD_CTX_free> context_;
-};
-
-}  // namespace
+base::Result<std::string> Hash::finish() {
+    unsigned char value[EVP_MAX_MD_SIZE];
+    unsigned size = 0;
+    if (::EVP_DigestFinal_ex(context_.get(), value, &size) != 1)
+        return base::fail(base::ErrorCode::Internal, "libcrypto cannot finish a hash");
+    return std::string(reinterpret_cast<const char *>(value), size);
+}
 
 base::Result<std::string> sha256OfRange(std::string_view head, int fd, std::uint64_t offset,
                                         std::uint64_t size) {
     VC_ASSIGN(Hash hash, Hash::start("sha256"));
     VC_TRY(hash.update(head));
-    std::array<std::byte, std::size_t{64} << 10> chunk;
+    std::array<std::byte, kHashPiece> chunk;
     for (const std::uint64_t end = offset + size; offset < end;) {
         const auto piece = std::span(chunk).first(
             static_cast<std::size_t>(std::min<std::uint64_t>(chunk.size(), end - offset)));
@@ -63,10 +47,9 @@ base::Result<std::string> sha256OfRange(std::string_view head, int fd, std::uint
     return hash.finish();
 }
 
-base::Result<std::string> hashOf(const std::string &algorithm,
-                                 std::initializer_list<std::string_view> parts) {
-    VC_ASSIGN(Hash hash, Hash::start(algorithm));
-    for (const std::string_view part : parts) VC_TRY(hash.update(part));
+base::Result<std::string> sha256(std::string_view bytes) {
+    VC_ASSIGN(Hash hash, Hash::start("sha256"));
+    VC_TRY(hash.update(bytes));
     return hash.finish();
 }
 

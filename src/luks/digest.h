@@ -4,26 +4,41 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <initializer_list>
 #include <span>
 #include <string>
 #include <string_view>
 
+#include <openssl/evp.h>
+
+#include "base/c_handle.h"
 #include "base/result.h"
 
 namespace volumecrypt::luks {
 
 inline constexpr std::size_t kSha256Size = 32;
 
+// Of what is hashed from a file this much is in memory at a time. Four pages: more cost more than
+// the calls that they save.
+inline constexpr std::size_t kHashPiece = std::size_t{16} << 10;
+
+class Hash {
+  public:
+    // Unsupported when libcrypto does not know `algorithm` ("sha256").
+    static base::Result<Hash> start(const std::string &algorithm);
+    base::Status update(std::string_view part);
+    base::Result<std::string> finish();
+
+  private:
+    base::CHandle<EVP_MD, EVP_MD_free> type_;
+    base::CHandle<EVP_MD_CTX, EVP_MD_CTX_free> context_;
+};
+
 // SHA-256 of `head`, followed by `size` bytes of the file from `offset` on, which are read piece by
 // piece: what is hashed may be large, and never has to be in memory as a whole. Io.
 base::Result<std::string> sha256OfRange(std::string_view head, int fd, std::uint64_t offset,
                                         std::uint64_t size);
 
-// The hash of `parts`, one after the other. Unsupported when libcrypto does not know `algorithm`
-// ("sha256").
-base::Result<std::string> hashOf(const std::string &algorithm,
-                                 std::initializer_list<std::string_view> parts);
+base::Result<std::string> sha256(std::string_view bytes);
 
 inline std::string_view asText(std::span<const std::byte> bytes) {
     return {reinterpret_cast<const char *>(bytes.data()), bytes.size()};

@@ -99,7 +99,7 @@ base::Result<NewHeader> buildHeader(const FormatParameters &parameters) {
     NewHeader header;
     VC_ASSIGN(header.volumeKey, randomKey(parameters.keyBits / 8));
     VC_ASSIGN(header.memory, emptyHeader());
-    const std::string path = memoryPath(header.memory);
+    const std::string path = memoryPath(header.memory.get());
     VC_TRY(formatMemory(path, parameters, header.volumeKey));
     // libcryptsetup fills the empty key slot areas with random bytes: 16 MiB that would have to be
     // written, and that hide nothing, since the JSON says which slots are in use.

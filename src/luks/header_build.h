@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/result.h"
 #include "base/secret_buffer.h"
@@ -50,5 +51,7 @@ base::Status writeFormattingMarker(int deviceFd, const model::VolumeId &id);
 //    64  ID of the volume, at most 255 bytes, closed by a zero
 //   480  SHA-256 of the bytes 0 to 479
 base::Result<std::optional<std::string>> readFormattingMarker(int deviceFd);
+// The same, in the first 4096 bytes of a device.
+std::optional<std::string> formattingMarkerIn(std::string_view block);
 
 }  // namespace volumecrypt::luks

@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Copies a header into a memfd and lets libcryptsetup read it there, never on the device.
+// Lets libcryptsetup read a header in the memfd that it was checked in, never on the device.
 #include "luks/header_copy.h"
 
 #include <cerrno>
 #include <chrono>
 #include <optional>
-#include <span>
 #include <thread>
 #include <utility>
 
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "base/files.h"
 #include "luks/digest.h"
 #include "luks/header_json.h"
 #include "luks/header_read.h"
@@ -23,10 +21,6 @@ namespace volumecrypt::luks {
 namespace {
 
 using base::ErrorCode;
-
-std::span<const std::byte> bytesOf(const std::string &text) {
-    return std::as_bytes(std::span(text));
-}
 
 // A copy that looks damaged or old may be one that somebody is writing at this moment: it is looked
 // at again until it stays as it is. What is missed even so shows up as a conflict before a change.
@@ -43,28 +37,15 @@ base::Result<Metadata> readSettled(int fd) {
     }
 }
 
-// The header areas in a memfd, and libcryptsetup's handle of what it reads there.
-struct Image {
-    base::UniqueFd memory;
-    CryptDevice library;
-};
-
-base::Result<Image> makeImage(const DeviceHeader &header) {
-    const Metadata &metadata = header.metadata;
-    Image image;
-    VC_ASSIGN(image.memory, base::makeMemfd("volumecrypt-header"));
-    const int memory = image.memory.get();
+// The very bytes that were checked; libcryptsetup may add the copy that was left out of them.
+base::Result<CryptDevice> loadImage(const DeviceHeader &header) {
+    const int memory = header.metadata.image.get();
     const std::uint64_t extent = 2 * header.view.metadataSize + header.view.keyslotsSize;
     if (::ftruncate(memory, static_cast<off_t>(extent)) < 0)
         return base::fail(base::errnoError("make room for a copy of the header", errno));
-    // A stale or damaged copy is left out: libcryptsetup must not choose another one than we did.
-    if (metadata.primary) VC_TRY(base::writeExactly(memory, bytesOf(metadata.primary->bytes), 0));
-    if (metadata.secondary)
-        VC_TRY(base::writeExactly(memory, bytesOf(metadata.secondary->bytes),
-                                  metadata.secondary->binary.size));
-    VC_ASSIGN(image.library, loadHeader(memoryPath(image.memory)));
-    VC_TRY(understoodAlike(image.library.get(), metadata));
-    return image;
+    VC_ASSIGN(CryptDevice library, loadHeader(memoryPath(memory)));
+    VC_TRY(understoodAlike(library.get(), header.metadata));
+    return library;
 }
 
 }  // namespace
@@ -91,15 +72,15 @@ base::Result<DeviceHeader> readDeviceHeader(const std::string &path) {
 }
 
 base::Status checkUnderstood(const DeviceHeader &header) {
-    VC_TRY(makeImage(header));
+    VC_TRY(loadImage(header));
     return {};
 }
 
 base::Result<HeaderCopy> makeCopy(DeviceHeader header) {
-    VC_ASSIGN(Image image, makeImage(header));
-    return HeaderCopy{.memory = std::move(image.memory),
+    VC_ASSIGN(CryptDevice library, loadImage(header));
+    return HeaderCopy{.memory = std::move(header.metadata.image),
                       .device = std::move(header.device),
-                      .library = std::move(image.library),
+                      .library = std::move(library),
                       .view = std::move(header.view),
                       .needsRepair = header.metadata.needsRepair()};
 }

@@ -47,7 +47,7 @@ base::Result<std::string> makeMarker(const std::string &id) {
     marker[kVersionOffset] = kVersion;
     marker.replace(kIdOffset, id.size(), id);
     VC_ASSIGN(const std::string checksum,
-              hashOf("sha256", {std::string_view(marker).substr(0, kMarkerChecksumOffset)}));
+              sha256(std::string_view(marker).substr(0, kMarkerChecksumOffset)));
     marker.replace(kMarkerChecksumOffset, checksum.size(), checksum);
     return marker;
 }
@@ -112,18 +112,22 @@ base::Status writeFormattingMarker(int deviceFd, const model::VolumeId &id) {
     return flush(deviceFd);
 }
 
+std::optional<std::string> formattingMarkerIn(std::string_view block) {
+    if (!block.starts_with(kMarkerText)) return {};
+    const std::string_view field = block.substr(kIdOffset, kIdSize);
+    std::string id(field.substr(0, field.find('\0')));
+    const auto expected = makeMarker(id);
+    if (!expected || *expected != block) return {};
+    return id;
+}
+
 base::Result<std::optional<std::string>> readFormattingMarker(int deviceFd) {
     std::optional<std::string> none;
     VC_ASSIGN(const std::uint64_t size, sizeOfDevice(deviceFd));
     if (size < kBlock) return none;
     std::string block(kBlock, '\0');
     VC_TRY(base::readExactly(deviceFd, std::as_writable_bytes(std::span(block)), 0));
-    if (!block.starts_with(kMarkerText)) return none;
-    const std::string_view field = std::string_view(block).substr(kIdOffset, kIdSize);
-    const std::string id(field.substr(0, field.find('\0')));
-    const auto expected = makeMarker(id);
-    if (!expected || *expected != block) return none;
-    return std::optional<std::string>(id);
+    return formattingMarkerIn(block);
 }
 
 }  // namespace volumecrypt::luks

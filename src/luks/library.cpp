@@ -97,8 +97,8 @@ base::Error libraryError(const std::string &what, int result, ErrorCode invalid)
     return error;
 }
 
-std::string memoryPath(const base::UniqueFd &memory) {
-    return "/proc/self/fd/" + std::to_string(memory.get());
+std::string memoryPath(int memory) {
+    return "/proc/self/fd/" + std::to_string(memory);
 }
 
 }  // namespace volumecrypt::luks

@@ -29,6 +29,6 @@ base::Error libraryError(const std::string &what, int result,
                          base::ErrorCode invalid = base::ErrorCode::Io);
 
 // A path by which libcryptsetup can open a memfd, as long as the descriptor lives.
-std::string memoryPath(const base::UniqueFd &memory);
+std::string memoryPath(int memory);
 
 }  // namespace volumecrypt::luks

@@ -14,6 +14,7 @@
 #include "base/files.h"
 #include "luks/digest.h"
 #include "luks/header_build.h"
+#include "luks/header_image.h"
 
 namespace volumecrypt::luks {
 namespace {
@@ -69,62 +70,129 @@ bool isZero(std::string_view bytes) {
            (bytes.front() == '\0' && bytes.substr(1) == bytes.substr(0, bytes.size() - 1));
 }
 
-bool checksumHolds(const BinaryHeader &binary, std::string_view bytes) {
-    const std::string zeros(kChecksumSize, '\0');
-    const auto value = hashOf(
-        binary.checksumAlgorithm,
-        {bytes.substr(0, kChecksumOffset), zeros, bytes.substr(kChecksumOffset + kChecksumSize)});
-    return value && value->size() <= kChecksumSize &&
-           bytes.substr(kChecksumOffset, value->size()) == *value;
+// The size of the copy that seems to start with `start`, which is at `offset` of the device.
+std::optional<std::size_t> sizeOfCopy(std::string_view start, std::uint64_t offset,
+                                      std::uint64_t deviceSize) {
+    if (!start.starts_with(offset == 0 ? kPrimaryMagic : kSecondaryMagic)) return {};
+    const BinaryHeader binary = parseBinaryHeader(start);
+    if (binary.version != 2 || binary.offset != offset || !isKnownSize(binary.size)) return {};
+    if (offset != 0 && offset != binary.size) return {};
+    if (2 * binary.size > deviceSize) return {};
+    return static_cast<std::size_t>(binary.size);
 }
 
-std::string_view jsonArea(const MetadataCopy &copy) {
-    return std::string_view(copy.bytes).substr(kBinaryHeaderSize);
-}
+// A copy in an image, read and hashed piece by piece: most of its bytes are padding, and this
+// process need not have them all.
+class CopyReader {
+  public:
+    CopyReader(int image, std::uint64_t offset) : image_(image), offset_(offset) {}
 
-// The copy at `offset` if it is whole, nothing if it is not; an error only when reading fails.
-// `other`: a whole copy that was read before.
-base::Result<std::optional<MetadataCopy>> readCopy(int fd, std::uint64_t offset,
-                                                   std::uint64_t deviceSize,
+    // Whether the copy is whole, as far as its checksum and its padding say; afterwards `binary`
+    // and `text` are there. `end` is that of the image.
+    base::Result<bool> read(std::uint64_t end) {
+        VC_ASSIGN(const std::string_view start, piece(0, kBinaryHeaderSize));
+        const auto size = sizeOfCopy(start, offset_, end);
+        if (!size) return false;
+        binary = parseBinaryHeader(start);
+        const std::string stored(start.substr(kChecksumOffset, kChecksumSize));
+        auto hash = Hash::start(binary.checksumAlgorithm);
+        if (!hash) return false;
+        constexpr char kZeros[kChecksumSize] = {};
+        VC_TRY(hash->update(start.substr(0, kChecksumOffset)));
+        VC_TRY(hash->update(std::string_view(kZeros, kChecksumSize)));
+        VC_TRY(hash->update(start.substr(kChecksumOffset + kChecksumSize)));
+        for (std::size_t at = kBinaryHeaderSize; at < *size;) {
+            VC_ASSIGN(const std::string_view next, piece(at, std::min(kHashPiece, *size - at)));
+            VC_TRY(hash->update(next));
+            take(next);
+            at += next.size();
+        }
+        VC_ASSIGN(const std::string value, hash->finish());
+        return stored.starts_with(value) && ended_ && padded_;
+    }
+
+    BinaryHeader binary;
+    std::string text;  // of the JSON area, up to its first NUL
+
+  private:
+    base::Result<std::string_view> piece(std::uint64_t at, std::size_t size) {
+        const auto bytes = std::span(buffer_).first(size);
+        VC_TRY(base::readExactly(image_, bytes, offset_ + at));
+        return asText(bytes);
+    }
+
+    void take(std::string_view bytes) {
+        if (!ended_) {
+            const std::size_t length = std::min(bytes.find('\0'), bytes.size());
+            text += bytes.substr(0, length);
+            bytes.remove_prefix(length);
+            ended_ = !bytes.empty();
+        }
+        padded_ = padded_ && isZero(bytes);
+    }
+
+    int image_;
+    std::uint64_t offset_;
+    bool ended_ = false, padded_ = true;
+    std::array<std::byte, kHashPiece> buffer_;
+};
+
+// The copy at `offset` of an image that ends at `end`, if it is whole. `other`: a whole copy that
+// was read before.
+base::Result<std::optional<MetadataCopy>> findCopy(const base::UniqueFd &image,
+                                                   std::uint64_t offset, std::uint64_t end,
                                                    const MetadataCopy *other = nullptr) {
-    const std::string_view magic = offset == 0 ? kPrimaryMagic : kSecondaryMagic;
     std::optional<MetadataCopy> none;
-    if (offset + kBinaryHeaderSize > deviceSize) return none;
-    VC_ASSIGN(const std::string start, readBytes(fd, offset, kBinaryHeaderSize));
-    if (!start.starts_with(magic)) return none;
-    MetadataCopy copy{.binary = parseBinaryHeader(start), .bytes = {}, .document = {}};
-    const BinaryHeader &binary = copy.binary;
-    if (binary.version != 2 || binary.offset != offset || !isKnownSize(binary.size)) return none;
-    if (offset != 0 && offset != binary.size) return none;
-    if (2 * binary.size > deviceSize) return none;
-    VC_ASSIGN(copy.bytes, readBytes(fd, offset, static_cast<std::size_t>(binary.size)));
-    if (!checksumHolds(binary, copy.bytes)) return none;
-
-    const std::string_view area = jsonArea(copy);
-    if (other != nullptr && area == jsonArea(*other)) {
+    CopyReader reader(image.get(), offset);
+    VC_ASSIGN(const bool whole, reader.read(end));
+    if (!whole) return none;
+    MetadataCopy copy{
+        .binary = std::move(reader.binary), .text = std::move(reader.text), .document = {}};
+    if (other != nullptr && copy.text == other->text) {
         copy.document = other->document;
         return std::optional<MetadataCopy>(std::move(copy));
     }
-    const std::size_t end = area.find('\0');
-    if (end == std::string_view::npos || !isZero(area.substr(end))) return none;
-    auto document = parseHeaderJson(area.substr(0, end));
+    auto document = parseHeaderJson(copy.text);
     if (!document) return none;
     copy.document = std::make_shared<const nlohmann::json>(std::move(*document));
     return std::optional<MetadataCopy>(std::move(copy));
 }
 
-base::Result<std::optional<MetadataCopy>> findSecondary(int fd, std::uint64_t deviceSize) {
+// Both copies, where the primary one says that they are; neither when that is not whole.
+base::Status readBoth(Metadata &metadata, int fd, std::uint64_t size) {
+    VC_ASSIGN(metadata.image, readImage(fd, 2 * size));
+    VC_ASSIGN(metadata.primary, findCopy(metadata.image, 0, 2 * size));
+    if (!metadata.primary) return {};
+    VC_ASSIGN(metadata.secondary, findCopy(metadata.image, size, 2 * size, &*metadata.primary));
+    return {};
+}
+
+// Where a secondary copy may be when the primary one does not tell.
+base::Status findSecondary(Metadata &metadata, int fd) {
     for (std::uint64_t offset = kSmallestCopy; offset <= kLargestCopy; offset *= 2) {
-        VC_ASSIGN(auto copy, readCopy(fd, offset, deviceSize));
-        if (copy) return copy;
+        if (offset + kBinaryHeaderSize > metadata.deviceSize) return {};
+        VC_ASSIGN(const std::string start, readBytes(fd, offset, kBinaryHeaderSize));
+        if (!sizeOfCopy(start, offset, metadata.deviceSize)) continue;
+        VC_ASSIGN(metadata.image, readImage(fd, 2 * offset));
+        VC_ASSIGN(metadata.secondary, findCopy(metadata.image, offset, 2 * offset));
+        if (metadata.secondary) return {};
     }
-    return std::optional<MetadataCopy>();
+    return {};
+}
+
+// Of two whole copies of different age the older one is none.
+void dropOlder(Metadata &metadata) {
+    if (metadata.needsRepair()) return;
+    const std::uint64_t first = metadata.primary->binary.sequence;
+    const std::uint64_t second = metadata.secondary->binary.sequence;
+    if (first < second) metadata.primary.reset();
+    if (first > second) metadata.secondary.reset();
 }
 
 bool saysTheSame(const MetadataCopy &a, const MetadataCopy &b) {
     return a.binary.size == b.binary.size && a.binary.uuid == b.binary.uuid &&
            a.binary.label == b.binary.label && a.binary.subsystem == b.binary.subsystem &&
-           a.binary.checksumAlgorithm == b.binary.checksumAlgorithm && jsonArea(a) == jsonArea(b);
+           a.binary.checksumAlgorithm == b.binary.checksumAlgorithm && a.text == b.text;
 }
 
 tl::unexpected<base::Error> noHeader(std::string_view start) {
@@ -180,37 +248,30 @@ base::Result<Metadata> readMetadata(int fd) {
     VC_ASSIGN(metadata.deviceSize, sizeOfDevice(fd));
     if (metadata.deviceSize < 2 * kSmallestCopy)
         return base::fail(ErrorCode::NotLuks2, "too small for a LUKS2 header");
-    VC_ASSIGN(const auto interrupted, readFormattingMarker(fd));
-    if (interrupted)
+    VC_ASSIGN(const std::string start, readBytes(fd, 0, kBinaryHeaderSize));
+    if (const auto interrupted = formattingMarkerIn(start))
         return base::fail(ErrorCode::NotLuks2,
                           "formatting of volume " + *interrupted + " was interrupted here",
                           "Attach or format that volume: it is started over.");
-    VC_ASSIGN(const std::string start, readBytes(fd, 0, kBinaryHeaderSize));
     // LUKS1 keeps its key slots where a LUKS2 secondary copy might seem to be: never look there.
     if (start.starts_with(kPrimaryMagic) && parseBinaryHeader(start).version == 1)
         return noHeader(start);
 
-    VC_ASSIGN(metadata.primary, readCopy(fd, 0, metadata.deviceSize));
-    if (metadata.primary) {
-        const std::uint64_t second = metadata.primary->binary.size;
-        VC_ASSIGN(metadata.secondary,
-                  readCopy(fd, second, metadata.deviceSize, &*metadata.primary));
-    } else {
-        VC_ASSIGN(metadata.secondary, findSecondary(fd, metadata.deviceSize));
-    }
+    if (const auto size = sizeOfCopy(start, 0, metadata.deviceSize))
+        VC_TRY(readBoth(metadata, fd, *size));
+    if (!metadata.primary) VC_TRY(findSecondary(metadata, fd));
     if (!metadata.primary && !metadata.secondary) return noHeader(start);
-    if (metadata.needsRepair()) return metadata;
-
-    const std::uint64_t first = metadata.primary->binary.sequence;
-    const std::uint64_t second = metadata.secondary->binary.sequence;
-    if (first < second) metadata.primary.reset();
-    if (first > second) metadata.secondary.reset();
-    if (first == second && !saysTheSame(*metadata.primary, *metadata.secondary))
+    dropOlder(metadata);
+    if (!metadata.needsRepair() && !saysTheSame(*metadata.primary, *metadata.secondary))
         return base::fail(ErrorCode::HeaderCorrupt,
                           "both copies of the LUKS2 header claim the sequence number " +
-                              std::to_string(first) + " and differ",
+                              std::to_string(metadata.current().binary.sequence) + " and differ",
                           "Somebody may have tampered with the disk. Restore the header from a "
                           "backup.");
+    // libcryptsetup must not choose another copy than we did.
+    const std::uint64_t size = metadata.current().binary.size;
+    if (!metadata.primary) VC_TRY(leaveOut(metadata.image.get(), 0, size));
+    if (!metadata.secondary) VC_TRY(leaveOut(metadata.image.get(), size, size));
     return metadata;
 }
 

@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/result.h"
+#include "base/unique_fd.h"
 
 namespace volumecrypt::luks {
 
@@ -34,8 +35,8 @@ struct BinaryHeader {
 
 struct MetadataCopy {
     BinaryHeader binary;
-    std::string bytes;  // all of it, as on the device
-    // Its JSON area; both copies share it when they say the same.
+    std::string text;  // of its JSON area
+    // That text, parsed; both copies share it when they say the same.
     std::shared_ptr<const nlohmann::json> document;
 };
 
@@ -43,6 +44,7 @@ struct Metadata {
     // The copies that are whole and current; at least one.
     std::optional<MetadataCopy> primary;
     std::optional<MetadataCopy> secondary;
+    base::UniqueFd image;  // memfd of those copies, at their device offsets, and of nothing else
     std::uint64_t deviceSize = 0;
 
     [[nodiscard]] const MetadataCopy &current() const { return primary ? *primary : *secondary; }

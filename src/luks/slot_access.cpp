@@ -2,11 +2,10 @@
 // Opening a key slot of a header copy.
 #include <cerrno>
 
-#include <sys/sendfile.h>
-
 #include <unistd.h>
 
 #include "luks/header_copy.h"
+#include "luks/header_image.h"
 #include "luks/header_read.h"
 #include "luks/library.h"
 #include "luks/slot_error.h"
@@ -27,22 +26,6 @@ tl::unexpected<base::Error> rejected(unsigned slot, const std::string &why) {
     return failSlot(ErrorCode::KeyRejected, slot, slotName(slot) + " " + why);
 }
 
-// Only now: most slots are never opened, and their areas are what is large in a header.
-base::Status copyArea(const HeaderCopy &copy, const model::SlotView &slot) {
-    auto from = static_cast<off_t>(slot.areaOffset);
-    const auto end = static_cast<off_t>(slot.areaOffset + slot.areaSize);
-    if (::lseek(copy.memory.get(), from, SEEK_SET) < 0)
-        return base::fail(base::errnoError("find a place for a key slot's copy", errno));
-    while (from < end) {
-        const ssize_t done = ::sendfile(copy.memory.get(), copy.device.get(), &from,
-                                        static_cast<std::size_t>(end - from));
-        if (done < 0 && errno == EINTR) continue;
-        if (done < 0) return base::fail(base::errnoError("read a key slot area", errno));
-        if (done == 0) return base::fail(ErrorCode::Io, "the device ends within a key slot area");
-    }
-    return {};
-}
-
 }  // namespace
 
 base::Result<base::SecretBuffer> openSlot(const HeaderCopy &copy, unsigned slot,
@@ -51,7 +34,9 @@ base::Result<base::SecretBuffer> openSlot(const HeaderCopy &copy, unsigned slot,
     if (entry->unbound) return rejected(slot, "holds another key than the volume's");
     if (passphrase.empty()) return rejected(slot, "is not opened by an empty passphrase");
     VC_TRY(validateKdfCost(*entry, ramKiB()));
-    VC_TRY(copyArea(copy, *entry));
+    // Only now: most slots are never opened, and their areas are what is large in a header.
+    VC_TRY(copyIn(copy.memory.get(), copy.device.get(), entry->areaOffset, entry->areaSize,
+                  "a key slot area"));
     base::SecretBuffer key(entry->keyBits / 8);
     std::size_t size = key.size();
     const int result =

@@ -102,6 +102,21 @@ TEST_P(OneBadCopy, ThatClaimsAnotherPlace) {
     expectUsableAndRepaired();
 }
 
+TEST_P(OneBadCopy, ThatHidesSomethingBehindItsJson) {
+    editor_->patch(GetParam(), editor_->copySize() - 1, "x");
+    expectUsableAndRepaired();
+}
+
+TEST_P(OneBadCopy, ThatHasNoEndOfItsJson) {
+    editor_->patch(GetParam(), 4096, std::string(editor_->copySize() - 4096, ' '));
+    expectUsableAndRepaired();
+}
+
+TEST_P(OneBadCopy, ThatLiesAboutItsSize) {
+    editor_->patch(GetParam(), 8, std::string("\0\0\0\0\0\0\x80\0", 8));
+    expectUsableAndRepaired();
+}
+
 TEST_P(OneBadCopy, ThatIsRepairedByTheNextChange) {
     editor_->damage(GetParam());
     const auto store = luks::openHeaderStore(image_.path());

@@ -244,7 +244,7 @@ base::Result<std::string> FakeHeaderStore::slotDigest(unsigned slot) {
         return failSlot(ErrorCode::NotFound, slot, slotName(slot) + " is empty");
     const std::string area =
         found->second.ruined ? "ruined" : std::to_string(found->second.generation);
-    return luks::hashOf("sha256", {slotJson(found->second).dump(), area});
+    return luks::sha256(slotJson(found->second).dump() + area);
 }
 
 }  // namespace volumecrypt::test

@@ -44,7 +44,7 @@ std::string HeaderEditor::read(HeaderCopyOf which) const {
 
 void HeaderEditor::write(HeaderCopyOf which, std::string bytes) const {
     bytes.replace(kChecksumOffset, kChecksumSize, kChecksumSize, '\0');
-    const auto checksum = luks::hashOf("sha256", {bytes});
+    const auto checksum = luks::sha256(bytes);
     if (!checksum || bytes.size() != size_) std::abort();
     bytes.replace(kChecksumOffset, checksum->size(), *checksum);
     overwrite(path_, which == HeaderCopyOf::Primary ? 0 : size_, bytes);
