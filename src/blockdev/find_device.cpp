@@ -56,13 +56,14 @@ base::Error notFound(const std::string &path, const std::optional<std::string> &
 
 base::Result<Device> deviceAtPath(const KernelRoots &roots, const std::string &path,
                                   const std::optional<std::string> &label) {
-    std::error_code code;
-    const std::string real = std::filesystem::canonical(path, code).string();
     struct stat info {};
-    if (!code && ::stat(real.c_str(), &info) < 0) code = {errno, std::generic_category()};
+    std::error_code code;
+    if (::stat(path.c_str(), &info) < 0) code = {errno, std::generic_category()};
+    if (!code && S_ISBLK(info.st_mode))
+        return blockDevice(roots, path, label.has_value(), info.st_rdev);
+    const std::string real = code ? "" : std::filesystem::canonical(path, code).string();
     if (code.value() == ENOENT || code.value() == ENOTDIR) return base::fail(notFound(path, label));
     if (code) return base::fail(base::errnoError("look up " + path, code.value()));
-    if (S_ISBLK(info.st_mode)) return blockDevice(roots, path, label.has_value(), info.st_rdev);
     if (S_ISREG(info.st_mode)) return plainFile(path, real, info);
     return base::fail(ErrorCode::Unsupported, path + " is neither a block device nor a plain file",
                       "Correct volume.device.");

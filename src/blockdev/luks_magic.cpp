@@ -35,6 +35,7 @@ base::Result<LuksMagic> findLuksMagic(int fd, std::uint64_t size) {
     if (size < head.size()) return found;
     VC_TRY(base::readExactly(fd, head, 0));
     if (hasMagic(head, kPrimary)) found.primaryVersion = versionOf(head);
+    if (found.primaryVersion != 0) return found;
     for (std::uint64_t offset = kFirstSecondary; offset <= kLastSecondary; offset *= 2) {
         if (size < offset + head.size()) break;
         VC_TRY(base::readExactly(fd, head, offset));

@@ -10,7 +10,9 @@ namespace volumecrypt::blockdev {
 
 struct LuksMagic {
     unsigned primaryVersion = 0;  // as written at byte 6; 0 when sector 0 holds no LUKS header
-    bool secondary = false;       // a LUKS2 secondary header at one of the offsets it may have
+    // Without a primary header: a LUKS2 secondary one at an offset that it may have. With one,
+    // where the other is can be read there.
+    bool secondary = false;
 };
 
 base::Result<LuksMagic> findLuksMagic(int fd, std::uint64_t size);

@@ -3,13 +3,17 @@
 #include "blockdev/sysfs.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <filesystem>
 #include <system_error>
 
 #include <sys/sysmacros.h>
 
-#include "base/files.h"
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/unique_fd.h"
 
 namespace volumecrypt::blockdev {
 namespace {
@@ -53,10 +57,15 @@ std::string nodeOf(const KernelRoots &roots, const std::string &directory) {
 }  // namespace
 
 std::optional<std::string> readAttribute(const std::string &directory, const std::string &name) {
-    auto text = base::readFile(directory + "/" + name, 4096);
-    if (!text) return std::nullopt;
-    while (!text->empty() && text->back() == '\n') text->pop_back();
-    return std::move(*text);
+    const auto fd = base::openFile(directory + "/" + name, O_RDONLY);
+    if (!fd) return std::nullopt;
+    // The kernel gives an attribute whole to the first call; none is longer than a page.
+    std::array<char, 4096> page;
+    const ssize_t length = ::read(fd->get(), page.data(), page.size());
+    if (length < 0) return std::nullopt;
+    std::string text(page.data(), static_cast<std::size_t>(length));
+    while (!text.empty() && text.back() == '\n') text.pop_back();
+    return text;
 }
 
 std::map<std::string, std::string> readUevent(const std::string &directory) {
@@ -97,8 +106,11 @@ std::optional<dev_t> parseDeviceNumber(const std::string &text) {
 
 base::Result<BlockInfo> readBlockInfo(const KernelRoots &roots, dev_t number) {
     const std::string name = std::to_string(major(number)) + ":" + std::to_string(minor(number));
+    // A link that names the directory itself, without further links on the way.
+    const fs::path link = roots.sys + "/dev/block/" + name;
     std::error_code code;
-    const std::string directory = fs::canonical(roots.sys + "/dev/block/" + name, code).string();
+    const fs::path target = fs::read_symlink(link, code);
+    const std::string directory = (link.parent_path() / target).lexically_normal().string();
     if (code)
         return base::fail(
             base::errnoError("look up block device " + name + " in sysfs", code.value()));
