@@ -55,6 +55,6 @@ struct Options {
 };
 
 // The options, or the exit status after help, version or a usage error has been printed.
-std::variant<Options, int> parseOptions(int argc, const char *const *argv);
+std::variant<Options, int> parseOptions(int argc, char **argv);
 
 }  // namespace volumecrypt::engine

@@ -6,6 +6,7 @@
 #include <sys/file.h>
 
 #include <fcntl.h>
+#include <gmock/gmock.h>
 
 #include "base/files.h"
 #include "base/unique_fd.h"
@@ -161,9 +162,51 @@ TEST_F(EngineFormatTest, UsageErrors) {
     EXPECT_EQ(engine("explode").exitCode, 64);
     EXPECT_EQ(engine("inspect", {"--force"}).exitCode, 64);
     EXPECT_EQ(engine("inspect", {}, {}, "nonsense").exitCode, 64);
-    EXPECT_EQ(
-        (Process{.argv = {VOLUMECRYPT_ENGINE, "--help"}, .input = {}, .secret = {}}.run().exitCode),
-        0);
+}
+
+struct Usage {
+    std::vector<std::string> words;
+    std::string says;
+};
+
+TEST_F(EngineFormatTest, UsageErrorsNameTheWord) {
+    const std::vector<Usage> usages{
+        {{}, "VERB is required"},
+        {{"attach"}, "ID is required"},
+        {{"explode", "STATE"}, "explode is no verb"},
+        {{"plan", "STATE", "u-data"}, "u-data is one word too many"},
+        {{"plan", "STATE", "--root"}, "--root needs a value"},
+        {{"plan", "STATE", "--root", "/a", "--root", "/b"}, "--root is given twice"},
+        {{"plan", "STATE", "--quiet"}, "--quiet is no option"},
+        {{"plan", "STATE", "-q"}, "-q is no option"},
+        {{"plan", "STATE", "--verify=yes"}, "--verify=yes takes no value"},
+        {{"plan", "STATE", "--output=xml"}, "--output is text|json, not \"xml\""},
+        {{"rotate", "STATE", "--slot", "32"}, "--slot is 0..31, not \"32\""},
+        {{"rotate", "STATE", "--slot", "-1"}, "--slot is 0..31, not \"-1\""},
+        {{"rotate", "STATE", "--slot", "1x"}, "--slot is 0..31, not \"1x\""},
+        {{"rotate", "STATE", "--slot", ""}, "--slot is 0..31, not \"\""},
+        {{"attach", "STATE", "--secret-fd", "-3"}, "--secret-fd is FD, not \"-3\""},
+        {{"add-key", "STATE", "--kind", "nodeID"}, "--kind is passphrase|recovery, not \"nodeID\""},
+    };
+    for (const Usage &usage : usages) {
+        std::vector<std::string> argv{VOLUMECRYPT_ENGINE};
+        argv.insert(argv.end(), usage.words.begin(), usage.words.end());
+        const auto done = Process{.argv = std::move(argv), .input = {}, .secret = {}}.run();
+        EXPECT_EQ(done.exitCode, 64) << usage.says;
+        EXPECT_EQ(done.err,
+                  "volumecrypt-engine: " + usage.says + "\nTry 'volumecrypt-engine --help'.\n");
+        EXPECT_EQ(done.out, "");
+    }
+}
+
+TEST_F(EngineFormatTest, HelpAndVersionAreNoErrors) {
+    for (const char *word : {"-h", "--help", "--version"}) {
+        const auto done =
+            Process{.argv = {VOLUMECRYPT_ENGINE, word}, .input = {}, .secret = {}}.run();
+        EXPECT_EQ(done.exitCode, 0) << word;
+        EXPECT_EQ(done.err, "") << word;
+        EXPECT_THAT(done.out, testing::HasSubstr("volumecrypt-engine")) << word;
+    }
 }
 
 TEST_F(EngineFormatTest, SecretsStayOutOfTheOutput) {

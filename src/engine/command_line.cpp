@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+// getopt_long(3). The engine starts once for each volume at boot: a library that makes its own help
+// costs more there than everything else that happens before the configuration is read.
+#include "engine/command_line.h"
+
+#include <array>
+#include <charconv>
+#include <cstdio>
+#include <string_view>
+
+#include <getopt.h>
+
+#include "build_config.h"
+
+namespace volumecrypt::engine {
+namespace {
+
+using base::ErrorCode;
+
+constexpr const char *kUsage =
+    "One operation on one VolumeCrypt volume.\n"
+    "Usage: volumecrypt-engine [OPTIONS] VERB [ID]\n"
+    "\n"
+    "  ID  the volume: STATE, EPHEMERAL, u-NAME, r-NAME or s-NAME\n"
+    "\n"
+    "Verbs:\n"
+    "  inspect     show what the volume's device holds: state, cipher, key slots; changes nothing\n"
+    "  plan        show the steps that sync would take; changes nothing\n"
+    "  attach      unlock the volume; encrypt and format its device first when that is blank\n"
+    "  detach      lock the volume\n"
+    "  format      write a new LUKS2 header to a blank device or file\n"
+    "  sync        make the key slots equal to the declared keys\n"
+    "  add-key     add the passphrase from --secret-fd in a slot that is not declared\n"
+    "  remove-key  remove the added key in --slot\n"
+    "  rotate      make the kms or tpm key in --slot anew\n"
+    "  wipe        give up what the device holds, so that the next attach formats it\n"
+    "  erase       destroy every key slot: the data can never be read again\n"
+    "  forget      drop what is remembered of the volume, to accept another one in its place\n"
+    "  tpm         show the TPM, and whether it would open the volume (without ID: all volumes)\n"
+    "\n"
+    "Options:\n";
+
+constexpr const char *kFooter =
+    "\n"
+    "Exit status: 0 done or nothing to do; 1 error; 2 plan has steps; 64 wrong usage; 75 failed, "
+    "worth retrying.\n";
+
+// A value is right when the setter takes it.
+struct Entry {
+    const char *name;
+    const char *value;  // what stands for it in the help; none is taken without
+    const char *text;   // no help of what is for tests
+    bool (*set)(CommandLine &, std::string_view);
+};
+
+template <typename Number>
+bool setNumber(std::optional<Number> &target, std::string_view text, Number most) {
+    Number number{};
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc() || end != text.data() + text.size() || number < 0 || number > most)
+        return false;
+    target = number;
+    return true;
+}
+
+bool setFd(std::optional<int> &target, std::string_view text) {
+    return setNumber(target, text, 1 << 20);
+}
+
+bool setChoice(bool &target, std::string_view text, std::string_view no, std::string_view yes) {
+    target = text == yes;
+    return target || text == no;
+}
+
+template <std::string CommandLine::*Member>
+bool setText(CommandLine &line, std::string_view text) {
+    line.*Member = text;
+    return true;
+}
+
+template <bool CommandLine::*Member>
+bool setFlag(CommandLine &line, std::string_view /*none*/) {
+    return line.*Member = true;
+}
+
+constexpr auto kEntries = std::to_array<Entry>({
+    {"help", nullptr, "print this and exit", nullptr},
+    {"version", nullptr, "print the version and exit", nullptr},
+    {"root", "DIR", "prefix of every system path that is read or written",
+     setText<&CommandLine::root>},
+    {"config-dir", "DIR",
+     "configuration directory, replaces the default ones; may be repeated, the first hides later "
+     "ones",
+     [](CommandLine &line, std::string_view text) {
+         line.configDirs.emplace_back(text);
+         return true;
+     }},
+    {"tcti", "TEXT", "TPM interface, as tpm2-tss names it", setText<&CommandLine::tcti>},
+    {"secret-fd", "FD", "file descriptor (pipe, memfd, file) with a passphrase of the volume",
+     [](CommandLine &line, std::string_view text) { return setFd(line.secretFd, text); }},
+    {"output", "text|json", "text, or json: one object a line",
+     [](CommandLine &line, std::string_view text) {
+         return setChoice(line.json, text, "text", "json");
+     }},
+    {"unlock-fd", "FD", "add-key: file descriptor with a passphrase that opens the volume",
+     [](CommandLine &line, std::string_view text) { return setFd(line.unlockFd, text); }},
+    {"kind", "passphrase|recovery", "add-key: what the new key is",
+     [](CommandLine &line, std::string_view text) {
+         return setChoice(line.recovery, text, "passphrase", "recovery");
+     }},
+    {"slot", "0..31", "remove-key, rotate: the key slot",
+     [](CommandLine &line, std::string_view text) { return setNumber(line.slot, text, 31U); }},
+    {"confirm", "ID", "wipe, erase, forget: the volume's ID once more",
+     setText<&CommandLine::confirm>},
+    {"force", nullptr, "format: overwrite what is on the device", setFlag<&CommandLine::force>},
+    {"verify", nullptr, "sync, plan: really open every slot", setFlag<&CommandLine::verify>},
+    {"kms-helper", "PROGRAM", nullptr, setText<&CommandLine::kmsHelper>},
+    {"test-kdf", nullptr, nullptr, setFlag<&CommandLine::testKdf>},
+});
+constexpr std::size_t kHelp = 0, kVersion = 1;
+// What getopt_long answers for the first entry: no character, none of its own answers.
+constexpr int kFirst = 256;
+
+std::array<option, kEntries.size() + 1> longOptions() {
+    std::array<option, kEntries.size() + 1> options{};
+    for (std::size_t i = 0; i < kEntries.size(); ++i)
+        options.at(i) = {
+            .name = kEntries.at(i).name,
+            .has_arg = kEntries.at(i).value != nullptr ? required_argument : no_argument,
+            .flag = nullptr,
+            .val = kFirst + static_cast<int>(i)};
+    return options;
+}
+
+tl::unexpected<base::Error> wrong(const std::string &message) {
+    return base::fail(ErrorCode::InvalidConfig, message);
+}
+
+// What getopt_long did not take: it says no more than ':' or '?'.
+tl::unexpected<base::Error> notTaken(int answer, const char *word) {
+    if (answer == ':') return wrong(std::string(word) + " needs a value");
+    return wrong(std::string(word) + (optopt >= kFirst ? " takes no value" : " is no option"));
+}
+
+base::Status take(CommandLine &line, std::size_t number, std::array<bool, kEntries.size()> &seen) {
+    const Entry &entry = kEntries.at(number);
+    const std::string name = "--" + std::string(entry.name);
+    const bool repeated = std::exchange(seen.at(number), true);
+    if (repeated && std::string_view(entry.name) != "config-dir")
+        return wrong(name + " is given twice");
+    const std::string_view value = optarg != nullptr ? optarg : "";
+    if (!entry.set(line, value))
+        return wrong(name + " is " + entry.value + ", not \"" + std::string(value) + "\"");
+    return {};
+}
+
+}  // namespace
+
+base::Result<std::variant<CommandLine, Request>> parseCommandLine(int argc, char **argv) {
+    const auto options = longOptions();
+    CommandLine line;
+    std::array<bool, kEntries.size()> seen{};
+    optind = 0;  // anew, should this be called twice
+    opterr = 0;
+    for (int answer; (answer = ::getopt_long(argc, argv, ":h", options.data(), nullptr)) != -1;) {
+        if (answer == ':' || answer == '?') return notTaken(answer, argv[optind - 1]);
+        const auto number = answer == 'h' ? kHelp : static_cast<std::size_t>(answer - kFirst);
+        if (number == kHelp) return Request::Help;
+        if (number == kVersion) return Request::Version;
+        VC_TRY(take(line, number, seen));
+    }
+    if (optind == argc) return wrong("VERB is required");
+    line.verb = argv[optind];
+    if (optind + 1 < argc) line.id = argv[optind + 1];
+    if (optind + 2 < argc) return wrong(std::string(argv[optind + 2]) + " is one word too many");
+    return line;
+}
+
+void printHelp() {
+    constexpr int kColumn = 28;
+    std::fputs(kUsage, stdout);
+    for (const Entry &entry : kEntries) {
+        if (entry.text == nullptr) continue;
+        std::string words = &entry == &kEntries.at(kHelp) ? "-h,--" : "--";
+        words += entry.name;
+        if (entry.value != nullptr) words += " " + std::string(entry.value);
+        std::printf("  %-*s%s%s\n", kColumn, words.c_str(), words.size() < kColumn ? "" : "  ",
+                    entry.text);
+    }
+    std::fputs(kFooter, stdout);
+}
+
+void printVersion() {
+    std::puts("volumecrypt-engine " VOLUMECRYPT_VERSION);
+}
+
+}  // namespace volumecrypt::engine

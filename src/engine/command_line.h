@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// The engine's words as they were typed, each of the right form.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/result.h"
+
+namespace volumecrypt::engine {
+
+// Where a member is empty its option was not given.
+struct CommandLine {
+    std::string verb, id, root, tcti, confirm, kmsHelper;
+    std::vector<std::string> configDirs;
+    std::optional<int> secretFd, unlockFd;
+    std::optional<unsigned> slot;
+    bool recovery = false;  // --kind
+    bool json = false;      // --output
+    bool force = false, verify = false, testKdf = false;
+};
+
+enum class Request { Help, Version };
+
+// Reorders `argv`. InvalidConfig says which word is wrong.
+base::Result<std::variant<CommandLine, Request>> parseCommandLine(int argc, char **argv);
+
+void printHelp();
+void printVersion();
+
+}  // namespace volumecrypt::engine
