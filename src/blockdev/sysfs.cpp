@@ -59,10 +59,10 @@ std::string nodeOf(const KernelRoots &roots, const std::string &directory) {
 std::optional<std::string> readAttribute(const std::string &directory, const std::string &name) {
     const auto fd = base::openFile(directory + "/" + name, O_RDONLY);
     if (!fd) return std::nullopt;
-    // The kernel gives an attribute whole to the first call; none is longer than a page.
+    // The kernel gives an attribute whole to the first call; what fills the page may be cut off.
     std::array<char, 4096> page;
     const ssize_t length = ::read(fd->get(), page.data(), page.size());
-    if (length < 0) return std::nullopt;
+    if (length < 0 || static_cast<std::size_t>(length) == page.size()) return std::nullopt;
     std::string text(page.data(), static_cast<std::size_t>(length));
     while (!text.empty() && text.back() == '\n') text.pop_back();
     return text;

@@ -40,7 +40,7 @@ void VolumeOperations::plan(const Authorized<action::ManageKeys> &, const Volume
 }
 
 void VolumeOperations::planAll(const Authorized<action::ManageKeys> &proof,
-                               std::vector<VolumePointer> volumes, AllPlanned planned) {
+                               const std::vector<VolumePointer> &volumes, AllPlanned planned) {
     if (planningAll_)
         return planned(base::fail(base::ErrorCode::Busy, "another plan of all volumes is running",
                                   "wait for its answer"));
@@ -83,7 +83,7 @@ base::Result<JobPointer> VolumeOperations::format(const Authorized<action::Forma
 
 void VolumeOperations::addKey(const Authorized<action::ManageKeys> &proof,
                               const VolumePointer &volume, const std::string &kind,
-                              base::UniqueFd secret, SlotAdded added) {
+                              base::UniqueFd secret, const SlotAdded &added) {
     EngineCommand command{.verb = "add-key",
                           .volume = volume->id(),
                           .arguments = {"--kind", kind},
@@ -101,7 +101,8 @@ void VolumeOperations::addKey(const Authorized<action::ManageKeys> &proof,
 }
 
 void VolumeOperations::removeKey(const Authorized<action::ManageKeys> &proof,
-                                 const VolumePointer &volume, unsigned slot, Finished finished) {
+                                 const VolumePointer &volume, unsigned slot,
+                                 const Finished &finished) {
     if (auto there = checkSlot(*volume, slot); !there) return finished(std::move(there));
     EngineCommand command{.verb = "remove-key",
                           .volume = volume->id(),

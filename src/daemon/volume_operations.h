@@ -29,16 +29,16 @@ class VolumeOperations {
               Planned planned);
     // Of the encrypted ones, one after the other. Busy when another planAll runs. A volume that
     // cannot be planned has one step "refuse".
-    void planAll(const Authorized<action::ManageKeys> &proof, std::vector<VolumePointer> volumes,
-                 AllPlanned planned);
+    void planAll(const Authorized<action::ManageKeys> &proof,
+                 const std::vector<VolumePointer> &volumes, AllPlanned planned);
     base::Result<JobPointer> sync(const Authorized<action::ManageKeys> &proof,
                                   const VolumePointer &volume, bool verify);
     base::Result<JobPointer> format(const Authorized<action::Format> &proof,
                                     const VolumePointer &volume, bool force);
     void addKey(const Authorized<action::ManageKeys> &proof, const VolumePointer &volume,
-                const std::string &kind, base::UniqueFd secret, SlotAdded added);
+                const std::string &kind, base::UniqueFd secret, const SlotAdded &added);
     void removeKey(const Authorized<action::ManageKeys> &proof, const VolumePointer &volume,
-                   unsigned slot, Finished finished);
+                   unsigned slot, const Finished &finished);
     base::Result<JobPointer> rotateKey(const Authorized<action::ManageKeys> &proof,
                                        const VolumePointer &volume, unsigned slot);
     base::Result<JobPointer> erase(const Authorized<action::Erase> &proof,

@@ -176,6 +176,14 @@ base::Status takeStagedWipe(Session &session) {
     return {};
 }
 
+// One whole copy is enough to work with: where the other cannot be written the disk is at fault.
+void repair(const Session &session) {
+    if (auto repaired = luks::repairHeader(session.device().node); !repaired)
+        session.reporter().warning(repaired.error().code,
+                                   session.describe() + ": " + repaired.error().message +
+                                       "; back its data up while it can be read");
+}
+
 base::Result<Outcome> attachEncrypted(Session &session) {
     Outcome outcome;
     outcome.state = model::VolumeState::Unlocked;
@@ -203,7 +211,7 @@ base::Result<Outcome> attachEncrypted(Session &session) {
         }
     }
     VC_TRY(writePin(session, uuid, volume.unlocked.volumeKey));
-    if (volume.header.needsRepair) VC_TRY(luks::repairHeader(session.device().node));
+    if (volume.header.needsRepair) repair(session);
     // What META says must open STATE at the next boot: after a sync it does in any case.
     if (volume.unlocked.declaredSlot) saveStateEncryption(session);
     logUnlocked(session, volume.unlocked);

@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cstdio>
 #include <string_view>
+#include <utility>
 
 #include <getopt.h>
 
@@ -95,7 +96,7 @@ constexpr auto kEntries = std::to_array<Entry>({
          line.configDirs.emplace_back(text);
          return true;
      }},
-    {"tcti", "TEXT", "TPM interface, as tpm2-tss names it", setText<&CommandLine::tcti>},
+    {"tcti", "TCTI", "TPM interface, as tpm2-tss names it", setText<&CommandLine::tcti>},
     {"secret-fd", "FD", "file descriptor (pipe, memfd, file) with a passphrase of the volume",
      [](CommandLine &line, std::string_view text) { return setFd(line.secretFd, text); }},
     {"output", "text|json", "text, or json: one object a line",
@@ -138,42 +139,81 @@ tl::unexpected<base::Error> wrong(const std::string &message) {
 
 // What getopt_long did not take: it says no more than ':' or '?'.
 tl::unexpected<base::Error> notTaken(int answer, const char *word) {
+    // Of letters behind one dash it has not gone on to the next word yet.
+    if (optopt > 0 && optopt < kFirst)
+        return wrong(std::string("-") + static_cast<char>(optopt) + " is no option");
     if (answer == ':') return wrong(std::string(word) + " needs a value");
     return wrong(std::string(word) + (optopt >= kFirst ? " takes no value" : " is no option"));
 }
 
-base::Status take(CommandLine &line, std::size_t number, std::array<bool, kEntries.size()> &seen) {
-    const Entry &entry = kEntries.at(number);
-    const std::string name = "--" + std::string(entry.name);
-    const bool repeated = std::exchange(seen.at(number), true);
-    if (repeated && std::string_view(entry.name) != "config-dir")
-        return wrong(name + " is given twice");
-    const std::string_view value = optarg != nullptr ? optarg : "";
-    if (!entry.set(line, value))
-        return wrong(name + " is " + entry.value + ", not \"" + std::string(value) + "\"");
-    return {};
-}
+class Parser {
+  public:
+    Parser(int argc, char **argv) : argc_(argc), argv_(argv) {}
+
+    base::Result<std::variant<CommandLine, Request>> run() {
+        const auto options = longOptions();
+        optind = 0;  // anew, should this be called twice
+        opterr = 0;
+        // "-": words between options come in their order, whatever the environment says.
+        for (int answer;
+             (answer = ::getopt_long(argc_, argv_, "-:h", options.data(), nullptr)) != -1;) {
+            if (answer == ':' || answer == '?') return notTaken(answer, argv_[optind - 1]);
+            if (answer == 1) {
+                VC_TRY(takeWord(optarg));
+                continue;
+            }
+            const auto number = answer == 'h' ? kHelp : static_cast<std::size_t>(answer - kFirst);
+            if (answer != 'h') VC_TRY(checkTyped(kEntries.at(number)));
+            if (number == kHelp) return Request::Help;
+            if (number == kVersion) return Request::Version;
+            VC_TRY(take(number));
+        }
+        for (; optind < argc_; ++optind) VC_TRY(takeWord(argv_[optind]));
+        if (words_ == 0) return wrong("VERB is required");
+        return std::move(line_);
+    }
+
+  private:
+    base::Status takeWord(const char *word) {
+        if (words_ == 2) return wrong(std::string(word) + " is one word too many");
+        (words_++ == 0 ? line_.verb : line_.id) = word;
+        return {};
+    }
+
+    // getopt_long takes what a name begins with for the name: too little for `--force`.
+    base::Status checkTyped(const Entry &entry) const {
+        const bool apart = entry.value != nullptr && optarg == argv_[optind - 1];
+        const std::string_view word = argv_[optind - (apart ? 2 : 1)];
+        if (word.substr(0, word.find('=')) == nameOf(entry)) return {};
+        return wrong(std::string(word) + " is no option");
+    }
+
+    base::Status take(std::size_t number) {
+        const Entry &entry = kEntries.at(number);
+        const std::string name = nameOf(entry);
+        const bool repeated = std::exchange(seen_.at(number), true);
+        if (repeated && name != "--config-dir") return wrong(name + " is given twice");
+        const std::string_view value = optarg != nullptr ? optarg : "";
+        // An unset variable in somebody's script, most likely.
+        if (entry.value != nullptr && value.empty()) return wrong(name + " needs a value");
+        if (!entry.set(line_, value))
+            return wrong(name + " is " + entry.value + ", not \"" + std::string(value) + "\"");
+        return {};
+    }
+
+    static std::string nameOf(const Entry &entry) { return "--" + std::string(entry.name); }
+
+    int argc_;
+    char **argv_;
+    CommandLine line_;
+    unsigned words_ = 0;
+    std::array<bool, kEntries.size()> seen_{};
+};
 
 }  // namespace
 
 base::Result<std::variant<CommandLine, Request>> parseCommandLine(int argc, char **argv) {
-    const auto options = longOptions();
-    CommandLine line;
-    std::array<bool, kEntries.size()> seen{};
-    optind = 0;  // anew, should this be called twice
-    opterr = 0;
-    for (int answer; (answer = ::getopt_long(argc, argv, ":h", options.data(), nullptr)) != -1;) {
-        if (answer == ':' || answer == '?') return notTaken(answer, argv[optind - 1]);
-        const auto number = answer == 'h' ? kHelp : static_cast<std::size_t>(answer - kFirst);
-        if (number == kHelp) return Request::Help;
-        if (number == kVersion) return Request::Version;
-        VC_TRY(take(line, number, seen));
-    }
-    if (optind == argc) return wrong("VERB is required");
-    line.verb = argv[optind];
-    if (optind + 1 < argc) line.id = argv[optind + 1];
-    if (optind + 2 < argc) return wrong(std::string(argv[optind + 2]) + " is one word too many");
-    return line;
+    return Parser(argc, argv).run();
 }
 
 void printHelp() {

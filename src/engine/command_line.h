@@ -24,7 +24,7 @@ struct CommandLine {
 
 enum class Request { Help, Version };
 
-// Reorders `argv`. InvalidConfig says which word is wrong.
+// InvalidConfig says which word is wrong.
 base::Result<std::variant<CommandLine, Request>> parseCommandLine(int argc, char **argv);
 
 void printHelp();

@@ -113,10 +113,10 @@ int run(const Options &options) {
 // By now all is said, closed and wiped; what libraries would free one by one goes with the process.
 [[noreturn]] void leave(int status) {
     std::fflush(nullptr);
-#ifdef __SANITIZE_ADDRESS__
-    std::exit(status);  // it looks for leaks then
-#else
+#ifdef VOLUMECRYPT_QUICK_EXIT
     std::_Exit(status);
+#else
+    std::exit(status);
 #endif
 }
 

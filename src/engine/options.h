@@ -45,7 +45,7 @@ struct Options {
     // add-key: a passphrase that opens the volume.
     std::optional<int> unlockFd;
     std::optional<unsigned> slot;  // remove-key, rotate
-    std::string confirm;  // wipe, erase, forget, format --force: the volume's ID, typed again
+    std::string confirm;           // wipe, erase, forget: the volume's ID, typed again
     model::KeyKind kind = model::KeyKind::Passphrase;  // add-key
     OutputFormat output = OutputFormat::Text;
     bool force = false;   // format: overwrite what is there

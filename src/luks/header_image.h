@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The start of a device in a memfd: read once, checked there, and given to libcryptsetup as it is.
+// The header areas of a device in a memfd: read once, checked there, and used from there.
 #pragma once
 
 #include <cstdint>
@@ -10,8 +10,8 @@
 
 namespace volumecrypt::luks {
 
-// A memfd with the first `size` bytes of `device`. Io.
-base::Result<base::UniqueFd> readImage(int device, std::uint64_t size);
+// An empty memfd. Io.
+base::Result<base::UniqueFd> newImage();
 
 // Zeros in place of the `size` bytes at `offset` of an image. Io.
 base::Status leaveOut(int image, std::uint64_t offset, std::uint64_t size);

@@ -27,7 +27,7 @@ struct DeviceHeader {
 base::Result<DeviceHeader> readDeviceHeader(const std::string &path);
 
 // Whether libcryptsetup, given this header alone, understands it as we do: HeaderCorrupt when not.
-// `header` must be valid (validateHeader).
+// `header` must be valid (validateHeader); its image is used up.
 base::Status checkUnderstood(const DeviceHeader &header);
 
 // The copy of a header that is valid, and that libcryptsetup understands as we do. HeaderCorrupt.

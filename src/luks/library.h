@@ -8,7 +8,6 @@
 
 #include "base/c_handle.h"
 #include "base/result.h"
-#include "base/unique_fd.h"
 
 namespace volumecrypt::luks {
 

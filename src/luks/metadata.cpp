@@ -98,17 +98,19 @@ class CopyReader {
         auto hash = Hash::start(binary.checksumAlgorithm);
         if (!hash) return false;
         constexpr char kZeros[kChecksumSize] = {};
-        VC_TRY(hash->update(start.substr(0, kChecksumOffset)));
-        VC_TRY(hash->update(std::string_view(kZeros, kChecksumSize)));
-        VC_TRY(hash->update(start.substr(kChecksumOffset + kChecksumSize)));
+        bool hashed = hash->update(start.substr(0, kChecksumOffset)) &&
+                      hash->update(std::string_view(kZeros, kChecksumSize)) &&
+                      hash->update(start.substr(kChecksumOffset + kChecksumSize));
         for (std::size_t at = kBinaryHeaderSize; at < *size;) {
             VC_ASSIGN(const std::string_view next, piece(at, std::min(kHashPiece, *size - at)));
-            VC_TRY(hash->update(next));
+            hashed = hashed && hash->update(next);
             take(next);
             at += next.size();
         }
-        VC_ASSIGN(const std::string value, hash->finish());
-        return stored.starts_with(value) && ended_ && padded_;
+        // A hash that is no checksum (libcrypto has one of no length) holds for everything.
+        const auto value = hash->finish();
+        return hashed && value && value->size() >= kSha256Size && stored.starts_with(*value) &&
+               ended_ && padded_;
     }
 
     BinaryHeader binary;
@@ -158,27 +160,69 @@ base::Result<std::optional<MetadataCopy>> findCopy(const base::UniqueFd &image,
     return std::optional<MetadataCopy>(std::move(copy));
 }
 
-// Both copies, where the primary one says that they are; neither when that is not whole.
-base::Status readBoth(Metadata &metadata, int fd, std::uint64_t size) {
-    VC_ASSIGN(metadata.image, readImage(fd, 2 * size));
-    VC_ASSIGN(metadata.primary, findCopy(metadata.image, 0, 2 * size));
-    if (!metadata.primary) return {};
-    VC_ASSIGN(metadata.secondary, findCopy(metadata.image, size, 2 * size, &*metadata.primary));
-    return {};
-}
+// Reads the copies one by one. One that cannot be read is none, like one that is damaged: the other
+// is there for that.
+class Search {
+  public:
+    Search(int device, std::uint64_t deviceSize) : device_(device), deviceSize_(deviceSize) {}
 
-// Where a secondary copy may be when the primary one does not tell.
-base::Status findSecondary(Metadata &metadata, int fd) {
-    for (std::uint64_t offset = kSmallestCopy; offset <= kLargestCopy; offset *= 2) {
-        if (offset + kBinaryHeaderSize > metadata.deviceSize) return {};
-        VC_ASSIGN(const std::string start, readBytes(fd, offset, kBinaryHeaderSize));
-        if (!sizeOfCopy(start, offset, metadata.deviceSize)) continue;
-        VC_ASSIGN(metadata.image, readImage(fd, 2 * offset));
-        VC_ASSIGN(metadata.secondary, findCopy(metadata.image, offset, 2 * offset));
-        if (metadata.secondary) return {};
+    // The copies that are whole, alone in their image; none at all when nothing could be read that
+    // may be one.
+    Metadata run(std::string_view start) {
+        Metadata metadata;
+        metadata.deviceSize = deviceSize_;
+        if (const auto size = sizeOfCopy(start, 0, deviceSize_))
+            metadata.primary = take(read(metadata.image, 0, *size));
+        if (metadata.primary) {
+            const std::uint64_t size = metadata.primary->binary.size;
+            metadata.secondary = take(read(metadata.image, size, size, &*metadata.primary));
+        } else {
+            findSecondary(metadata);
+        }
+        return metadata;
     }
-    return {};
-}
+
+    // Why a copy could not be read.
+    [[nodiscard]] const std::optional<base::Error> &trouble() const { return trouble_; }
+
+    template <typename T>
+    std::optional<T> orNone(base::Result<T> result) {
+        if (result) return std::move(*result);
+        if (!trouble_) trouble_ = std::move(result).error();
+        return {};
+    }
+
+  private:
+    base::Result<std::optional<MetadataCopy>> read(base::UniqueFd &image, std::uint64_t offset,
+                                                   std::uint64_t size,
+                                                   const MetadataCopy *other = nullptr) {
+        if (!image.valid()) {
+            VC_ASSIGN(image, newImage());
+        }
+        VC_TRY(copyIn(image.get(), device_, offset, size, "the header"));
+        return findCopy(image, offset, 2 * size, other);
+    }
+
+    std::optional<MetadataCopy> take(base::Result<std::optional<MetadataCopy>> found) {
+        return orNone(std::move(found)).value_or(std::nullopt);
+    }
+
+    // Where it may be when the primary copy does not tell.
+    void findSecondary(Metadata &metadata) {
+        for (std::uint64_t offset = kSmallestCopy; offset <= kLargestCopy; offset *= 2) {
+            if (offset + kBinaryHeaderSize > deviceSize_) return;
+            const auto start = orNone(readBytes(device_, offset, kBinaryHeaderSize));
+            if (!start || !sizeOfCopy(*start, offset, deviceSize_)) continue;
+            metadata.image.reset();
+            metadata.secondary = take(read(metadata.image, offset, offset));
+            if (metadata.secondary) return;
+        }
+    }
+
+    int device_;
+    std::uint64_t deviceSize_;
+    std::optional<base::Error> trouble_;
+};
 
 // Of two whole copies of different age the older one is none.
 void dropOlder(Metadata &metadata) {
@@ -244,11 +288,12 @@ base::Result<nlohmann::json> parseHeaderJson(std::string_view text) {
 }
 
 base::Result<Metadata> readMetadata(int fd) {
-    Metadata metadata;
-    VC_ASSIGN(metadata.deviceSize, sizeOfDevice(fd));
-    if (metadata.deviceSize < 2 * kSmallestCopy)
+    VC_ASSIGN(const std::uint64_t deviceSize, sizeOfDevice(fd));
+    if (deviceSize < 2 * kSmallestCopy)
         return base::fail(ErrorCode::NotLuks2, "too small for a LUKS2 header");
-    VC_ASSIGN(const std::string start, readBytes(fd, 0, kBinaryHeaderSize));
+    Search search(fd, deviceSize);
+    const std::string start =
+        search.orNone(readBytes(fd, 0, kBinaryHeaderSize)).value_or(std::string());
     if (const auto interrupted = formattingMarkerIn(start))
         return base::fail(ErrorCode::NotLuks2,
                           "formatting of volume " + *interrupted + " was interrupted here",
@@ -257,10 +302,9 @@ base::Result<Metadata> readMetadata(int fd) {
     if (start.starts_with(kPrimaryMagic) && parseBinaryHeader(start).version == 1)
         return noHeader(start);
 
-    if (const auto size = sizeOfCopy(start, 0, metadata.deviceSize))
-        VC_TRY(readBoth(metadata, fd, *size));
-    if (!metadata.primary) VC_TRY(findSecondary(metadata, fd));
-    if (!metadata.primary && !metadata.secondary) return noHeader(start);
+    Metadata metadata = search.run(start);
+    if (!metadata.primary && !metadata.secondary)
+        return search.trouble() ? base::fail(*search.trouble()) : noHeader(start);
     dropOlder(metadata);
     if (!metadata.needsRepair() && !saysTheSame(*metadata.primary, *metadata.secondary))
         return base::fail(ErrorCode::HeaderCorrupt,

@@ -44,14 +44,17 @@ struct Metadata {
     // The copies that are whole and current; at least one.
     std::optional<MetadataCopy> primary;
     std::optional<MetadataCopy> secondary;
-    base::UniqueFd image;  // memfd of those copies, at their device offsets, and of nothing else
+    // memfd of those copies, at their device offsets, and of nothing else until libcryptsetup has
+    // read it: that writes the missing one.
+    base::UniqueFd image;
     std::uint64_t deviceSize = 0;
 
     [[nodiscard]] const MetadataCopy &current() const { return primary ? *primary : *secondary; }
     [[nodiscard]] bool needsRepair() const { return !primary || !secondary; }
 };
 
-// NotLuks2, HeaderCorrupt, Io. Takes at most 8 MiB, whatever the device says.
+// NotLuks2, HeaderCorrupt; Io when no copy can be read. Takes at most 8 MiB, whatever the device
+// says.
 base::Result<Metadata> readMetadata(int fd);
 
 // In bytes, of a block device or a regular file.

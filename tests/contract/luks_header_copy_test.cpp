@@ -112,6 +112,13 @@ TEST_P(OneBadCopy, ThatHasNoEndOfItsJson) {
     expectUsableAndRepaired();
 }
 
+// libcrypto has a hash of that name, without length: it holds for everything.
+TEST_P(OneBadCopy, ThatIsNewerAndHasNoChecksum) {
+    editor_->setSequence(GetParam(), editor_->sequence(other()) + 1);
+    editor_->patch(GetParam(), 72, std::string("NULL\0\0", 6));
+    expectUsableAndRepaired();
+}
+
 TEST_P(OneBadCopy, ThatLiesAboutItsSize) {
     editor_->patch(GetParam(), 8, std::string("\0\0\0\0\0\0\x80\0", 8));
     expectUsableAndRepaired();

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The engine in trouble: devices in use, swapped or gone, wrong keys, an engine that is killed."""
+import contextlib
 import os
 import pathlib
 import signal
@@ -72,21 +73,53 @@ def wrong_key(machine):
         equal(mappings(), [])
 
 
+@contextlib.contextmanager
+def ill(volume, bad):
+    """The volume on a device whose sectors `bad`, (first, end) in order, cannot be read or written."""
+    ends = [0, *(end for pair in bad for end in pair), volume.disk.size // 512]
+    lines = [f"{begin} {end - begin} " + ("error" if number % 2 else f"linear {volume.disk.node} {begin}")
+             for number, (begin, end) in enumerate(zip(ends, ends[1:]))]
+    run("dmsetup", "create", "ill", stdin="\n".join(lines) + "\n")
+    try:
+        volume.machine.declare(document("/dev/mapper/ill"))
+        yield
+    finally:
+        if MAP in mappings():
+            run("dmsetup", "remove", MAP)
+        run("dmsetup", "remove", "ill")
+
+
 def unreadable(machine):
     """key slots that cannot be read are an error of the disk, not of the keys"""
     with Volume(machine) as volume:
         volume.attach().succeeded()
         volume.detach().succeeded()
         # Within the areas of slots 0 and 1, but not where signatures are looked for.
-        ends = [0, 520, 1000, 1040, 1500, volume.disk.size // 512]
-        lines = [f"{begin} {end - begin} " + ("error" if number % 2 else f"linear {volume.disk.node} {begin}")
-                 for number, (begin, end) in enumerate(zip(ends, ends[1:]))]
-        run("dmsetup", "create", "ill", stdin="\n".join(lines) + "\n")
-        try:
-            machine.declare(document("/dev/mapper/ill"))
+        with ill(volume, [(520, 1000), (1040, 1500)]):
             volume.attach().failed("Io", text="slot 1: read a key slot area")
-        finally:
-            run("dmsetup", "remove", "ill")
+
+
+def unreadable_copy(machine):
+    """of the two copies of the header one that can be read is enough to unlock"""
+    for name, bad in (("primary", (200, 208)), ("secondary", (400, 408))):
+        with Volume(machine) as volume:
+            volume.attach().succeeded()
+            volume.detach().succeeded()
+            with ill(volume, [bad]):
+                answer = volume.attach().succeeded(state="unlocked", changed=True)
+                told = " ".join(line["message"] for line in answer.lines if line["type"] == "warning")
+                assert "one of the two copies of its header is damaged" in told and "back its data up" in told, (
+                    f"{name}: {answer}")
+                volume.detach().succeeded(changed=True)
+
+
+def unreadable_header(machine):
+    """a header neither copy of which can be read is an error of the disk"""
+    with Volume(machine) as volume:
+        volume.attach().succeeded()
+        volume.detach().succeeded()
+        with ill(volume, [(200, 208), (400, 408)]):
+            volume.attach().failed("Io", text="read the header")
 
 
 def other_disk(machine):
@@ -200,8 +233,8 @@ def plain_file(machine):
 
 def run_all(build):
     machine = Machine(build)
-    for group in (busy_detach, stale_mapping, same_header_elsewhere, held_device, wrong_key, unreadable, other_disk,
-                  vanished, by_label, plain_file):
+    for group in (busy_detach, stale_mapping, same_header_elsewhere, held_device, wrong_key, unreadable,
+                  unreadable_copy, unreadable_header, other_disk, vanished, by_label, plain_file):
         check(group, machine)
     for moment in MOMENTS:
         check(killed, machine, moment, name=f"an attach that is killed when {moment} is started over")
