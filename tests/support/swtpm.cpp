@@ -14,6 +14,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "support/listening.h"
+
 namespace volumecrypt::test {
 namespace {
 
@@ -50,7 +52,7 @@ void Swtpm::start() {
         execute({"swtpm", "socket", "--tpm2", "--tpmstate", "dir=" + state, "--server",
                  "type=unixio,path=" + socket(), "--ctrl", "type=unixio,path=" + socket() + ".ctrl",
                  "--flags", "not-need-init,startup-clear"});
-    for (int tries = 0; !std::filesystem::exists(socket() + ".ctrl"); ++tries) {
+    for (int tries = 0; !isListening(socket()) || !isListening(socket() + ".ctrl"); ++tries) {
         if (tries == 500 || ::waitpid(process_, nullptr, WNOHANG) != 0)
             throw std::runtime_error("swtpm did not start");
         std::this_thread::sleep_for(std::chrono::milliseconds(10));

@@ -13,6 +13,8 @@
 #include <sdbus-c++/sdbus-c++.h>
 #include <unistd.h>
 
+#include "support/listening.h"
+
 namespace volumecrypt::test {
 namespace {
 
@@ -72,7 +74,7 @@ void TestBus::startBus() {
         replaced(replaced(kBusConfig, "@DIR@", folder_.path()), "@POLICY@", BUS_POLICY));
     bus_ = Companion({"/usr/bin/dbus-daemon", "--nofork", "--nosyslog", "--config-file=" + config},
                      folder_.file("bus.log"));
-    if (!eventually([&] { return std::filesystem::exists(folder_.file("socket")); }))
+    if (!eventually([&] { return isListening(folder_.file("socket")); }))
         throw std::runtime_error("dbus-daemon does not start");
     ::setenv("DBUS_SYSTEM_BUS_ADDRESS", ("unix:path=" + folder_.file("socket")).c_str(), 1);
 }
