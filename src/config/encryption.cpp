@@ -110,6 +110,7 @@ bool isEncrypted(Fields &fields, Provider provider, bool anyKey) {
 std::optional<model::EncryptionSpec> readEncryption(Fields &document, Draft &draft) {
     auto fields = document.map("encryption");
     if (!fields) return std::nullopt;
+    fields->hideUnknownNames();
     Report &report = document.report();
     model::EncryptionSpec spec;
     const Provider provider = readProvider(*fields);

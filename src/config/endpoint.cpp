@@ -5,7 +5,6 @@
 #include <string>
 
 #include <arpa/inet.h>
-#include <fmt/format.h>
 #include <netinet/in.h>
 
 #include "config/text.h"
@@ -58,7 +57,7 @@ Fault authorityFault(std::string_view authority) {
     if (host.empty()) return "names no host";
     if (colon != std::string_view::npos && isIpv6(authority))
         return "needs brackets around its IPv6 address";
-    if (!isHostName(host)) return fmt::format("has no valid host name: {}", quote(host));
+    if (!isHostName(host)) return "has no valid host name";
     return portFault(authority.substr(host.size()));
 }
 
@@ -77,7 +76,7 @@ Fault readEndpoint(std::string_view text, Endpoint &endpoint) {
     }
     endpoint.tls = scheme != "grpc";
     if (scheme != "grpc" && scheme != "grpcs" && scheme != "https" && scheme != "http")
-        return fmt::format("has the unknown scheme {}: use grpcs or grpc", quote(scheme));
+        return "has an unknown scheme: use grpcs or grpc";
     return authorityFault(text.substr(0, text.find_first_of("/?#")));
 }
 

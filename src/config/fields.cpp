@@ -3,7 +3,9 @@
 #include "config/fields.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
+#include <cstdlib>
 #include <system_error>
 
 #include <fmt/format.h>
@@ -31,6 +33,21 @@ std::optional<std::int64_t> parseNumber(std::string_view text) {
     return negative ? -value : value;
 }
 
+// Of the fields of a key; larger ones cannot be meant.
+constexpr std::int64_t kLongestShownNumber = 999;
+
+// What `encryption.keys` knows anywhere: such a name in the wrong place is no secret, but a slip of
+// the indentation.
+bool isKeyField(std::string_view name) {
+    constexpr std::array<std::string_view, 20> kNames{
+        "slot",           "static",        "passphrase", "passphraseFile",
+        "nodeID",         "kms",           "endpoint",   "caFile",
+        "clientCertFile", "clientKeyFile", "tpm",        "options",
+        "pcrs",           "signedPolicy",  "publicKey",  "lockToState",
+        "lockToSTATE",    "unmanaged",     "tcti",       "checkSecurebootStatusOnEnroll"};
+    return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
+}
+
 // The words of YAML 1.1, which Talos takes too.
 std::optional<bool> parseFlag(std::string_view text) {
     const std::string word = lowerCase(text);
@@ -43,8 +60,8 @@ std::optional<bool> parseFlag(std::string_view text) {
 
 }  // namespace
 
-Fields::Fields(const TreeNode &node, std::string path, Report &report)
-    : node_(&node), path_(std::move(path)), report_(&report) {}
+Fields::Fields(const TreeNode &node, std::string path, Report &report, Quoting quoting)
+    : node_(&node), path_(std::move(path)), report_(&report), quoting_(quoting) {}
 
 const TreeNode *Fields::any(std::string_view name) {
     known_.push_back(name);
@@ -61,7 +78,7 @@ const TreeNode *Fields::textNode(std::string_view name) {
 
 std::optional<std::string> Fields::text(std::string_view name) {
     const TreeNode *value = textNode(name);
-    if (value == nullptr) return std::nullopt;
+    if (value == nullptr || isSecretElsewhere(*value, pathOf(name))) return std::nullopt;
     return value->text;
 }
 
@@ -84,7 +101,7 @@ std::optional<Fields> Fields::map(std::string_view name) {
     const TreeNode *value = any(name);
     if (value == nullptr || !hasType(*value, pathOf(name), TreeNode::Type::Map, "a map"))
         return std::nullopt;
-    return Fields(*value, pathOf(name), *report_);
+    return Fields(*value, pathOf(name), *report_, quoting_);
 }
 
 const TreeNode *Fields::list(std::string_view name) {
@@ -100,7 +117,8 @@ std::vector<std::pair<std::string, Place>> Fields::texts(std::string_view name) 
     if (items == nullptr) return result;
     for (std::size_t i = 0; i < items->items.size(); ++i) {
         const TreeNode &item = *items->items[i];
-        if (hasType(item, fmt::format("{}[{}]", pathOf(name), i), TreeNode::Type::Text, "text"))
+        const std::string path = fmt::format("{}[{}]", pathOf(name), i);
+        if (hasType(item, path, TreeNode::Type::Text, "text") && !isSecretElsewhere(item, path))
             result.emplace_back(item.text, item.place);
     }
     return result;
@@ -150,7 +168,9 @@ bool Fields::isKnown(std::string_view name) const {
 }
 
 std::string Fields::nameOf(const TreeNode &key) const {
-    const bool show = !hideUnknown_ || isKnown(key.text) || closest(key.text, known_);
+    const bool hide = hideUnknown_ || quoting_ == Quoting::Forbidden;
+    const bool show = isKnown(key.text) ||
+                      (!key.secret && (!hide || isKeyField(key.text) || closest(key.text, known_)));
     const std::string name = show ? "field " + quote(key.text) : "field";
     return path_.empty() ? name : fmt::format("{} of {}", name, path_);
 }
@@ -169,8 +189,9 @@ void Fields::reportUnknown(const TreeNode &key) {
 void Fields::wrongType(const TreeNode &node, const std::string &path, std::string_view wanted) {
     // The text is shown for words that were to be a number or the like, never for blocks: a
     // passphrase might stand there by mistake.
-    const bool show = node.type == TreeNode::Type::Text && !node.dropped && wanted != "a map" &&
-                      wanted != "a list" && wanted != "text";
+    const bool show = node.type == TreeNode::Type::Text && !node.secret &&
+                      quoting_ == Quoting::Allowed && wanted != "a map" && wanted != "a list" &&
+                      wanted != "text";
     report_->error(node.place, fmt::format("{} must be {}, not {}", path, wanted,
                                            show ? quote(node.text) : typeName(node.type)));
 }
@@ -188,11 +209,21 @@ bool Fields::hasType(const TreeNode &node, const std::string &path, TreeNode::Ty
     return false;
 }
 
+bool Fields::isSecretElsewhere(const TreeNode &node, const std::string &path) {
+    if (node.secret) report_->error(node.place, path + " is an alias of a passphrase");
+    return node.secret;
+}
+
 std::optional<std::int64_t> Fields::numberIn(const TreeNode &node, const std::string &path) {
     constexpr std::string_view wanted = "a whole number";
     if (!hasType(node, path, TreeNode::Type::Text, wanted)) return std::nullopt;
     const auto value = node.plain ? parseNumber(node.text) : std::nullopt;
     if (!value) wrongType(node, path, wanted);
+    // A PIN, not a slot or a PCR: later messages would repeat it.
+    if (value && quoting_ == Quoting::Forbidden && std::abs(*value) > kLongestShownNumber) {
+        report_->error(node.place, path + " is out of range");
+        return std::nullopt;
+    }
     return value;
 }
 

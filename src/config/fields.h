@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "config/report.h"
+#include "config/values.h"
 #include "config/yaml_tree.h"
 
 namespace volumecrypt::config {
@@ -22,7 +23,8 @@ namespace volumecrypt::config {
 class Fields {
   public:
     // `node` is a map; `path` names it in messages ("encryption.keys[1]"), empty for the document.
-    Fields(const TreeNode &node, std::string path, Report &report);
+    Fields(const TreeNode &node, std::string path, Report &report,
+           Quoting quoting = Quoting::Allowed);
 
     const TreeNode *any(std::string_view name);
     // Text and plain numbers or words alike, as Talos takes them.
@@ -49,8 +51,9 @@ class Fields {
     // "encryption.cipher" for messages.
     [[nodiscard]] std::string pathOf(std::string_view name) const;
 
-    // Names of unknown fields may be a secret that slipped (`{passphrase secret}`): unless they
-    // resemble a known one, they are not shown.
+    // Whether messages may repeat values of these fields and of the maps below them.
+    [[nodiscard]] Quoting quoting() const { return quoting_; }
+    // Of this map, names of unknown fields are not repeated: `passphrase secret` is one.
     void hideUnknownNames() { hideUnknown_ = true; }
     // After everything was asked for: reports the rest as unknown, and fields that are given twice.
     void finish();
@@ -63,6 +66,8 @@ class Fields {
     void wrongType(const TreeNode &node, const std::string &path, std::string_view wanted);
     bool hasType(const TreeNode &node, const std::string &path, TreeNode::Type type,
                  std::string_view wanted);
+    // What is a passphrase elsewhere in the document is not to be used as anything else.
+    bool isSecretElsewhere(const TreeNode &node, const std::string &path);
     std::optional<std::int64_t> numberIn(const TreeNode &node, const std::string &path);
     void wrongChoice(std::string_view name, const std::vector<std::string> &choices);
 
@@ -70,6 +75,7 @@ class Fields {
     std::string path_;
     Report *report_;
     std::vector<std::string_view> known_;
+    Quoting quoting_;
     bool hideUnknown_ = false;
 };
 

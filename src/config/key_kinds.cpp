@@ -51,7 +51,6 @@ model::SignedPolicy readSignedPolicy(Fields &fields) {
 model::StaticKey readStatic(Fields &fields, std::int64_t slot) {
     model::StaticKey key;
     Report &report = fields.report();
-    fields.hideUnknownNames();
     const bool inlined = fields.any("passphrase") != nullptr;
     const bool inFile = fields.any("passphraseFile") != nullptr;
     if (inlined && inFile)

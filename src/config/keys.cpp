@@ -112,7 +112,7 @@ std::vector<model::KeySpec> readKeys(const TreeNode &list, const std::string &pa
                          fmt::format("{} must be a map, not {}", itemPath, typeName(item.type)));
             continue;
         }
-        Fields fields(item, itemPath, report);
+        Fields fields(item, itemPath, report, Quoting::Forbidden);
         if (auto key = readKey(fields, slots, draft)) keys.push_back(std::move(*key));
     }
     const auto sealed = static_cast<std::size_t>(std::count_if(

@@ -11,7 +11,7 @@ namespace volumecrypt::config {
 std::string readPath(Fields &fields, std::string_view name) {
     const auto path = fields.text(name);
     if (!path) return {};
-    const auto fault = pathFault(*path);
+    const auto fault = pathFault(*path, fields.quoting());
     if (!fault) return *path;
     fields.report().error(fields.place(name), fmt::format("{} {}", fields.pathOf(name), *fault));
     return {};

@@ -70,7 +70,11 @@ void TreeBuilder::OnAlias(const YAML::Mark &mark, YAML::anchor_t anchor) {
     const bool unfinished = std::any_of(open_.begin(), open_.end(),
                                         [&](const Frame &frame) { return frame.node == &node; });
     if (unfinished) throw YamlFault{placeOf(mark), "an alias stands inside its own anchor"};
-    if (isPassphraseValue() && !passphrase_) passphrase_ = placeOf(mark);
+    if (isPassphraseValue()) {
+        if (!passphrase_) passphrase_ = placeOf(mark);
+        placePassphraseAlias(mark, *found->second);
+        return;
+    }
     place(node);
 }
 
@@ -81,6 +85,7 @@ void TreeBuilder::OnScalar(const YAML::Mark &mark, const std::string &tag, YAML:
     applyTag(node, tag);
     if (isPassphraseValue()) {
         if (!passphrase_) passphrase_ = node.place;
+        node.secret = true;
         node.dropped = secrets_ == Secrets::Drop && !value.empty();
     }
     if (!node.dropped) node.text = value;
@@ -138,6 +143,23 @@ void TreeBuilder::place(const TreeNode &node) {
         frame.node->entries.push_back({frame.key, &node});
         frame.key = nullptr;
     }
+}
+
+// A node of its own, which may be dropped while the anchor's text is still needed elsewhere.
+void TreeBuilder::placePassphraseAlias(const YAML::Mark &mark, TreeNode &anchored) {
+    anchored.secret = anchored.type == TreeNode::Type::Text;
+    if (!anchored.secret) {
+        place(anchored);
+        return;
+    }
+    TreeNode &copy = newNode(mark, YAML::NullAnchor, TreeNode::Type::Text);
+    copy.place = anchored.place;
+    copy.tag = anchored.tag;
+    copy.plain = anchored.plain;
+    copy.secret = true;
+    copy.dropped = anchored.dropped || (secrets_ == Secrets::Drop && !anchored.text.empty());
+    if (!copy.dropped) copy.text = anchored.text;
+    place(copy);
 }
 
 void TreeBuilder::open(TreeNode &node) {

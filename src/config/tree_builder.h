@@ -53,6 +53,7 @@ class TreeBuilder : public YAML::EventHandler {
 
     TreeNode &newNode(const YAML::Mark &mark, YAML::anchor_t anchor, TreeNode::Type type);
     void place(const TreeNode &node);
+    void placePassphraseAlias(const YAML::Mark &mark, TreeNode &anchored);
     void open(TreeNode &node);
     void close();
     void count(TreeNode &parent, const TreeNode &child, const Place &at);

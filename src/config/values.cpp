@@ -77,15 +77,19 @@ std::string_view takeWhile(std::string_view &text, Predicate belongs) {
 
 }  // namespace
 
-Fault pathFault(std::string_view path) {
+Fault pathFault(std::string_view path, Quoting quoting) {
+    const bool show = quoting == Quoting::Allowed;
     if (path.empty()) return "must not be empty";
     if (hasControlCharacter(path)) return "must not hold a control character";
-    if (!path.starts_with('/')) return fmt::format("must be an absolute path, not {}", quote(path));
+    if (!path.starts_with('/'))
+        return "must be an absolute path" + (show ? ", not " + quote(path) : "");
     // systemd cuts blanks off the ends of a setting, and a backslash joins it to the next line.
     if (path.ends_with(' ') || path.ends_with('\\'))
-        return fmt::format("must not end with a space or a backslash: {}", quote(path));
+        return "must not end with a space or a backslash" + (show ? ": " + quote(path) : "");
     if (const std::string normal = normalised(path); normal != path)
-        return fmt::format("must be a normalised path: {}, not {}", quote(normal), quote(path));
+        return show ? fmt::format("must be a normalised path: {}, not {}", quote(normal),
+                                  quote(path))
+                    : "must be a normalised path, without \".\", \"..\" and doubled slashes";
     if (model::deviceUnit(path).size() > kLongestUnitName)
         return "is too long for the name of a systemd unit";
     return std::nullopt;

@@ -14,8 +14,12 @@ namespace volumecrypt::config {
 
 using Fault = std::optional<std::string>;
 
+// Whether a message may repeat the value that it is about: errors end where every user may read
+// them, and a passphrase may stand in any field of a key by mistake.
+enum class Quoting { Allowed, Forbidden };
+
 // Absolute, normalised, fit for a line of a unit file.
-Fault pathFault(std::string_view path);
+Fault pathFault(std::string_view path, Quoting quoting = Quoting::Allowed);
 // A path for mount.where: does not hide what the running system needs.
 Fault mountPointFault(std::string_view path);
 // One entry of mount.options: exactly one option, as a comma would make two of it. What another
@@ -32,7 +36,7 @@ struct Endpoint {
     bool schemeGiven = true;
 };
 // HOST[:PORT] with an optional scheme, as Talos reads it: none and grpc are plaintext, grpcs, https
-// and http are TLS.
+// and http are TLS. The fault never repeats the text.
 Fault readEndpoint(std::string_view text, Endpoint &endpoint);
 
 }  // namespace volumecrypt::config

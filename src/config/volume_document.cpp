@@ -44,6 +44,10 @@ void reportSkipped(const TreeNode &root, const TreeNode *kind, Report &report) {
                               : "a document without kind is skipped");
         return;
     }
+    if (kind->secret) {
+        report.error(kind->place, "kind is an alias of a passphrase");
+        return;
+    }
     std::string message = fmt::format("a document of kind {} is skipped", quote(kind->text));
     if (const auto meant = closest(kind->text, kDocumentKinds))
         message += fmt::format("; did you mean {}?", quote(*meant));

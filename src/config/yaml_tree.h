@@ -30,6 +30,7 @@ struct TreeNode {
     bool plain = false;    // text without quotes: may stand for a number or a boolean
     std::string text;      // wiped at the end: it may be a passphrase
     bool dropped = false;  // there was text, which was not kept (Secrets::Drop)
+    bool secret = false;   // the value of a field `passphrase`, here or through an alias
     std::vector<const TreeNode *> items;
     std::vector<Entry> entries;  // in the order of the document, doubled keys included
     std::size_t weight = 1;      // nodes below, aliases counted in full

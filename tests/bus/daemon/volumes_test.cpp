@@ -179,6 +179,41 @@ TEST_F(Volumes, BrokenConfigurationIsReported) {
     EXPECT_THAT(problems[0].get<4>(), HasSubstr("name can only contain"));
 }
 
+// Every user may read the property: a passphrase that slipped into another field, or next to one,
+// is not in it, nor in the daemon's log.
+TEST_F(Volumes, ConfigErrorsRepeatNothingOfTheKeys) {
+    const std::string head = "apiVersion: v1alpha1\nkind: UserVolumeConfig\nname: slip";
+    const std::vector<std::string> slips{"{slot: hunter2, nodeID: {}}",
+                                         "{hunter2: x, static: hunter2}",
+                                         "{static: {passphraseFile: hunter2}}",
+                                         "{static: {passphrase hunter2}}",
+                                         "{static: {passphrase: [hunter2]}}",
+                                         "{static: {passphrase: *hunter2}}",
+                                         "{static: {passphrase: 'hunter2}}",
+                                         "{kms: {endpoint: \"hunter2://user:hunter2@host\"}}",
+                                         "{kms: {endpoint: \"grpcs://hunter2$\", caFile: hunter2}}",
+                                         "{tpm: {options: {pcrs: [hunter2]}, hunter2: x}}",
+                                         "{nodeID: {hunter2: x}, lockToState: hunter2}"};
+    for (std::size_t i = 0; i < slips.size(); ++i)
+        daemon_.configure(
+            "slip" + std::to_string(i) + ".yaml",
+            head + std::to_string(i) + "\nencryption:\n  keys:\n    - " + slips[i] + "\n");
+    ASSERT_EQ(client_.call(kRoot, kManager, "Reload", Options()), "");
+    const std::string read = asUser(kNobody, [](Client &nobody) {
+        using Problem =
+            sdbus::Struct<std::string, std::uint32_t, std::uint32_t, std::string, std::string>;
+        std::string text;
+        for (const auto &problem :
+             nobody.property<std::vector<Problem>>(kRoot, kManager, "ConfigErrors"))
+            text += problem.get<0>() + ": " + problem.get<4>() + "\n";
+        return text;
+    });
+    for (std::size_t i = 0; i < slips.size(); ++i)
+        EXPECT_THAT(read, HasSubstr("slip" + std::to_string(i) + ".yaml: ")) << slips[i];
+    EXPECT_THAT(read, ::testing::Not(HasSubstr("hunter2")));
+    EXPECT_THAT(daemon_.log(), ::testing::Not(HasSubstr("hunter2")));
+}
+
 // File names are bytes, and a YAML string may hold what D-Bus cannot: one such name must not hide
 // every other object.
 TEST_F(Volumes, NamesThatAreNoTextHideNothing) {
