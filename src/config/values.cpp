@@ -11,6 +11,8 @@
 
 #include <fmt/format.h>
 
+#include "build_config.h"
+#include "config/mount_points.h"
 #include "config/text.h"
 #include "model/names.h"
 
@@ -20,10 +22,8 @@ namespace {
 // systemd's UNIT_NAME_MAX is 256 with the terminating NUL.
 constexpr std::size_t kLongestUnitName = 255;
 
-constexpr std::array<std::string_view, 8> kSystemDirectories{"/",     "/usr", "/etc", "/boot",
-                                                             "/proc", "/sys", "/dev", "/run"};
-// Nothing below them can hold a mount of ours.
-constexpr std::array<std::string_view, 3> kKernelDirectories{"/proc/", "/sys/", "/dev/"};
+constexpr std::array<std::string_view, 2> kOwnDirectories{VOLUMECRYPT_LIBEXECDIR,
+                                                          VOLUMECRYPT_SYSTEMUNITDIR};
 
 bool isDigit(char c) {
     return c >= '0' && c <= '9';
@@ -97,11 +97,7 @@ Fault pathFault(std::string_view path, Quoting quoting) {
 
 Fault mountPointFault(std::string_view path) {
     if (auto fault = pathFault(path)) return fault;
-    const bool isSystem = std::find(kSystemDirectories.begin(), kSystemDirectories.end(), path) !=
-                          kSystemDirectories.end();
-    const bool isKernel = std::any_of(kKernelDirectories.begin(), kKernelDirectories.end(),
-                                      [path](auto below) { return path.starts_with(below); });
-    if (isSystem || isKernel)
+    if (hidesSystem(path, kOwnDirectories))
         return fmt::format("must not be {}: a volume there would hide the running system",
                            quote(path));
     return std::nullopt;

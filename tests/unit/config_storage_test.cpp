@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The rules of the blocks `volume`, `filesystem` and `mount`.
+#include <array>
+
+#include "config/mount_points.h"
 #include "config_case.h"
 
 namespace volumecrypt::config::test {
@@ -75,10 +78,17 @@ std::string where(const std::string &value) {
 
 std::vector<Case> forbiddenMountPoints() {
     std::vector<Case> cases;
-    for (const std::string path : {"/", "/usr", "/etc", "/boot", "/proc", "/sys", "/dev", "/run",
-                                   "/proc/x", "/sys/kernel", "/dev/shm"}) {
+    for (const std::string path :
+         {"/", "/usr", "/etc", "/boot", "/proc", "/sys", "/dev", "/run", "/proc/x", "/sys/kernel",
+          "/dev/shm", "/usr/lib", "/usr/bin/x", "/usr/share", "/usr/locale", "/lib", "/lib64",
+          "/libx32", "/lib/modules", "/sbin", "/bin", "/etc/data", "/etc/systemd", "/run/systemd",
+          "/run/lock", "/boot/efi", "/boot/data", "/efi", "/sysroot/data", "/var/run", "/var/run/x",
+          "/var/lock", "/run/mediator",
+          // Our own.
+          "/etc/volumecrypt", "/etc/volumecrypt/state", "/run/volumecrypt",
+          "/usr/libexec/volumecrypt", "/usr/lib/volumecrypt"}) {
         static std::vector<std::string> names;  // a Case keeps a pointer
-        names.reserve(16);
+        names.reserve(64);
         std::string name = "Path";
         for (const char c : path) name += c == '/' ? '_' : c;
         names.push_back(name);
@@ -95,9 +105,19 @@ INSTANTIATE_TEST_SUITE_P(Forbidden, ConfigStorage, testing::ValuesIn(forbiddenMo
 const std::vector<Case> kWhere{
     {"Where", where("/srv/data"), {}},
     {"BelowRun", where("/run/media/data"), {}},
-    {"BelowEtc", where("/etc/data"), {}},
-    {"BelowBoot", where("/boot/data"), {}},
     {"Var", where("/var"), {}},
+    {"BelowVar", where("/var/lib/volumecrypt"), {}},
+    {"VarRunner", where("/var/runner"), {}},
+    {"UsrLocal", where("/usr/local"), {}},
+    {"UsrSrc", where("/usr/src/linux"), {}},
+    {"Home", where("/home"), {}},
+    {"Root", where("/root"), {}},
+    {"Opt", where("/opt/app"), {}},
+    {"Mnt", where("/mnt/data"), {}},
+    {"Tmp", where("/tmp"), {}},
+    {"Library", where("/library"), {}},
+    {"Devices", where("/devices"), {}},
+    {"System", where("/system"), {}},
     {"WithSpaceInside", where("\"/srv/my data\""), {}},
     {"Relative",
      where("srv/data"),
@@ -134,6 +154,17 @@ const std::vector<Case> kWhere{
      {"4:16: mount.where needs a file system, but filesystem.type is none"}},
 };
 INSTANTIATE_TEST_SUITE_P(Where, ConfigStorage, testing::ValuesIn(kWhere), caseName);
+
+// With another prefix our programs are not below /usr.
+TEST(ConfigMountPoints, OwnDirectoriesAreNotHidden) {
+    const std::array<std::string_view, 1> own{"/usr/local/libexec/volumecrypt"};
+    for (const std::string_view path :
+         {"/usr/local", "/usr/local/libexec", "/usr/local/libexec/volumecrypt/x"})
+        EXPECT_TRUE(hidesSystem(path, own)) << path;
+    for (const std::string_view path : {"/usr/local/lib", "/usr/local/libexec/volumecrypt2"})
+        EXPECT_FALSE(hidesSystem(path, own)) << path;
+    EXPECT_FALSE(hidesSystem("/usr/local", {}));
+}
 
 // The first option begins at 4:19.
 std::string options(const std::string &items) {
