@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Device, file system and mount of a volume, with the defaults of its kind.
+// Device and file system of a volume, with the defaults of its kind.
 #include "config/storage.h"
 
 #include <algorithm>
@@ -18,14 +18,6 @@ using model::VolumeKind;
 
 constexpr std::string_view kByPartLabel = "/dev/disk/by-partlabel/";
 
-bool isSystemVolume(VolumeKind kind) {
-    return kind == VolumeKind::State || kind == VolumeKind::Ephemeral;
-}
-
-bool isMountable(VolumeKind kind) {
-    return isSystemVolume(kind) || kind == VolumeKind::User;
-}
-
 FilesystemType defaultFilesystem(VolumeKind kind) {
     if (kind == VolumeKind::Raw) return FilesystemType::None;
     if (kind == VolumeKind::Swap) return FilesystemType::Swap;
@@ -37,12 +29,6 @@ bool isSupported(VolumeKind kind, FilesystemType type) {
     if (!isMountable(kind)) return type == defaultFilesystem(kind);
     if (type == FilesystemType::None) return kind != VolumeKind::State;
     return type != FilesystemType::Swap;
-}
-
-std::string defaultMountPoint(const model::VolumeId &id) {
-    if (id.kind() == VolumeKind::State) return "/system/state";
-    if (id.kind() == VolumeKind::User) return "/var/mnt/" + id.name();
-    return {};
 }
 
 void readMeta(Fields &fields, Draft &draft) {
@@ -58,77 +44,15 @@ void readMeta(Fields &fields, Draft &draft) {
     draft.meta = fields.report().position(fields.place("meta"));
 }
 
-std::vector<std::string> readMountOptions(Fields &fields) {
-    std::vector<std::string> options;
-    for (const auto &[option, place] : fields.texts("options")) {
-        if (const auto fault = mountOptionFault(option))
-            fields.report().error(place, fmt::format("{}: {}", fields.pathOf("options"), *fault));
-        else
-            options.push_back(option);
-    }
-    return options;
-}
-
-// Where the volume is mounted; empty for one that is not.
-std::string readMountPoint(Fields &fields, Draft &draft) {
-    const bool hasFilesystem = draft.spec.filesystem.type != FilesystemType::None;
-    const auto where = fields.text("where");
-    if (!where) return hasFilesystem ? defaultMountPoint(draft.spec.id) : std::string();
-    const Place place = fields.place("where");
-    if (const auto fault = mountPointFault(*where)) {
-        fields.report().error(place, fmt::format("{} {}", fields.pathOf("where"), *fault));
-        return {};
-    }
-    if (!hasFilesystem)
-        fields.report().error(place,
-                              fmt::format("{} needs a file system, but filesystem.type is none",
-                                          fields.pathOf("where")));
-    draft.where = fields.report().position(place);
-    return *where;
-}
-
-// `mount.where` and `mount.options` of a volume that can be mounted.
-void readMountSpec(Fields &fields, Draft &draft) {
-    const std::string where = readMountPoint(fields, draft);
-    std::vector<std::string> options = readMountOptions(fields);
-    if (!where.empty())
-        draft.spec.mount = model::MountSpec{where, std::move(options)};
-    else if (fields.any("options") != nullptr && fields.any("where") == nullptr)
-        fields.report().error(
-            fields.place("options"),
-            fmt::format("{} needs a {}", fields.pathOf("options"), fields.pathOf("where")));
-}
-
-void refuseMountSpec(Fields &fields, VolumeKind kind) {
-    for (const std::string_view name : {"where", "options"})
-        if (fields.any(name) != nullptr)
-            fields.report().error(fields.place(name),
-                                  fmt::format("{}: a {} volume is not mounted", fields.pathOf(name),
-                                              model::kindName(kind)));
-}
-
-void readDeviceTimeout(Fields &fields, Draft &draft) {
-    const auto text = fields.text("deviceTimeout");
-    if (!text) return;
-    draft.spec.deviceTimeout = parseDuration(*text);
-    if (!draft.spec.deviceTimeout)
-        fields.report().error(fields.place("deviceTimeout"),
-                              fmt::format("{} must be a time such as 15s, 1min or 2h, not {}",
-                                          fields.pathOf("deviceTimeout"), quote(*text)));
-}
-
-void readRequired(Fields &fields, Draft &draft) {
-    const auto required = fields.flag("required");
-    if (!required) return;
-    draft.spec.required = *required;
-    if (*required && draft.spec.unlock == model::UnlockPolicy::Manual)
-        fields.report().error(fields.place("required"),
-                              fmt::format("{}: a volume that is unlocked by hand (volume.unlock) "
-                                          "cannot be required",
-                                          fields.pathOf("required")));
-}
-
 }  // namespace
+
+bool isSystemVolume(VolumeKind kind) {
+    return kind == VolumeKind::State || kind == VolumeKind::Ephemeral;
+}
+
+bool isMountable(VolumeKind kind) {
+    return isSystemVolume(kind) || kind == VolumeKind::User;
+}
 
 void readDevice(Fields &document, Draft &draft) {
     model::VolumeSpec &spec = draft.spec;
@@ -185,27 +109,6 @@ void readFilesystem(Fields &document, Draft &draft) {
     if (spec.projectQuota && spec.type != FilesystemType::Xfs)
         report.error(fields->place("projectQuotaSupport"),
                      "project quota support is only available for xfs filesystem");
-    fields->finish();
-}
-
-void readMount(Fields &document, Draft &draft) {
-    model::VolumeSpec &spec = draft.spec;
-    Report &report = document.report();
-    spec.required = isSystemVolume(spec.id.kind()) && spec.unlock == model::UnlockPolicy::Auto;
-    draft.where = report.position(document.place());
-    auto fields = document.map("mount");
-    if (!fields) {
-        if (spec.filesystem.type == FilesystemType::None) return;
-        if (const std::string where = defaultMountPoint(spec.id); !where.empty())
-            spec.mount = model::MountSpec{where, {}};
-        return;
-    }
-    if (isMountable(spec.id.kind()))
-        readMountSpec(*fields, draft);
-    else
-        refuseMountSpec(*fields, spec.id.kind());
-    readRequired(*fields, draft);
-    readDeviceTimeout(*fields, draft);
     fields->finish();
 }
 

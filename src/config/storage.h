@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads the blocks `volume`, `filesystem` and `mount`: device, content and where it is mounted.
+// Reads the blocks `volume` and `filesystem`: device and content.
 #pragma once
 
 #include "config/draft.h"
@@ -7,10 +7,13 @@
 
 namespace volumecrypt::config {
 
+// STATE and EPHEMERAL, which have names of their own.
+bool isSystemVolume(model::VolumeKind kind);
+// Can hold a file system.
+bool isMountable(model::VolumeKind kind);
+
 // Each fills its part of the draft, defaults included.
 void readDevice(Fields &document, Draft &draft);
 void readFilesystem(Fields &document, Draft &draft);
-// After readDevice and readFilesystem, on which its defaults and rules depend.
-void readMount(Fields &document, Draft &draft);
 
 }  // namespace volumecrypt::config

@@ -11,6 +11,7 @@
 
 #include "config/encryption.h"
 #include "config/fields.h"
+#include "config/mount.h"
 #include "config/storage.h"
 #include "config/text.h"
 

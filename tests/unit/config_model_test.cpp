@@ -41,7 +41,7 @@ TEST(ConfigDefaults, State) {
     EXPECT_EQ(spec.format, model::FormatPolicy::IfEmpty);
     ASSERT_TRUE(spec.mount);
     EXPECT_EQ(spec.mount->where, "/system/state");
-    EXPECT_TRUE(spec.mount->options.empty());
+    EXPECT_EQ(spec.mount->options, (std::vector<std::string>{"nodev", "nosuid"}));
     EXPECT_TRUE(spec.required);
     EXPECT_FALSE(spec.deviceTimeout);
     EXPECT_EQ(spec.filesystem.type, FilesystemType::Xfs);

@@ -212,9 +212,18 @@ const std::vector<Case> kMount{
     {"WrongTimeout",
      userVolume("mount: {deviceTimeout: soon}\n"),
      {"4:24: mount.deviceTimeout must be a time such as 15s, 1min or 2h, not \"soon\""}},
-    {"UnknownField",
-     userVolume("mount: {secure: true}\n"),
-     {"4:9: unknown field \"secure\" of mount"}},
+    {"UnknownField", userVolume("mount: {safe: true}\n"), {"4:9: unknown field \"safe\" of mount"}},
+    {"SecureOfWrongType",
+     userVolume("mount: {secure: 1}\n"),
+     {"4:17: mount.secure must be true or false, not \"1\""}},
+    {"TalosFieldsOfState",
+     systemVolume("STATE", "mount: {secure: true, disableAccessTime: false}\n"),
+     {"4:17: mount config is not allowed for the \"STATE\" volume",
+      "4:42: mount config is not allowed for the \"STATE\" volume"}},
+    // Talos' generator writes it into every EPHEMERAL.
+    {"SecureWithoutWhere",
+     systemVolume("EPHEMERAL", "mount: {secure: true, disableAccessTime: true}\n"),
+     {"warning 4:17: mount.secure does nothing without a mount.where"}},
 };
 INSTANTIATE_TEST_SUITE_P(Mount, ConfigStorage, testing::ValuesIn(kMount), caseName);
 

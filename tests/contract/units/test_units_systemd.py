@@ -143,8 +143,8 @@ def harmless(check, generator, build):
                                text=True, check=True).stdout.strip()
         check.equal("Where= is the mount point", units.get(mount, "Where"), [ODD_WHERE])
         check.equal("What= is the mapping", units.get(mount, "What"), ["/dev/mapper/luks2-STATE"])
-        check.equal("Options= are the declared ones", units.get("var-mnt-odd.mount", "Options"),
-                    [f"{ODD_OPTION},nofail"])
+        check.equal("Options= are the declared ones and the guards", units.get("var-mnt-odd.mount", "Options"),
+                    [f"nodev,nosuid,{ODD_OPTION},nofail"])
         check.equal("nothing but the engine is run", units.get(attach, "Command Line"),
                     ["/bin/true attach u-odd", "/bin/true detach u-odd"])
 
