@@ -68,8 +68,9 @@ base::Error inUse(const KernelRoots &roots, const Device &device) {
     std::string by;
     for (const auto &holder : holdersOf(roots, device.number))
         by += (by.empty() ? " by " : ", ") + holder;
-    return busy(device.node + " is in use" + by,
-                "Unmount it, or close what is on top of it (lsblk " + device.node + ").");
+    return busy(
+        device.node + " is in use" + by,
+        "Unmount it, or close what is on top of it (`lsblk " + device.node + "` shows it).");
 }
 
 }  // namespace

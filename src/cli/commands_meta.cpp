@@ -36,7 +36,7 @@ base::Result<Json> readMeta(const Arguments &arguments) {
         arguments.engine.empty() ? VOLUMECRYPT_LIBEXECDIR "/volumecrypt-engine" : arguments.engine;
     if (arguments.engine.empty() && ::geteuid() != 0)
         return base::fail(ErrorCode::NotAuthorized, "only root may read META",
-                          "Run it as root (sudo volumecryptctl meta).");
+                          "Run it as root: `sudo volumecryptctl meta`.");
     VC_ASSIGN(const base::ChildOutcome outcome,
               base::runProgram({engine, "inspect", "STATE", "--output", "json"}));
     const Json line = lastLine(outcome.output);

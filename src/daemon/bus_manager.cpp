@@ -52,7 +52,7 @@ sdbus::ObjectPath BusManager::GetVolume(const std::string &id) {
         base::Error error;
         error.code = base::ErrorCode::NotFound;
         error.message = "no volume '" + id.substr(0, kQuoted) + "' is declared";
-        error.hint = "see volumecryptctl list, and ConfigErrors if it should be there";
+        error.hint = "see `volumecryptctl list`, and ConfigErrors if it should be there";
         throw toBusError(error);
     });
 }

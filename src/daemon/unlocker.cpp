@@ -48,7 +48,7 @@ base::Error notUnlocked(const Volume &volume) {
     error.message = "volume " + volume.id().text() + " is " +
                     std::string(model::stateName(status.state)) + " after unlocking it";
     if (!status.errorMessage.empty()) error.message += ": " + status.errorMessage;
-    error.hint = "see journalctl -u " + model::attachUnit(volume.id());
+    error.hint = "see `journalctl -u " + model::attachUnit(volume.id()) + "`";
     return error;
 }
 
@@ -56,10 +56,9 @@ base::Error stillInUse(const Volume &volume) {
     base::Error error;
     error.code = ErrorCode::Busy;
     error.message = "volume " + volume.id().text() + " is in use";
-    error.hint = "close what uses it (fuser -vm " +
-                 (volume.status().mountPoint.empty() ? model::mappingPath(volume.id())
-                                                     : volume.status().mountPoint) +
-                 " lists it), then lock it again";
+    const std::string &mounted = volume.status().mountPoint;
+    const std::string used = mounted.empty() ? model::mappingPath(volume.id()) : mounted;
+    error.hint = "close what uses it (`fuser -vm " + used + "` lists it), then lock it again";
     return error;
 }
 

@@ -293,7 +293,8 @@ base::Result<Outcome> attach(Session &session) {
     if (session.device().isFile && session.spec().encryption)
         return base::fail(ErrorCode::Unsupported,
                           session.describe() + " is a plain file: it cannot be mapped",
-                          "Set a loop device up for it (losetup) and declare that.");
+                          "Set a loop device up for it (`losetup --find --show " +
+                              session.device().node + "`) and declare that.");
     VC_TRY(session.lock());
     VC_ASSIGN(Outcome outcome, attachAny(session));
     const bool opened = outcome.changed && outcome.state == model::VolumeState::Unlocked;

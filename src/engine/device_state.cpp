@@ -2,6 +2,7 @@
 // Looking at the device without changing it.
 #include "engine/device_state.h"
 
+#include <string_view>
 #include <utility>
 
 #include "luks/header_build.h"
@@ -12,6 +13,9 @@ namespace {
 
 using base::ErrorCode;
 using blockdev::ContentKind;
+
+// What src/luks, which knows no volume, writes for the device.
+constexpr std::string_view kDeviceInHints = "DEVICE";
 
 base::Error makeError(ErrorCode code, std::string message, std::string hint) {
     base::Error error;
@@ -65,12 +69,11 @@ base::Error unexpectedContent(const Session &session, const DeviceContent &found
             return makeError(ErrorCode::NotLuks2, session.describe() + " is blank",
                              "Run `volumecryptctl unlock " + id + "` to encrypt and format it.");
         case ContentKind::Luks1:
-            return makeError(ErrorCode::NotLuks2,
-                             session.describe() + " is a LUKS1 volume, not LUKS2",
-                             "Nothing was written. Convert it with `cryptsetup convert --type "
-                             "luks2`, or give its data up "
-                             "with `volumecryptctl wipe " +
-                                 id + "`.");
+            return makeError(
+                ErrorCode::NotLuks2, session.describe() + " is a LUKS1 volume, not LUKS2",
+                "Nothing was written. Convert it with `cryptsetup convert " +
+                    session.device().node +
+                    " --type luks2`, or give its data up with `volumecryptctl wipe " + id + "`.");
         case ContentKind::Luks2:
             return makeError(
                 ErrorCode::EncryptedNotDeclared,
@@ -91,8 +94,14 @@ base::Result<luks::HeaderCopy> copyHeader(const Session &session) {
     auto header = luks::copyHeader(session.device().node);
     if (header) return header;
     auto error = std::move(header).error();
+    // Commands of a hint, for this device.
+    for (std::size_t at = 0; (at = error.hint.find(kDeviceInHints, at)) != std::string::npos;)
+        error.hint.replace(at, kDeviceInHints.size(), session.device().node);
     if (error.code == ErrorCode::HeaderCorrupt && error.hint.empty())
-        error.hint = "Nothing was written. Restore the header from a backup.";
+        error.hint =
+            "Nothing was written. Restore the header from a backup: `cryptsetup "
+            "luksHeaderRestore " +
+            session.device().node + " --header-backup-file FILE`.";
     return base::fail(std::move(error).because(session.describe()));
 }
 

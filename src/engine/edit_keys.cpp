@@ -75,7 +75,8 @@ base::Status checkRemovable(const Session &session, const OpenedVolume &volume, 
     if (entry == nullptr)
         return base::fail(slotError(session, slot, ErrorCode::SlotInUse,
                                     "this key was not added by volumecrypt",
-                                    "Whoever added it can remove it (cryptsetup luksKillSlot)."));
+                                    "Whoever added it can remove it: `cryptsetup luksKillSlot " +
+                                        session.device().node + " " + std::to_string(slot) + "`."));
     return {};
 }
 
@@ -85,7 +86,8 @@ base::Status checkRotatableUndeclared(const Session &session, const OpenedVolume
     if (entryOf(volume, slot) == nullptr)
         return base::fail(slotError(session, slot, ErrorCode::SlotInUse,
                                     "this key was not made by volumecrypt",
-                                    "Whoever added it can change it (cryptsetup luksChangeKey)."));
+                                    "Whoever added it can change it: `cryptsetup luksChangeKey " +
+                                        session.device().node + "`."));
     return base::fail(slotError(session, slot, ErrorCode::InvalidConfig,
                                 "this key is an added one and cannot be made anew here",
                                 "Add another with `volumecryptctl add-key " + session.id().text() +
@@ -155,8 +157,9 @@ base::Result<Outcome> removeKey(Session &session) {
     session.reporter().warning(
         ErrorCode::KeyRejected,
         "whoever copied the header of " + session.describe() +
-            " while this key was in it can still use the key on that copy; only a new volume key "
-            "(RotateVolumeKey) ends that");
+            " while this key was in it can still use the key on that copy; only a volume made anew "
+            "(`volumecryptctl wipe " +
+            session.id().text() + "`, after its data was saved) has another volume key");
     Outcome outcome;
     VC_ASSIGN(outcome.state, encryptedState(session));
     outcome.changed = true;

@@ -97,8 +97,9 @@ base::Result<unsigned> chooseRecordToken(const model::HeaderView &view,
     if (!id) id = model::spareTokenId(view, declared);
     if (!id) id = present;
     if (!id)
-        return base::fail(base::ErrorCode::NoSpace, "all 32 tokens of the header are in use",
-                          "Remove a token that nobody needs (cryptsetup token remove).");
+        return base::fail(
+            base::ErrorCode::NoSpace, "all 32 tokens of the header are in use",
+            "Remove a token that nobody needs: `cryptsetup token remove --token-id N DEVICE`.");
     return *id;
 }
 

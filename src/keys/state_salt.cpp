@@ -198,7 +198,7 @@ base::Result<base::SecretBuffer> StateSalt::load() const {
     if (!place_)
         return base::fail(unavailable(
             "STATE is not validly declared",
-            "Correct the document of STATE; `volumecryptctl check` shows what is wrong."));
+            "Correct the document of STATE; `volumecryptctl status` shows what is wrong."));
     VC_TRY(checkStateMounted(*place_));
     const std::string path = place_->where + "/" + kSaltFile;
     auto salt = readSaltFile(path);

@@ -88,7 +88,7 @@ Error untrusted(const CallFailure &failure) {
                 .withRetry();
         default:
             return refuse("has a certificate that cannot be accepted",
-                          "Look at it with: openssl s_client -connect HOST:PORT");
+                          "Look at it: `openssl s_client -connect HOST:PORT`.");
     }
 }
 

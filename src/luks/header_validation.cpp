@@ -30,9 +30,11 @@ bool contains(const List &list, std::string_view text) {
 }
 
 tl::unexpected<base::Error> refuse(const std::string &what) {
-    return base::fail(ErrorCode::HeaderRefused, what,
-                      "The header may have been tampered with. Look at it with `cryptsetup "
-                      "luksDump`; restore it from a backup if it is not yours.");
+    return base::fail(
+        ErrorCode::HeaderRefused, what,
+        "The header may have been tampered with. Look at it with `cryptsetup luksDump "
+        "DEVICE`; if it is not yours, restore it from a backup: `cryptsetup "
+        "luksHeaderRestore DEVICE --header-backup-file FILE`.");
 }
 
 base::Status refuseRequirements(const model::HeaderView &view) {

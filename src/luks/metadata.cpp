@@ -28,6 +28,10 @@ constexpr std::size_t kChecksumOffset = 448;
 constexpr std::size_t kChecksumSize = 64;
 constexpr unsigned kMaxDepth = 32;
 
+constexpr const char *kRestoreHint =
+    "Restore the header from a backup: `cryptsetup luksHeaderRestore DEVICE --header-backup-file "
+    "FILE`.";
+
 bool isKnownSize(std::uint64_t size) {
     return size >= kSmallestCopy && size <= kLargestCopy && (size & (size - 1)) == 0;
 }
@@ -244,13 +248,14 @@ tl::unexpected<base::Error> noHeader(std::string_view start) {
         return base::fail(ErrorCode::NotLuks2, "there is no LUKS2 header");
     const unsigned version = parseBinaryHeader(start).version;
     if (version == 1)
-        return base::fail(ErrorCode::NotLuks2, "there is a LUKS1 header, not a LUKS2 one",
-                          "Convert it with `cryptsetup convert --type luks2`, or move the data.");
+        return base::fail(
+            ErrorCode::NotLuks2, "there is a LUKS1 header, not a LUKS2 one",
+            "Convert it with `cryptsetup convert DEVICE --type luks2`, or move the data.");
     if (version != 2)
         return base::fail(ErrorCode::NotLuks2, "there is a LUKS header of the unknown version " +
                                                    std::to_string(version));
     return base::fail(ErrorCode::HeaderCorrupt, "both copies of the LUKS2 header are damaged",
-                      "Restore the header from a backup.");
+                      kRestoreHint);
 }
 
 }  // namespace
@@ -310,8 +315,7 @@ base::Result<Metadata> readMetadata(int fd) {
         return base::fail(ErrorCode::HeaderCorrupt,
                           "both copies of the LUKS2 header claim the sequence number " +
                               std::to_string(metadata.current().binary.sequence) + " and differ",
-                          "Somebody may have tampered with the disk. Restore the header from a "
-                          "backup.");
+                          std::string("Somebody may have tampered with the disk. ") + kRestoreHint);
     // libcryptsetup must not choose another copy than we did.
     const std::uint64_t size = metadata.current().binary.size;
     if (!metadata.primary) VC_TRY(leaveOut(metadata.image.get(), 0, size));

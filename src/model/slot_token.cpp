@@ -107,8 +107,9 @@ base::Result<unsigned> chooseSlotToken(const HeaderView &view, KeyKind kind, uns
     if (!id) id = spareTokenId(view, declared);
     if (!id) id = highestFree(view, [](unsigned) { return true; });
     if (id) return *id;
-    return base::fail(base::ErrorCode::NoSpace, "all 32 tokens of the header are in use",
-                      "Remove a token that nobody needs (cryptsetup token remove).");
+    return base::fail(
+        base::ErrorCode::NoSpace, "all 32 tokens of the header are in use",
+        "Remove a token that nobody needs: `cryptsetup token remove --token-id N DEVICE`.");
 }
 
 }  // namespace volumecrypt::model

@@ -42,7 +42,7 @@ constexpr const char *kFlushHint =
     "/dev/tpmrm0 keeps programs apart.";
 constexpr const char *kOwnerHint =
     "The TPM's owner hierarchy has a password and there is no storage root key at 0x81000001: its "
-    "owner has to make one (tpm2_createprimary, tpm2_evictcontrol).";
+    "owner has to make one (`tpm2_createprimary`, then `tpm2_evictcontrol`).";
 
 constexpr Meaning kMeanings[] = {
     {TPM2_RC_LOCKOUT, ErrorCode::TpmLockout,

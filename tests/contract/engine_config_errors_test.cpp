@@ -132,7 +132,7 @@ const std::vector<ErrorCase> kConfigCases{
      .verb = "attach",
      .code = "Unsupported",
      .message = "volume u-data (IMAGE) is a plain file: it cannot be mapped",
-     .hint = "Set a loop device up for it (losetup) and declare that."},
+     .hint = "Set a loop device up for it (`losetup --find --show IMAGE`) and declare that."},
     {.name = "KeysOfAPlainVolume",
      .prepare = [](ErrorMatrix &t) { t.writeConfig(document(t.image_)); },
      .verb = "add-key",

@@ -127,8 +127,8 @@ const std::vector<ErrorCase> kContentCases{
      .verb = "sync",
      .code = "NotLuks2",
      .message = "volume u-data (IMAGE) is a LUKS1 volume, not LUKS2",
-     .hint = "Nothing was written. Convert it with `cryptsetup convert --type "
-             "luks2`, or give its data up with `volumecryptctl wipe u-data`."},
+     .hint = "Nothing was written. Convert it with `cryptsetup convert IMAGE "
+             "--type luks2`, or give its data up with `volumecryptctl wipe u-data`."},
     {.name = "RaidMember",
      .prepare = declaredThen([](ErrorMatrix &t) { t.overwriteImage(4096, raidSuperblock()); }),
      .verb = "sync",
@@ -173,7 +173,8 @@ const std::vector<ErrorCase> kContentCases{
      .code = "HeaderCorrupt",
      .message = "volume u-data (IMAGE): the header claims 16777216 bytes, the "
                 "device has 1048576",
-     .hint = "Nothing was written. Restore the header from a backup."},
+     .hint = "Nothing was written. Restore the header from a backup: `cryptsetup "
+             "luksHeaderRestore IMAGE --header-backup-file FILE`."},
     {.name = "HeaderCutInsideTheFirstCopy",
      .prepare = declaredThen([](ErrorMatrix &t) {
          t.luksFormat("secret", 1);
@@ -191,7 +192,8 @@ const std::vector<ErrorCase> kContentCases{
      .verb = "sync",
      .code = "HeaderCorrupt",
      .message = "volume u-data (IMAGE): both copies of the LUKS2 header are damaged",
-     .hint = "Restore the header from a backup."},
+     .hint = "Restore the header from a backup: `cryptsetup luksHeaderRestore IMAGE "
+             "--header-backup-file FILE`."},
     {.name = "CopiesDiffer",
      .prepare = header([](HeaderEditor &editor) {
          editor.changeOne(HeaderCopyOf::Secondary, [](nlohmann::json &json) {
@@ -203,7 +205,7 @@ const std::vector<ErrorCase> kContentCases{
      .message = "volume u-data (IMAGE): both copies of the LUKS2 header claim the "
                 "sequence number 3 and differ",
      .hint = "Somebody may have tampered with the disk. Restore the header from "
-             "a backup."},
+             "a backup: `cryptsetup luksHeaderRestore IMAGE --header-backup-file FILE`."},
     {.name = "NullCipher",
      .prepare = header([](HeaderEditor &editor) {
          editor.change(
@@ -215,8 +217,8 @@ const std::vector<ErrorCase> kContentCases{
                 "\"cipher_null-ecb\", which is not one of aes-xts-plain64, "
                 "xchacha12,aes-adiantum-plain64, xchacha20,aes-adiantum-plain64",
      .hint = "The header may have been tampered with. Look at it with "
-             "`cryptsetup luksDump`; restore it from a backup if it is not "
-             "yours."},
+             "`cryptsetup luksDump IMAGE`; if it is not yours, restore it from a backup: "
+             "`cryptsetup luksHeaderRestore IMAGE --header-backup-file FILE`."},
     {.name = "NullCipherOfASlot",
      .prepare = header([](HeaderEditor &editor) {
          editor.change([](nlohmann::json &json) {
@@ -229,8 +231,8 @@ const std::vector<ErrorCase> kContentCases{
                 "\"cipher_null-ecb\", which is not one of aes-xts-plain64, "
                 "xchacha12,aes-adiantum-plain64, xchacha20,aes-adiantum-plain64",
      .hint = "The header may have been tampered with. Look at it with "
-             "`cryptsetup luksDump`; restore it from a backup if it is not "
-             "yours.",
+             "`cryptsetup luksDump IMAGE`; if it is not yours, restore it from a backup: "
+             "`cryptsetup luksHeaderRestore IMAGE --header-backup-file FILE`.",
      .slot = 1},
     {.name = "UnknownRequirement",
      .prepare = header([](HeaderEditor &editor) {
@@ -243,8 +245,8 @@ const std::vector<ErrorCase> kContentCases{
      .message = "volume u-data (IMAGE): the header has the requirement "
                 "\"time-travel\", which is not known",
      .hint = "The header may have been tampered with. Look at it with "
-             "`cryptsetup luksDump`; restore it from a backup if it is not "
-             "yours."},
+             "`cryptsetup luksDump IMAGE`; if it is not yours, restore it from a backup: "
+             "`cryptsetup luksHeaderRestore IMAGE --header-backup-file FILE`."},
     {.name = "KdfWantsAbsurdMemory",
      .prepare = header([](HeaderEditor &editor) {
          editor.change([](nlohmann::json &json) {

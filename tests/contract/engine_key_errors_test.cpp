@@ -131,7 +131,7 @@ const std::vector<ErrorCase> kKeyCases{
      .code = "SlotInUse",
      .message = "volume u-data (IMAGE), slot 7: this key was not added by "
                 "volumecrypt",
-     .hint = "Whoever added it can remove it (cryptsetup luksKillSlot).",
+     .hint = "Whoever added it can remove it: `cryptsetup luksKillSlot IMAGE 7`.",
      .arguments = {"--slot", "7"},
      .slot = 7},
     {.name = "ADeclaredKeyIsNotRemoved",

@@ -98,7 +98,7 @@ const std::vector<ErrorRow> kRows{
      .command = {"status", "u-data"},
      .code = "NotFound",
      .message = "no volume 'u-data' is declared",
-     .hint = "see volumecryptctl list, and ConfigErrors if it should be there"},
+     .hint = "see `volumecryptctl list`, and ConfigErrors if it should be there"},
     {.name = "TheDeviceIsGone",
      .prepare =
          [](Errors &t) {
@@ -219,8 +219,8 @@ const std::vector<ErrorRow> kRows{
      .command = kSync,
      .code = "NotLuks2",
      .message = "volume u-data (IMAGE) is a LUKS1 volume, not LUKS2",
-     .hint = "Nothing was written. Convert it with `cryptsetup convert --type "
-             "luks2`, or give its data up with `volumecryptctl wipe u-data`."},
+     .hint = "Nothing was written. Convert it with `cryptsetup convert IMAGE "
+             "--type luks2`, or give its data up with `volumecryptctl wipe u-data`."},
     {.name = "EncryptedNotDeclared",
      .prepare =
          [](Errors &t) {
@@ -281,7 +281,8 @@ const std::vector<ErrorRow> kRows{
      .command = kSync,
      .code = "HeaderCorrupt",
      .message = "volume u-data (IMAGE): both copies of the LUKS2 header are damaged",
-     .hint = "Restore the header from a backup."},
+     .hint = "Restore the header from a backup: `cryptsetup luksHeaderRestore IMAGE "
+             "--header-backup-file FILE`."},
     {.name = "NullCipher",
      .prepare = header([](HeaderEditor &editor) {
          editor.change(
@@ -294,8 +295,8 @@ const std::vector<ErrorRow> kRows{
                 "\"cipher_null-ecb\", which is not one of aes-xts-plain64, "
                 "xchacha12,aes-adiantum-plain64, xchacha20,aes-adiantum-plain64",
      .hint = "The header may have been tampered with. Look at it with "
-             "`cryptsetup luksDump`; restore it from a backup if it is not "
-             "yours."},
+             "`cryptsetup luksDump IMAGE`; if it is not yours, restore it from a backup: "
+             "`cryptsetup luksHeaderRestore IMAGE --header-backup-file FILE`."},
     {.name = "FullMetadata",
      .prepare = fullMetadata,
      .call = syncFails,
@@ -316,7 +317,7 @@ const std::vector<ErrorRow> kRows{
      .command = {"unlock", "u-data", "--secret-file", "-"},
      .code = "Unsupported",
      .message = "volume u-data (IMAGE) is a plain file: it cannot be mapped",
-     .hint = "Set a loop device up for it (losetup) and declare that."},
+     .hint = "Set a loop device up for it (`losetup --find --show IMAGE`) and declare that."},
     {.name = "APinThatCannotBeRead",
      .prepare =
          [](Errors &t) {
