@@ -56,6 +56,10 @@ Result<int> waitFor(pid_t pid) {
 
 }  // namespace
 
+bool hasProgram(const std::string &name) {
+    return !locate(name).empty();
+}
+
 Result<ChildOutcome> runProgram(const std::vector<std::string> &argv) {
     int ends[2] = {-1, -1};
     if (::pipe2(ends, O_CLOEXEC) < 0) return fail(errnoError("create a pipe", errno));

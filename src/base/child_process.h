@@ -19,4 +19,7 @@ struct ChildOutcome {
 // exit code other than 0 is not an error here.
 Result<ChildOutcome> runProgram(const std::vector<std::string> &argv);
 
+// Whether runProgram would find it.
+bool hasProgram(const std::string &name);
+
 }  // namespace volumecrypt::base

@@ -29,16 +29,50 @@ struct Maker {
     std::string_view package;  // as Debian and most others call it
     std::string_view labelOption;
     std::size_t longestLabel;
+    // In bytes, where sectors have 512 or 4096. Found by trial on files with xfsprogs 6.1.0
+    // (--unsupported; with -s size=4096), e2fsprogs 1.47.0 (-b 4096, to which larger sectors force
+    // it), btrfs-progs 6.2 (metadata twice, its default since 5.15) and dosfstools 4.2 (-S 4096).
+    std::uint64_t smallest;
+    std::uint64_t smallestOnLargeSectors;
     std::vector<std::string> options;
 };
 
+constexpr std::uint64_t kSmallestXfs = std::uint64_t{16} << 20;
+constexpr std::uint64_t kSmallestBtrfs = std::uint64_t{109} << 20;
+
+// util-linux: ten pages of this machine.
+std::uint64_t smallestSwap() {
+    return 10 * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
 const std::vector<Maker> &makers() {
     static const std::vector<Maker> table{
-        {FilesystemType::Xfs, "mkfs.xfs", "xfsprogs", "-L", 12, {"-q", "-n", "ftype=1"}},
-        {FilesystemType::Ext4, "mkfs.ext4", "e2fsprogs", "-L", 16, {"-q"}},
-        {FilesystemType::Btrfs, "mkfs.btrfs", "btrfs-progs", "-L", 255, {"-q"}},
-        {FilesystemType::Vfat, "mkfs.vfat", "dosfstools", "-n", 11, {}},
-        {FilesystemType::Swap, "mkswap", "util-linux", "-L", 15, {}},
+        {FilesystemType::Xfs,
+         "mkfs.xfs",
+         "xfsprogs",
+         "-L",
+         12,
+         kSmallestXfs,
+         kSmallestXfs,
+         {"-q", "-n", "ftype=1"}},
+        {FilesystemType::Ext4, "mkfs.ext4", "e2fsprogs", "-L", 16, 106'496, 229'376, {"-q"}},
+        {FilesystemType::Btrfs,
+         "mkfs.btrfs",
+         "btrfs-progs",
+         "-L",
+         255,
+         kSmallestBtrfs,
+         kSmallestBtrfs,
+         {"-q"}},
+        {FilesystemType::Vfat, "mkfs.vfat", "dosfstools", "-n", 11, 51'200, 65'536, {}},
+        {FilesystemType::Swap,
+         "mkswap",
+         "util-linux",
+         "-L",
+         15,
+         smallestSwap(),
+         smallestSwap(),
+         {}},
     };
     return table;
 }
@@ -89,11 +123,21 @@ std::string oneLine(const std::string &output) {
     return text.substr(0, limit);
 }
 
+tl::unexpected<base::Error> notInstalled(const Maker &maker) {
+    return base::fail(ErrorCode::Unsupported, std::string(maker.program) + " is not installed",
+                      "Install the package " + std::string(maker.package) + ".");
+}
+
 base::Result<base::ChildOutcome> run(const Maker &maker, const std::vector<std::string> &argv) {
     auto outcome = base::runProgram(argv);
     if (outcome || outcome.error().code != ErrorCode::NotFound) return outcome;
-    return base::fail(ErrorCode::Unsupported, std::string(maker.program) + " is not installed",
-                      "Install the package " + std::string(maker.package) + ".");
+    return notInstalled(maker);
+}
+
+const Maker *makerOf(FilesystemType type) {
+    const auto maker = std::find_if(makers().begin(), makers().end(),
+                                    [type](const Maker &each) { return each.type == type; });
+    return maker == makers().end() ? nullptr : &*maker;
 }
 
 base::Result<std::vector<std::string>> commandOf(const Maker &maker, const std::string &label) {
@@ -113,10 +157,22 @@ base::Result<std::vector<std::string>> commandOf(const Maker &maker, const std::
 
 }  // namespace
 
+std::uint64_t smallestFilesystem(FilesystemType type, unsigned sectorSize) {
+    constexpr unsigned kLargeSector = 4096;
+    const Maker *maker = makerOf(type);
+    if (maker == nullptr) return 0;
+    return sectorSize < kLargeSector ? maker->smallest : maker->smallestOnLargeSectors;
+}
+
+base::Status expectMkfs(FilesystemType type) {
+    const Maker *maker = makerOf(type);
+    if (maker == nullptr || base::hasProgram(std::string(maker->program))) return {};
+    return notInstalled(*maker);
+}
+
 base::Status makeFilesystem(const model::FilesystemSpec &spec, const std::string &path) {
-    const auto maker = std::find_if(makers().begin(), makers().end(),
-                                    [&](const Maker &each) { return each.type == spec.type; });
-    if (maker == makers().end()) return {};
+    const Maker *maker = makerOf(spec.type);
+    if (maker == nullptr) return {};
     VC_ASSIGN(auto argv, commandOf(*maker, spec.label));
     VC_ASSIGN(const std::uint64_t size, expectNothing(path));
     const bool smallXfs = spec.type == FilesystemType::Xfs && size <= kSmallestSupportedXfs;

@@ -14,6 +14,7 @@
 #include "blockdev/udev_notice.h"
 #include "engine/comparison.h"
 #include "engine/content_link.h"
+#include "engine/content_room.h"
 #include "engine/device_state.h"
 #include "engine/device_wipe.h"
 #include "engine/first_header.h"
@@ -137,6 +138,7 @@ base::Status finishFirstAttach(const Session &session, OpenedVolume &volume) {
                                        ": its header says that it was never used, but " + keep +
                                        ": what is in it is left as it is");
     } else if (session.spec().filesystem.type != model::FilesystemType::None) {
+        VC_TRY(expectRoom(session, volume.header.view));
         VC_TRY(commitPhase(session, volume, model::Phase::Filling));
         VC_TRY(fill(session));
     }
@@ -223,6 +225,7 @@ base::Result<Outcome> attachEncrypted(Session &session) {
 
 base::Status makePlainFilesystem(const Session &session) {
     VC_TRY(mayFormat(session));
+    VC_TRY(expectRoom(session));
     // mkfs opens the device itself; holding it exclusively before proves that nobody else does.
     {
         VC_ASSIGN(const blockdev::ExclusiveDevice exclusive,

@@ -12,6 +12,7 @@
 #include "base/files.h"
 #include "base/journal.h"
 #include "blockdev/content.h"
+#include "engine/content_room.h"
 #include "engine/enrol.h"
 #include "engine/key_failures.h"
 #include "engine/record_book.h"
@@ -23,15 +24,6 @@ namespace volumecrypt::engine {
 namespace {
 
 using base::ErrorCode;
-
-// dm-crypt needs the data area to be a whole number of sectors.
-unsigned sectorSizeFor(const Session &session) {
-    const unsigned wanted = session.encryption().sectorSize != 0 ? session.encryption().sectorSize
-                                                                 : session.device().sectorSize;
-    const bool declared = session.encryption().sectorSize != 0;
-    const bool fits = session.device().size % wanted == 0;
-    return declared || fits ? wanted : 512;
-}
 
 base::Status writeToken(const Session &session, luks::HeaderStore &store, const model::KeySpec &key,
                         const std::string &json) {
@@ -107,6 +99,7 @@ base::Result<luks::NewHeader> buildFirstHeader(const Session &session, KeyRing &
 }
 
 base::Status formatDevice(const Session &session, KeyRing &ring, bool overwrite) {
+    VC_TRY(expectRoom(session));
     if (!overwrite) {
         VC_ASSIGN(const base::UniqueFd device, blockdev::openDevice(session.device(), false));
         VC_TRY(checkWritable(session, device.get()));

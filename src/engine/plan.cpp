@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "engine/comparison.h"
+#include "engine/content_room.h"
 #include "engine/device_state.h"
 #include "engine/pin.h"
 #include "engine/state_meta.h"
@@ -64,11 +65,15 @@ base::Result<Outcome> plan(Session &session) {
     if (!session.spec().encryption) {
         if (!blank && found.content.kind != blockdev::ContentKind::Filesystem)
             return base::fail(unexpectedContent(session, found));
+        if (blank) VC_TRY(expectRoom(session));
         return outcomeOf(session, blank ? model::VolumeState::Blank : model::VolumeState::Plain,
                          {});
     }
     KeyRing ring(session);
-    if (blank) return outcomeOf(session, model::VolumeState::Blank, stepsForBlank(ring));
+    if (blank) {
+        VC_TRY(expectRoom(session));
+        return outcomeOf(session, model::VolumeState::Blank, stepsForBlank(ring));
+    }
     VC_ASSIGN(const OpenedVolume volume, openVolume(session, ring));
     VC_TRY(checkPin(session, volume.header.view.uuid, volume.unlocked.volumeKey));
     VC_ASSIGN(std::vector<model::Step> steps, compare(session, volume, ring));

@@ -81,6 +81,54 @@ INSTANTIATE_TEST_SUITE_P(
                       Wanted{FilesystemType::Swap, 16, "", ""},
                       Wanted{FilesystemType::Swap, 16, "fifteen-bytes-o", "fifteen-bytes-o"}));
 
+struct Smallest {
+    FilesystemType type;
+    std::vector<std::string> largeSectors;  // mkfs as on sectors of 4096 bytes
+};
+
+class SmallestFilesystem : public MakeFilesystem, public ::testing::WithParamInterface<Smallest> {};
+
+// The table is what the installed mkfs does.
+TEST_P(SmallestFilesystem, IsThatOfMkfs) {
+    const FilesystemType type = GetParam().type;
+    const std::uint64_t smallest = smallestFilesystem(type, 512);
+    std::string path = image(smallest);
+    EXPECT_THAT(makeFilesystem(wanted(type), path), test::IsOk());
+    ASSERT_EQ(::unlink(path.c_str()), 0);
+    path = image(smallest - 512);
+    EXPECT_THAT(makeFilesystem(wanted(type), path), test::FailsWith(ErrorCode::Io));
+}
+
+TEST_P(SmallestFilesystem, OnLargeSectorsIsThatOfMkfs) {
+    const std::uint64_t smallest = smallestFilesystem(GetParam().type, 4096);
+    for (const auto &[size, exitsWell] : {std::pair(smallest, true), {smallest - 4096, false}}) {
+        const std::string path = image(size);
+        std::vector<std::string> argv = GetParam().largeSectors;
+        argv.push_back(path);
+        const auto outcome = base::runProgram(argv);
+        ASSERT_THAT(outcome, test::IsOk());
+        EXPECT_EQ(outcome->exitCode == 0, exitsWell) << outcome->output;
+        ASSERT_EQ(::unlink(path.c_str()), 0);
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Table, SmallestFilesystem,
+    ::testing::Values(Smallest{FilesystemType::Xfs,
+                               {"mkfs.xfs", "-q", "-s", "size=4096", "--unsupported"}},
+                      Smallest{FilesystemType::Ext4, {"mkfs.ext4", "-q", "-b", "4096"}},
+                      Smallest{FilesystemType::Btrfs, {"mkfs.btrfs", "-q"}},
+                      Smallest{FilesystemType::Vfat, {"mkfs.vfat", "-S", "4096"}},
+                      Smallest{FilesystemType::Swap, {"mkswap"}}));
+
+TEST_F(MakeFilesystem, ProgramsAreThere) {
+    EXPECT_EQ(smallestFilesystem(FilesystemType::None, 512), 0U);
+    for (const auto type : {FilesystemType::None, FilesystemType::Xfs, FilesystemType::Ext4,
+                            FilesystemType::Btrfs, FilesystemType::Vfat, FilesystemType::Swap})
+        EXPECT_THAT(expectMkfs(type), test::IsOk());
+    EXPECT_FALSE(base::hasProgram("mkfs.none-such"));
+}
+
 TEST_F(MakeFilesystem, NoneDoesNothing) {
     const std::string path = image(kMebibyte);
     EXPECT_THAT(makeFilesystem(wanted(FilesystemType::None, "x"), path), test::IsOk());

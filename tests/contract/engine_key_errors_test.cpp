@@ -174,9 +174,10 @@ const std::vector<ErrorCase> kKeyCases{
          },
      .verb = "format",
      .code = "NoSpace",
-     .message = "volume u-data (IMAGE): a device of 8388608 bytes is too small: "
-                "the header alone takes 16 MiB",
-     .hint = ""},
+     .message = "volume u-data (IMAGE) is too small: it has 8 MiB, and the LUKS2 header takes "
+                "16 MiB, ext4 takes at least 229376 bytes",
+     .hint = "Nothing was written. Make it at least 17006592 bytes large, or declare another "
+             "`filesystem.type`."},
     {.name = "SecretOfOneMebibyte",
      .prepare = volume(kWrongKey),
      .verb = "sync",
