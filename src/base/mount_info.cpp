@@ -63,6 +63,12 @@ std::optional<MountEntry> mountAt(std::string_view mountinfo, std::string_view w
     return top;
 }
 
+std::optional<MountEntry> mountOver(std::string_view mountinfo, std::string_view path) {
+    for (std::string place(path); !place.empty(); place.resize(place.rfind('/')))
+        if (auto entry = mountAt(mountinfo, place)) return entry;
+    return mountAt(mountinfo, "/");
+}
+
 Result<bool> isMountOf(const std::string &where, const std::string &device) {
     std::error_code code;
     const std::string real = std::filesystem::canonical(where, code).string();

@@ -19,6 +19,9 @@ struct MountEntry {
 // The mount on top at exactly this directory, from the text of a mountinfo file.
 std::optional<MountEntry> mountAt(std::string_view mountinfo, std::string_view where);
 
+// What is mounted at or above `path`, nearest to it: where what lies at `path` is kept.
+std::optional<MountEntry> mountOver(std::string_view mountinfo, std::string_view path);
+
 // Whether what is mounted at `where` is the block device `device` (both may be links). A directory
 // or device that does not exist is no mount. Io.
 Result<bool> isMountOf(const std::string &where, const std::string &device);

@@ -50,7 +50,8 @@ void addSandbox(std::vector<Property> &properties, const EngineProcess &process)
     setText(properties, "ProtectSystem", "strict");
     setText(properties, "ProtectHome", "yes");
     setText(properties, "ProtectProc", "invisible");
-    Strings writable{"/run", "-/var/lib/volumecrypt"};
+    // What attach knows before anything is mounted, and where earlier versions kept it.
+    Strings writable{"/run", "-/etc/volumecrypt/state", "-/var/lib/volumecrypt"};
     for (const auto &file : process.files) writable.push_back("-" + file);
     set(properties, "ReadWritePaths", writable);
     setText(properties, "DevicePolicy", "closed");

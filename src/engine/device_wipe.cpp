@@ -8,13 +8,13 @@
 
 #include <linux/fs.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 
 #include <fcntl.h>
 #include <unistd.h>
 
 #include "base/files.h"
 #include "base/journal.h"
+#include "engine/early_state.h"
 #include "engine/pin.h"
 #include "engine/state_meta.h"
 #include "luks/header_build.h"
@@ -68,8 +68,10 @@ base::Status wipeOpened(const Session &session, int fd) {
     return luks::writeFormattingMarker(fd, session.id());
 }
 
-std::string stagePath(const Session &session) {
-    return session.options().paths.below("/var/lib/volumecrypt/wipe/" + session.id().text());
+base::Result<std::string> readOrder(const std::string &path) {
+    VC_ASSIGN(const bool there, isRemembered(path));
+    if (!there) return std::string();
+    return base::readFile(path, 4096);
 }
 
 }  // namespace
@@ -92,13 +94,36 @@ base::Status stageWipe(const Session &session, const blockdev::Content &content)
                           session.describe() +
                               " is in use, and what it holds has no UUID by which to know it again",
                           "Stop using it, then wipe it.");
-    return base::writeFileAtomically(stagePath(session), content.uuid + "\n", 0600);
+    auto staged = rememberEarly(session, session.options().paths.stagedWipe(session.id()),
+                                content.uuid + "\n");
+    if (staged) return {};
+    auto error = std::move(staged).error();
+    if (error.hint.empty()) error.hint = "Stop using it, then wipe it.";
+    return base::fail(std::move(error).because(session.describe() +
+                                               " is in use, and the next attach cannot be told to "
+                                               "wipe it, so nothing was done"));
 }
 
 base::Result<std::string> stagedWipe(const Session &session) {
-    struct stat info {};
-    if (::stat(stagePath(session).c_str(), &info) < 0) return std::string();
-    return base::readFile(stagePath(session), 4096);
+    VC_TRY(checkEarlyState(session));
+    const model::SystemPaths &paths = session.options().paths;
+    VC_ASSIGN(const std::string staged, readOrder(paths.stagedWipe(session.id())));
+    if (!staged.empty()) return staged;
+    return readOrder(paths.oldStagedWipe(session.id()));
+}
+
+base::Result<bool> isStagedWipe(const Session &session, const std::string &uuid) {
+    VC_ASSIGN(const std::string staged, stagedWipe(session));
+    return !uuid.empty() && staged == uuid + "\n";
+}
+
+base::Status moveStagedWipe(const Session &session) {
+    const model::SystemPaths &paths = session.options().paths;
+    VC_ASSIGN(const std::string old, readOrder(paths.oldStagedWipe(session.id())));
+    if (old.empty()) return {};
+    VC_ASSIGN(const bool newer, isRemembered(paths.stagedWipe(session.id())));
+    if (!newer) VC_TRY(rememberEarly(session, paths.stagedWipe(session.id()), old));
+    return forgetFile(paths.oldStagedWipe(session.id()));
 }
 
 bool isStaged(const std::string &staged, const blockdev::Content &content) {
@@ -107,7 +132,8 @@ bool isStaged(const std::string &staged, const blockdev::Content &content) {
 
 void dropStagedWipe(const Session &session) {
     // A file that stays behind names content that is no longer there.
-    (void)::unlink(stagePath(session).c_str());
+    (void)forgetFile(session.options().paths.stagedWipe(session.id()));
+    (void)forgetFile(session.options().paths.oldStagedWipe(session.id()));
 }
 
 }  // namespace volumecrypt::engine

@@ -16,11 +16,15 @@ namespace volumecrypt::engine {
 // be formatted. Busy, Io.
 base::Status wipeDevice(const Session &session);
 
-// For an active volume: remembered under /var/lib/volumecrypt, and done by the next attach to
-// exactly this content (its UUID).
+// For an active volume: remembered in the early state directory, and done by the next attach to
+// exactly this content (its UUID). Io when that attach could not see it.
 base::Status stageWipe(const Session &session, const blockdev::Content &content);
 // What stageWipe remembered; empty when it did not. Asked before the device is looked at.
 base::Result<std::string> stagedWipe(const Session &session);
+// Whether the volume with this UUID is to be wiped by the next attach.
+base::Result<bool> isStagedWipe(const Session &session, const std::string &uuid);
+// From where earlier versions kept it, which early in boot may not be mounted.
+base::Status moveStagedWipe(const Session &session);
 bool isStaged(const std::string &staged, const blockdev::Content &content);
 void dropStagedWipe(const Session &session);
 

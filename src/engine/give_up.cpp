@@ -37,7 +37,10 @@ base::Result<Outcome> wipe(Session &session) {
         VC_ASSIGN(const DeviceContent found, lookAtDevice(session));
         VC_TRY(stageWipe(session, found.content));
         // The root may be read-only when it is carried out.
-        VC_TRY(dropPin(session));
+        if (auto dropped = dropPin(session); !dropped) {
+            dropStagedWipe(session);
+            return base::fail(std::move(dropped).error());
+        }
         outcome.state =
             session.spec().encryption ? model::VolumeState::Unlocked : model::VolumeState::Plain;
         outcome.extra["staged"] = true;

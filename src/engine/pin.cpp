@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// /var/lib/volumecrypt/pins/ID.json, and the same in STATE: LUKS UUID, and an HMAC under the volume
-// key.
+// /etc/volumecrypt/state/pins/ID.json, and the same in STATE: LUKS UUID, and an HMAC under the
+// volume key.
 #include "engine/pin.h"
 
-#include <cerrno>
+#include <utility>
 #include <vector>
 
-#include <sys/stat.h>
-
 #include <nlohmann/json.hpp>
-#include <unistd.h>
 
 #include "base/files.h"
 #include "base/hex.h"
+#include "engine/device_wipe.h"
+#include "engine/early_state.h"
 #include "engine/state_place.h"
 #include "keys/digests.h"
 
@@ -22,21 +21,36 @@ namespace {
 using base::ErrorCode;
 using Json = nlohmann::json;
 
-// STATE's copy outlives a root file system that was made anew, and is encrypted. Only a STATE that
-// is mounted counts.
-std::vector<std::string> placesOf(const Session &session) {
-    std::vector<std::string> places{session.options().paths.pin(session.id())};
+enum class Keeper { Early, Earlier, State };
+
+struct Place {
+    Keeper keeper;
+    std::string path;
+};
+
+// Where earlier versions kept pins counts until it is moved: maybe only sync, which comes after the
+// mounts, sees it. STATE's copy outlives a root file system that was made anew, and is encrypted;
+// only a STATE that is mounted counts.
+std::vector<Place> placesOf(const Session &session) {
+    const model::SystemPaths &paths = session.options().paths;
+    std::vector<Place> places{{Keeper::Early, paths.pin(session.id())},
+                              {Keeper::Earlier, paths.oldPin(session.id())}};
     if (session.id().kind() == model::VolumeKind::State) return places;
     if (const auto state = statePlace(session); state && keys::checkStateMounted(*state))
-        places.push_back(state->where + "/volumecrypt/pins/" + session.id().text() + ".json");
+        places.push_back(
+            {Keeper::State, state->where + "/volumecrypt/pins/" + session.id().text() + ".json"});
     return places;
 }
 
-base::Result<bool> isThere(const std::string &path) {
-    struct stat info {};
-    if (::stat(path.c_str(), &info) == 0) return true;
-    if (errno == ENOENT || errno == ENOTDIR) return false;
-    return base::fail(base::errnoError("look for the pin " + path, errno));
+// Those that are there.
+base::Result<std::vector<Place>> pinsOf(const Session &session) {
+    VC_TRY(checkEarlyState(session));
+    std::vector<Place> pins;
+    for (Place &place : placesOf(session)) {
+        VC_ASSIGN(const bool there, isRemembered(place.path));
+        if (there) pins.push_back(std::move(place));
+    }
+    return pins;
 }
 
 std::string pinText(const Session &session, const std::string &uuid,
@@ -53,12 +67,12 @@ std::string forgetHint(const Session &session) {
            "` and try again.";
 }
 
-base::Status comparePin(const Session &session, const std::string &path, const std::string &uuid,
+base::Status comparePin(const Session &session, const Place &place, const std::string &uuid,
                         const base::SecretBuffer &volumeKey) {
-    VC_ASSIGN(const std::string text, base::readFile(path, 65536));
+    VC_ASSIGN(const std::string text, base::readFile(place.path, 65536));
     const Json pin = Json::parse(text, nullptr, false);
     if (!pin.is_object() || !pin.contains("uuid") || !pin.contains("digest"))
-        return base::fail(ErrorCode::HeaderCorrupt, "the pin " + path + " cannot be read",
+        return base::fail(ErrorCode::HeaderCorrupt, "the pin " + place.path + " cannot be read",
                           forgetHint(session));
     const bool same =
         pin["uuid"] == uuid && pin["digest"] == base::toHex(keys::pinDigest(volumeKey));
@@ -68,50 +82,60 @@ base::Status comparePin(const Session &session, const std::string &path, const s
         session.describe() + " is not the volume that this machine made: its UUID is " + uuid +
             (pin["uuid"] == uuid ? ", its volume key is another one"
                                  : ", another one is remembered") +
-            (path == placesOf(session).front() ? "" : " by STATE (" + path + ")"),
+            (place.keeper == Keeper::State ? " by STATE (" + place.path + ")" : ""),
         "The device may have been swapped, or restored from a copy. " + forgetHint(session));
+}
+
+// What moved: once the new file is there, the old one is no longer needed.
+void dropEarlier(const Session &session) {
+    const std::string path = session.options().paths.oldPin(session.id());
+    if (auto dropped = forgetFile(path); !dropped)
+        session.reporter().warning(dropped.error().code, session.describe() + ": " +
+                                                             dropped.error().message +
+                                                             "; its pin is kept elsewhere by now");
+}
+
+base::Status remember(const Session &session, const Place &place, const std::string &text) {
+    if (place.keeper == Keeper::Early) return rememberEarly(session, place.path, text);
+    return base::writeFileAtomically(place.path, text, 0600);
 }
 
 }  // namespace
 
 base::Result<bool> hasPin(const Session &session) {
-    for (const std::string &path : placesOf(session)) {
-        VC_ASSIGN(const bool there, isThere(path));
-        if (there) return true;
-    }
-    return false;
+    VC_ASSIGN(const std::vector<Place> pins, pinsOf(session));
+    return !pins.empty();
 }
 
 base::Status checkPin(const Session &session, const std::string &uuid,
                       const base::SecretBuffer &volumeKey) {
-    for (const std::string &path : placesOf(session)) {
-        VC_ASSIGN(const bool there, isThere(path));
-        if (there) VC_TRY(comparePin(session, path, uuid, volumeKey));
-    }
+    VC_ASSIGN(const std::vector<Place> pins, pinsOf(session));
+    for (const Place &pin : pins) VC_TRY(comparePin(session, pin, uuid, volumeKey));
     return {};
 }
 
 base::Status writePin(const Session &session, const std::string &uuid,
                       const base::SecretBuffer &volumeKey) {
-    for (const std::string &path : placesOf(session)) {
-        VC_ASSIGN(const bool there, isThere(path));
+    VC_ASSIGN(const bool givenUp, isStagedWipe(session, uuid));
+    if (givenUp) return {};
+    for (const Place &place : placesOf(session)) {
+        if (place.keeper == Keeper::Earlier) continue;
+        VC_ASSIGN(const bool there, isRemembered(place.path));
         if (there) continue;
-        auto written = base::writeFileAtomically(path, pinText(session, uuid, volumeKey), 0600);
-        if (!written)
+        if (auto written = remember(session, place, pinText(session, uuid, volumeKey)); !written) {
             session.reporter().warning(
                 written.error().code,
                 session.describe() + " is not pinned yet: " + written.error().message);
+            if (place.keeper == Keeper::Early) return {};
+        }
     }
+    dropEarlier(session);
     return {};
 }
 
 base::Status dropPin(const Session &session) {
-    for (const std::string &path : placesOf(session)) {
-        // Early in boot the root may be read-only: what is not there needs no writing.
-        VC_ASSIGN(const bool there, isThere(path));
-        if (there && ::unlink(path.c_str()) < 0 && errno != ENOENT)
-            return base::fail(base::errnoError("remove the pin " + path, errno));
-    }
+    VC_TRY(checkEarlyState(session));
+    for (const Place &place : placesOf(session)) VC_TRY(forgetFile(place.path));
     return {};
 }
 

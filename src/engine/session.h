@@ -35,6 +35,8 @@ class Session {
     [[nodiscard]] const model::VolumeId &id() const { return options_.id; }
     // Valid after loadSpec.
     [[nodiscard]] const model::VolumeSpec &spec() const { return *spec_; }
+    // Everything that is validly declared. Valid after loadSpec.
+    [[nodiscard]] const config::Configuration &configuration() const { return configuration_; }
     // The declaration of STATE; nullptr when there is none that is valid. Valid after loadSpec.
     [[nodiscard]] const model::VolumeSpec *stateSpec() const;
     // META said how STATE is encrypted, not the configuration.

@@ -4,6 +4,7 @@
 
 #include "engine/comparison.h"
 #include "engine/device_state.h"
+#include "engine/device_wipe.h"
 #include "engine/pin.h"
 #include "engine/slot_session.h"
 #include "engine/state_meta.h"
@@ -94,6 +95,12 @@ base::Result<Outcome> sync(Session &session) {
     VC_TRY(session.readSecrets());
     VC_TRY(session.loadSpec());
     VC_TRY(session.findDevice());
+    // Now the file systems are mounted.
+    if (auto moved = moveStagedWipe(session); !moved)
+        session.reporter().warning(
+            moved.error().code, session.describe() +
+                                    ": a wipe was ordered, and the next attach may not see that: " +
+                                    moved.error().message);
     return syncKeys(session);
 }
 

@@ -19,6 +19,7 @@ constexpr std::uint64_t kSector = 512;
 // Anti-forensic splitting: a key slot area holds 4000 times its key.
 constexpr std::uint64_t kStripes = 4000;
 constexpr unsigned kDigestCount = 8;
+constexpr const char *kDynamicSize = "dynamic";
 constexpr unsigned kSegmentCount = 32;
 
 // Labels may hold any bytes; they end up in messages and JSON.
@@ -70,12 +71,18 @@ base::Result<model::SegmentView> segmentOf(const JsonReader &segment) {
     model::SegmentView view;
     VC_ASSIGN(view.type, segment.text("type"));
     VC_ASSIGN(view.offset, segment.bigNumber("offset"));
+    VC_ASSIGN(view.size, segment.text("size"));
+    if (view.size != kDynamicSize) {
+        VC_ASSIGN(const std::uint64_t bytes, segment.bigNumber("size"));
+        view.size = std::to_string(bytes);
+    }
     if (segment.has("flags")) {
         VC_ASSIGN(view.flags, segment.texts("flags"));
     }
     view.integrity = segment.has("integrity");
     if (view.type != "crypt") return view;
     VC_ASSIGN(view.cipher, segment.text("encryption"));
+    VC_ASSIGN(view.ivTweak, segment.bigNumber("iv_tweak"));
     VC_ASSIGN(const std::uint64_t sectorSize, segment.number("sector_size", kLargestInt));
     view.sectorSize = static_cast<unsigned>(sectorSize);
     return view;

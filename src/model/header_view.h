@@ -43,6 +43,8 @@ struct SegmentView {
     std::string type;  // crypt, linear
     std::string cipher;
     std::uint64_t offset = 0;   // bytes
+    std::string size;           // "dynamic", or bytes in decimal digits
+    std::uint64_t ivTweak = 0;  // added to the number of each sector
     unsigned sectorSize = 512;  // bytes
     std::vector<std::string> flags;
     bool integrity = false;

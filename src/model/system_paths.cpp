@@ -41,8 +41,24 @@ std::string SystemPaths::jobDir() const {
     return below("/run/volumecrypt/jobs");
 }
 
+std::string SystemPaths::stateDir() const {
+    return below("/etc/volumecrypt/state");
+}
+
 std::string SystemPaths::pin(const VolumeId &id) const {
+    return stateDir() + "/pins/" + id.text() + ".json";
+}
+
+std::string SystemPaths::stagedWipe(const VolumeId &id) const {
+    return stateDir() + "/wipe/" + id.text();
+}
+
+std::string SystemPaths::oldPin(const VolumeId &id) const {
     return below("/var/lib/volumecrypt/pins/" + id.text() + ".json");
+}
+
+std::string SystemPaths::oldStagedWipe(const VolumeId &id) const {
+    return below("/var/lib/volumecrypt/wipe/" + id.text());
 }
 
 std::string SystemPaths::contentLink(const VolumeId &id) const {

@@ -23,9 +23,16 @@ class SystemPaths {
         const VolumeId &id) const;  // /run/volumecrypt/last-good/ID.json
     // How the last run of `verb` (attach, detach, sync) ended: the engine's last JSON line.
     [[nodiscard]] std::string outcome(const VolumeId &id, const std::string &verb) const;
-    [[nodiscard]] std::string outcomeDir() const;             // /run/volumecrypt/outcome
-    [[nodiscard]] std::string jobDir() const;                 // /run/volumecrypt/jobs
-    [[nodiscard]] std::string pin(const VolumeId &id) const;  // /var/lib/volumecrypt/pins/ID.json
+    [[nodiscard]] std::string outcomeDir() const;  // /run/volumecrypt/outcome
+    [[nodiscard]] std::string jobDir() const;      // /run/volumecrypt/jobs
+    // What attach must know before anything is mounted, on the root file system:
+    // /etc/volumecrypt/state
+    [[nodiscard]] std::string stateDir() const;
+    [[nodiscard]] std::string pin(const VolumeId &id) const;         // pins/ID.json in it
+    [[nodiscard]] std::string stagedWipe(const VolumeId &id) const;  // wipe/ID in it
+    // Where earlier versions kept the same: /var/lib/volumecrypt
+    [[nodiscard]] std::string oldPin(const VolumeId &id) const;
+    [[nodiscard]] std::string oldStagedWipe(const VolumeId &id) const;
     // Links to the device that holds the volume's file system, made by attach; for a volume of
     // which only META says whether it is encrypted.
     [[nodiscard]] std::string contentLink(const VolumeId &id) const;

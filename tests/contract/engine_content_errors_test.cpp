@@ -293,7 +293,7 @@ const std::vector<ErrorCase> kContentCases{
     {.name = "DamagedPin",
      .prepare = declaredThen([](ErrorMatrix &t) {
          adopted(t);
-         t.directory_.write("root/var/lib/volumecrypt/pins/u-data.json", "{\"uuid\":");
+         t.directory_.write("root/etc/volumecrypt/state/pins/u-data.json", "{\"uuid\":");
      }),
      .verb = "sync",
      .code = "HeaderCorrupt",
@@ -303,7 +303,7 @@ const std::vector<ErrorCase> kContentCases{
     {.name = "PinThatCannotBeRead",
      .prepare = declaredThen([](ErrorMatrix &t) {
          t.luksFormat("secret", 1);
-         std::filesystem::create_directories(t.root_ + "/var/lib/volumecrypt/pins/u-data.json");
+         std::filesystem::create_directories(t.root_ + "/etc/volumecrypt/state/pins/u-data.json");
      }),
      .verb = "sync",
      .code = "Io",

@@ -219,7 +219,7 @@ class EngineStatePinTest : public VolumeFixture {
             0);
     }
     [[nodiscard]] std::string rootPin() const {
-        return root_ + "/var/lib/volumecrypt/pins/u-data.json";
+        return root_ + "/etc/volumecrypt/state/pins/u-data.json";
     }
     [[nodiscard]] std::string statePin() const {
         return root_ + "/system/state/volumecrypt/pins/u-data.json";

@@ -23,7 +23,7 @@ std::string keptState(const std::string &root) {
     std::error_code ignored;
     std::set<std::string> paths;
     for (const auto &entry :
-         std::filesystem::recursive_directory_iterator(root + "/var/lib/volumecrypt", ignored))
+         std::filesystem::recursive_directory_iterator(root + "/etc/volumecrypt/state", ignored))
         if (entry.is_regular_file()) paths.insert(entry.path());
     for (const auto &path : paths) text += path + "=" + base::readFile(path).value_or("?") + "\n";
     return text;

@@ -325,7 +325,7 @@ const std::vector<ErrorRow> kRows{
              t.luksFormat();
              t.start();
              std::filesystem::create_directories(t.daemon_.root() +
-                                                 "/var/lib/volumecrypt/pins/u-data.json");
+                                                 "/etc/volumecrypt/state/pins/u-data.json");
          },
      .call = syncFails,
      .command = kSync,

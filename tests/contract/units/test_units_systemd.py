@@ -135,7 +135,7 @@ def harmless(check, generator, build):
         check.fact("RequiresMountsFor= is the key file and STATE's mount", needs >= {ODD_FILE, ODD_WHERE}, needs)
         writable = units.get(attach, "ReadWritePaths")
         check.equal("ReadWritePaths= is what the template says, and STATE's mount",
-                    writable, [f"/run -/var/lib/volumecrypt -{ODD_WHERE}"])
+                    writable, [f"/run -/etc/volumecrypt/state -/var/lib/volumecrypt -{ODD_WHERE}"])
         device = subprocess.run(["systemd-escape", "--path", "--suffix=device", ODD_DEVICE], capture_output=True,
                                 text=True, check=True).stdout.strip()
         check.equal("BindsTo= is the device", units.dependencies(attach, "BindsTo"), {device})
