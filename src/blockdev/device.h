@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include <sys/types.h>
@@ -36,6 +37,9 @@ base::Result<Device> findDevice(const model::DeviceSpec &spec);
 // Whether the kernel takes the device away within `limit`; never for a plain file.
 bool awaitRemoval(const Device &device, std::chrono::milliseconds limit);
 
+// Asked while something is waited for: its error ends the waiting.
+using CheckStop = std::function<base::Status()>;
+
 // Opens for reading, or reading and writing, without O_EXCL. NotFound, Io.
 base::Result<base::UniqueFd> openDevice(const Device &device, bool writable);
 
@@ -45,10 +49,13 @@ struct ExclusiveDevice {
     base::UniqueFd device;
     base::UniqueFd disk;  // whole disk with an exclusive flock; not valid for files
 };
-base::Result<ExclusiveDevice> openExclusively(const Device &device);
+// Waits for others at work on the disk at most a minute, then Busy with retry.
+base::Result<ExclusiveDevice> openExclusively(const Device &device,
+                                              const CheckStop &checkStop = {});
 
 // The lock that orders engines on one volume: a file in paths.lockDir() named after device number
 // (files: and inode). Waits at most 5 s, then Busy with retry.
-base::Result<base::UniqueFd> lockDevice(const model::SystemPaths &paths, const Device &device);
+base::Result<base::UniqueFd> lockDevice(const model::SystemPaths &paths, const Device &device,
+                                        const CheckStop &checkStop = {});
 
 }  // namespace volumecrypt::blockdev

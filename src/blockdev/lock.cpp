@@ -27,8 +27,8 @@ std::string lockName(const Device &device) {
     return "file-" + number + "-" + std::to_string(device.inode) + ".lock";
 }
 
-// The holder's process ID is a courtesy to the next one that has to wait; the lock does not depend
-// on it.
+}  // namespace
+
 void writeHolder(int fd) {
     const std::string text = std::to_string(::getpid()) + "\n";
     if (::ftruncate(fd, 0) == 0)
@@ -43,14 +43,14 @@ std::string holderOf(const std::string &path) {
     return text;
 }
 
-}  // namespace
-
-base::Result<bool> flockWithin(int fd, std::chrono::milliseconds limit) {
+base::Result<bool> flockWithin(int fd, std::chrono::milliseconds limit,
+                               const CheckStop &checkStop) {
     constexpr std::chrono::milliseconds pause{25};
     const auto end = std::chrono::steady_clock::now() + limit;
     while (::flock(fd, LOCK_EX | LOCK_NB) < 0) {
         if (errno != EWOULDBLOCK && errno != EINTR)
             return base::fail(base::errnoError("flock", errno));
+        if (checkStop) VC_TRY(checkStop());
         if (std::chrono::steady_clock::now() >= end) return false;
         std::this_thread::sleep_for(pause);
     }
@@ -58,12 +58,13 @@ base::Result<bool> flockWithin(int fd, std::chrono::milliseconds limit) {
 }
 
 base::Result<base::UniqueFd> lockDeviceWithin(const model::SystemPaths &paths, const Device &device,
-                                              std::chrono::milliseconds limit) {
+                                              std::chrono::milliseconds limit,
+                                              const CheckStop &checkStop) {
     const std::string directory = paths.lockDir();
     VC_TRY(base::makeDirectories(directory));
     const std::string path = directory + "/" + lockName(device);
     VC_ASSIGN(base::UniqueFd fd, base::openFile(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
-    VC_ASSIGN(const bool locked, flockWithin(fd.get(), limit));
+    VC_ASSIGN(const bool locked, flockWithin(fd.get(), limit, checkStop));
     if (!locked) {
         const std::string holder = holderOf(path);
         base::Error error;
@@ -78,8 +79,9 @@ base::Result<base::UniqueFd> lockDeviceWithin(const model::SystemPaths &paths, c
     return fd;
 }
 
-base::Result<base::UniqueFd> lockDevice(const model::SystemPaths &paths, const Device &device) {
-    return lockDeviceWithin(paths, device, kLockPatience);
+base::Result<base::UniqueFd> lockDevice(const model::SystemPaths &paths, const Device &device,
+                                        const CheckStop &checkStop) {
+    return lockDeviceWithin(paths, device, kLockPatience, checkStop);
 }
 
 }  // namespace volumecrypt::blockdev

@@ -53,13 +53,14 @@ base::Error heldBySomebody(const std::string &node) {
 // its partitions anew. Not valid when the sandbox allows the partition alone: then udev may look
 // at the device in the middle of our writes, and does so once more when they are done.
 base::Result<base::UniqueFd> lockWholeDisk(const std::string &node,
-                                           std::chrono::milliseconds limit) {
+                                           std::chrono::milliseconds limit,
+                                           const CheckStop &checkStop) {
     base::UniqueFd disk(::open(node.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     if (!disk.valid()) {
         if (errno == EPERM || errno == EACCES) return disk;
         return base::fail(base::errnoError("open " + node, errno));
     }
-    VC_ASSIGN(const bool locked, flockWithin(disk.get(), limit));
+    VC_ASSIGN(const bool locked, flockWithin(disk.get(), limit, checkStop));
     if (!locked) return base::fail(heldBySomebody(node));
     return disk;
 }
@@ -80,16 +81,17 @@ base::Result<base::UniqueFd> openDevice(const Device &device, bool writable) {
 }
 
 base::Result<ExclusiveDevice> openExclusivelyWithin(const KernelRoots &roots, const Device &device,
-                                                    std::chrono::milliseconds limit) {
+                                                    std::chrono::milliseconds limit,
+                                                    const CheckStop &checkStop) {
     ExclusiveDevice exclusive;
     if (device.isFile) {
         VC_ASSIGN(exclusive.device, openDevice(device, true));
-        VC_ASSIGN(const bool locked, flockWithin(exclusive.device.get(), limit));
+        VC_ASSIGN(const bool locked, flockWithin(exclusive.device.get(), limit, checkStop));
         if (!locked) return base::fail(heldBySomebody(device.node));
         return exclusive;
     }
     VC_ASSIGN(const BlockInfo info, readBlockInfo(roots, device.number));
-    VC_ASSIGN(exclusive.disk, lockWholeDisk(info.diskNode, limit));
+    VC_ASSIGN(exclusive.disk, lockWholeDisk(info.diskNode, limit, checkStop));
     auto fd = openChecked(device, O_RDWR | O_EXCL);
     if (!fd && fd.error().code == ErrorCode::Busy) return base::fail(inUse(roots, device));
     if (!fd) return base::fail(std::move(fd).error());
@@ -97,8 +99,8 @@ base::Result<ExclusiveDevice> openExclusivelyWithin(const KernelRoots &roots, co
     return exclusive;
 }
 
-base::Result<ExclusiveDevice> openExclusively(const Device &device) {
-    return openExclusivelyWithin({}, device, kDiskPatience);
+base::Result<ExclusiveDevice> openExclusively(const Device &device, const CheckStop &checkStop) {
+    return openExclusivelyWithin({}, device, kDiskPatience, checkStop);
 }
 
 }  // namespace volumecrypt::blockdev

@@ -10,6 +10,7 @@
 namespace volumecrypt::blockdev {
 
 base::Result<ExclusiveDevice> openExclusivelyWithin(const KernelRoots &roots, const Device &device,
-                                                    std::chrono::milliseconds limit);
+                                                    std::chrono::milliseconds limit,
+                                                    const CheckStop &checkStop = {});
 
 }  // namespace volumecrypt::blockdev

@@ -229,7 +229,7 @@ base::Status makePlainFilesystem(const Session &session) {
     // mkfs opens the device itself; holding it exclusively before proves that nobody else does.
     {
         VC_ASSIGN(const blockdev::ExclusiveDevice exclusive,
-                  blockdev::openExclusively(session.device()));
+                  blockdev::openExclusively(session.device(), checkStop));
     }
     auto made = blockdev::makeFilesystem(session.spec().filesystem, session.device().node);
     if (!made) return base::fail(std::move(made).error().because(session.describe()));

@@ -17,6 +17,7 @@
 #include "engine/early_state.h"
 #include "engine/pin.h"
 #include "engine/state_meta.h"
+#include "engine/stop.h"
 #include "luks/header_build.h"
 
 namespace volumecrypt::engine {
@@ -78,7 +79,7 @@ base::Result<std::string> readOrder(const std::string &path) {
 
 base::Status wipeDevice(const Session &session) {
     VC_ASSIGN(const blockdev::ExclusiveDevice exclusive,
-              blockdev::openExclusively(session.device()));
+              blockdev::openExclusively(session.device(), checkStop));
     VC_TRY(dropPin(session));
     if (auto done = wipeOpened(session, exclusive.device.get()); !done)
         return base::fail(std::move(done).error().because(session.describe() + ": wipe"));

@@ -64,10 +64,10 @@ base::Result<SlotEvidence> Gatherer::byOpening(const model::KeySpec &key,
     if (unlocked_.declaredSlot == key.slot && unlocked_.slot == key.slot)
         return SlotEvidence::Opens;
     if (unlocked_.rejected.contains({key.slot, key.slot})) return SlotEvidence::Rejected;
-    const base::UniqueFd kdf = lockForSlot(session_.options().paths, header_.view, key.slot);
     auto opened = luks::openSlot(header_, key.slot, passphrase);
     if (opened)
         return *opened == unlocked_.volumeKey ? SlotEvidence::Opens : SlotEvidence::Rejected;
+    if (noKeyWasTried(opened.error())) return base::fail(std::move(opened).error());
     if (opened.error().code == base::ErrorCode::KeyRejected ||
         opened.error().code == base::ErrorCode::HeaderRefused)
         return SlotEvidence::Rejected;

@@ -108,7 +108,7 @@ base::Status formatDevice(const Session &session, KeyRing &ring, bool overwrite)
     // it is held for the writes only, and looked at again before the first of them.
     VC_ASSIGN(const luks::NewHeader header, buildFirstHeader(session, ring));
     VC_ASSIGN(const blockdev::ExclusiveDevice exclusive,
-              blockdev::openExclusively(session.device()));
+              blockdev::openExclusively(session.device(), checkStop));
     const int fd = exclusive.device.get();
     if (!overwrite) VC_TRY(checkWritable(session, fd));
     VC_TRY(checkStop());

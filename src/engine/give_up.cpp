@@ -6,6 +6,7 @@
 #include "engine/device_state.h"
 #include "engine/device_wipe.h"
 #include "engine/pin.h"
+#include "engine/stop.h"
 #include "engine/verbs.h"
 #include "luks/header_store.h"
 
@@ -18,7 +19,7 @@ using base::ErrorCode;
 base::Result<bool> isActive(const Session &session) {
     VC_ASSIGN(const bool mapped, isMapped(session));
     if (mapped) return true;
-    auto exclusive = blockdev::openExclusively(session.device());
+    auto exclusive = blockdev::openExclusively(session.device(), checkStop);
     if (exclusive) return false;
     if (exclusive.error().code == ErrorCode::Busy) return true;
     return base::fail(std::move(exclusive).error());

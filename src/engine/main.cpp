@@ -10,12 +10,14 @@
 #include <sys/stat.h>
 
 #include "base/journal.h"
+#include "engine/kdf_lock.h"
 #include "engine/options.h"
 #include "engine/reporter.h"
 #include "engine/session.h"
 #include "engine/stop.h"
 #include "engine/tpm_report.h"
 #include "engine/verbs.h"
+#include "luks/kdf_cost.h"
 
 namespace volumecrypt::engine {
 namespace {
@@ -99,6 +101,8 @@ int run(const Options &options) {
     Reporter reporter(options.verb, options.id.text(), options.output);
     if (options.verb != Verb::Inspect && options.verb != Verb::Plan)
         reporter.leaveOutcome(options.paths.outcome(options.id, verbName(options.verb)));
+    KdfLock kdfLock(options, reporter);
+    luks::setKdfTurn([&kdfLock](std::uint64_t memoryKiB) { return kdfLock.await(memoryKiB); });
     Session session(options, reporter);
     auto outcome = runGuarded(session);
     if (outcome) return reporter.result(*outcome);

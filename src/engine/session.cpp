@@ -85,7 +85,9 @@ base::Status Session::findDevice() {
 
 base::Status Session::lock() {
     if (lock_.valid()) return {};
-    auto lock = blockdev::lockDevice(options_.paths, *device_);
+    auto lock = blockdev::lockDevice(options_.paths, *device_, checkStop);
+    // main says of every stop which volume it was.
+    if (!lock && lock.error().code == ErrorCode::Cancelled) return base::fail(lock.error());
     if (!lock) return base::fail(std::move(lock).error().because("volume " + id().text()));
     lock_ = std::move(*lock);
     return {};

@@ -328,8 +328,8 @@ base::Status SlotChanger::proveAnother(unsigned slot) {
         if (key->slot == slot || !view.slots.contains(key->slot)) continue;
         const base::SecretBuffer *passphrase = ring_.passphrase(*key, view);
         if (passphrase == nullptr) continue;
-        const base::UniqueFd kdf = lockForSlot(session_.options().paths, view, key->slot);
         auto opened = store_.openSlot(key->slot, *passphrase);
+        if (!opened && noKeyWasTried(opened.error())) return base::fail(std::move(opened).error());
         if (!opened || !(*opened == unlocked_.volumeKey)) continue;
         proven_.insert(key->slot);
         return {};

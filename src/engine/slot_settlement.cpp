@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "engine/enrol.h"
+#include "engine/kdf_lock.h"
 #include "engine/slot_changer.h"
 #include "model/slot_token.h"
 
@@ -90,6 +91,7 @@ base::Status SlotChanger::adoptPending(const Pending &pending) {
         return {};
     }
     auto opened = store_.openSlot(pending.slot, sealed->passphrase);
+    if (!opened && noKeyWasTried(opened.error())) return base::fail(std::move(opened).error());
     if (!opened || !(*opened == unlocked_.volumeKey)) return {};
     const model::KeySpec &key = *session_.encryption().keyInSlot(pending.slot);
     proven_.insert(pending.slot);
@@ -108,6 +110,7 @@ base::Status SlotChanger::settleSpare(const Pending &pending, const model::Heade
     // it would go, so the replacement is done to its end.
     if (const auto sealed = pendingKey(pending)) {
         auto opened = store_.openSlot(spare, sealed->passphrase);
+        if (!opened && noKeyWasTried(opened.error())) return base::fail(std::move(opened).error());
         if (opened && *opened == unlocked_.volumeKey) {
             proven_.insert(spare);
             VC_TRY(dropTokens(pending.slot));

@@ -6,6 +6,7 @@
 
 #include "base/journal.h"
 #include "blockdev/same_disk.h"
+#include "engine/stop.h"
 #include "meta/meta_store.h"
 #include "meta/state_encryption.h"
 
@@ -50,7 +51,7 @@ std::string present(const meta::Tags &tags) {
 
 base::Status writeLocked(const Session &session, const blockdev::Device &device,
                          const std::optional<base::SecretBuffer> &value) {
-    VC_ASSIGN(const base::UniqueFd lock, blockdev::lockDevice(session.options().paths, device));
+    VC_ASSIGN(const base::UniqueFd lock, blockdev::lockDevice(session.options().paths, device, checkStop));
     VC_ASSIGN(const bool written, meta::writeTag(device.node, meta::kStateEncryptionTag, value));
     if (written)
         base::log(base::Severity::Notice,

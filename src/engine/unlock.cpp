@@ -35,16 +35,15 @@ class Attempt {
   private:
     [[nodiscard]] std::vector<unsigned> slotsForSecret() const;
     base::Result<std::optional<Unlocked>> trySecret(const base::SecretBuffer &secret);
-    // Empty when the key does not open the slot; the reason is noted.
-    std::optional<base::SecretBuffer> tryKey(const model::KeySpec &key, unsigned slot);
-    std::optional<Unlocked> opened(const model::KeySpec &key, unsigned slot);
+    // Empty when the key does not open the slot; the reason is noted. Fails when it was not tried.
+    base::Result<std::optional<base::SecretBuffer>> tryKey(const model::KeySpec &key,
+                                                           unsigned slot);
+    base::Result<std::optional<Unlocked>> opened(const model::KeySpec &key, unsigned slot);
     // A change that was interrupted may have left the new key in its spare slot only, or its token
     // in the record only.
-    std::optional<Unlocked> byPending();
-    std::optional<Unlocked> byPendingToken(const model::KeySpec &key,
-                                           const model::Pending &pending);
-    base::Result<base::SecretBuffer> openSlot(unsigned slot,
-                                              const base::SecretBuffer &passphrase) const;
+    base::Result<std::optional<Unlocked>> byPending();
+    base::Result<std::optional<Unlocked>> byPendingToken(const model::KeySpec &key,
+                                                         const model::Pending &pending);
     // The key was had, and does not open its own slot.
     [[nodiscard]] base::Error doesNotOpen(const model::KeySpec &key, const base::Error &error);
     // The salt of STATE is not the one that the slot was made with, by the record.
@@ -69,12 +68,6 @@ bool Attempt::wasStateReplaced(const model::KeySpec &key) {
     return !present.empty() && present != entry->second.saltDigest;
 }
 
-base::Result<base::SecretBuffer> Attempt::openSlot(unsigned slot,
-                                                   const base::SecretBuffer &passphrase) const {
-    const base::UniqueFd kdf = lockForSlot(session_.options().paths, header_.view, slot);
-    return luks::openSlot(header_, slot, passphrase);
-}
-
 // Those of recovery keys first: they cost next to nothing.
 std::vector<unsigned> Attempt::slotsForSecret() const {
     std::vector<unsigned> slots;
@@ -88,7 +81,8 @@ std::vector<unsigned> Attempt::slotsForSecret() const {
 base::Result<std::optional<Unlocked>> Attempt::trySecret(const base::SecretBuffer &secret) {
     for (const unsigned slot : slotsForSecret()) {
         VC_TRY(checkStop());
-        auto volumeKey = openSlot(slot, secret);
+        auto volumeKey = luks::openSlot(header_, slot, secret);
+        if (!volumeKey && noKeyWasTried(volumeKey.error())) return base::fail(volumeKey.error());
         if (volumeKey)
             return Unlocked{.volumeKey = std::move(*volumeKey),
                             .slot = slot,
@@ -115,7 +109,8 @@ base::Result<Unlocked> Attempt::bySecret() {
                           "` shows the key slots.");
 }
 
-std::optional<base::SecretBuffer> Attempt::tryKey(const model::KeySpec &key, unsigned slot) {
+base::Result<std::optional<base::SecretBuffer>> Attempt::tryKey(const model::KeySpec &key,
+                                                                unsigned slot) {
     if (unavailable_.contains(key.slot) || rejected_.contains({key.slot, slot}))
         return std::nullopt;
     const base::SecretBuffer *passphrase = ring_.passphrase(key, header_.view);
@@ -124,8 +119,9 @@ std::optional<base::SecretBuffer> Attempt::tryKey(const model::KeySpec &key, uns
         failures_.add(ring_.failure(key));
         return std::nullopt;
     }
-    auto volumeKey = openSlot(slot, *passphrase);
+    auto volumeKey = luks::openSlot(header_, slot, *passphrase);
     if (volumeKey) return std::move(*volumeKey);
+    if (noKeyWasTried(volumeKey.error())) return base::fail(std::move(volumeKey).error());
     rejected_.insert({key.slot, slot});
     if (slot == key.slot) failures_.add(doesNotOpen(key, volumeKey.error()));
     return std::nullopt;
@@ -155,8 +151,8 @@ base::Error Attempt::doesNotOpen(const model::KeySpec &key, const base::Error &e
     return shown;
 }
 
-std::optional<Unlocked> Attempt::opened(const model::KeySpec &key, unsigned slot) {
-    auto volumeKey = tryKey(key, slot);
+base::Result<std::optional<Unlocked>> Attempt::opened(const model::KeySpec &key, unsigned slot) {
+    VC_ASSIGN(auto volumeKey, tryKey(key, slot));
     if (!volumeKey) return std::nullopt;
     return Unlocked{.volumeKey = std::move(*volumeKey),
                     .slot = slot,
@@ -164,21 +160,23 @@ std::optional<Unlocked> Attempt::opened(const model::KeySpec &key, unsigned slot
                     .declaredSlot = key.slot};
 }
 
-std::optional<Unlocked> Attempt::byPending() {
+base::Result<std::optional<Unlocked>> Attempt::byPending() {
     // Not authenticated yet, and it need not be: it only says what to try next.
     const FoundRecord found = peekRecord(header_.view);
     if (!found.record || !found.record->pending) return std::nullopt;
     const model::Pending &pending = *found.record->pending;
     const model::KeySpec *key = session_.encryption().keyInSlot(pending.slot);
     if (key == nullptr || key->kind() == model::KeyKind::Unmanaged) return std::nullopt;
-    if (key->isSealed() && !pending.token.empty())
-        if (auto result = byPendingToken(*key, pending)) return result;
+    if (key->isSealed() && !pending.token.empty()) {
+        VC_ASSIGN(auto result, byPendingToken(*key, pending));
+        if (result) return result;
+    }
     if (!pending.spare || !header_.view.slots.contains(*pending.spare)) return std::nullopt;
     return opened(*key, *pending.spare);
 }
 
-std::optional<Unlocked> Attempt::byPendingToken(const model::KeySpec &key,
-                                                const model::Pending &pending) {
+base::Result<std::optional<Unlocked>> Attempt::byPendingToken(const model::KeySpec &key,
+                                                              const model::Pending &pending) {
     auto passphrase = ring_.passphraseFrom(key, model::tokenFromJson(pending.token));
     if (!passphrase) {
         failures_.add(passphrase.error());
@@ -186,7 +184,8 @@ std::optional<Unlocked> Attempt::byPendingToken(const model::KeySpec &key,
     }
     for (const unsigned slot : {pending.spare.value_or(pending.slot), pending.slot}) {
         if (!header_.view.slots.contains(slot)) continue;
-        auto volumeKey = openSlot(slot, *passphrase);
+        auto volumeKey = luks::openSlot(header_, slot, *passphrase);
+        if (!volumeKey && noKeyWasTried(volumeKey.error())) return base::fail(volumeKey.error());
         if (volumeKey)
             return Unlocked{.volumeKey = std::move(*volumeKey),
                             .slot = slot,
@@ -204,9 +203,11 @@ base::Result<Unlocked> Attempt::byDeclaredKeys() {
             failures_.note("slot " + std::to_string(key->slot) + ": empty");
             continue;
         }
-        if (auto result = opened(*key, key->slot)) return std::move(*result);
+        VC_ASSIGN(auto result, opened(*key, key->slot));
+        if (result) return std::move(*result);
     }
-    if (auto result = byPending()) return std::move(*result);
+    VC_ASSIGN(auto left, byPending());
+    if (left) return std::move(*left);
     int tries = 0;
     for (const model::KeySpec *key : keys) {
         for (const auto &[slot, view] : header_.view.slots) {
@@ -219,7 +220,8 @@ base::Result<Unlocked> Attempt::byDeclaredKeys() {
             }
             VC_TRY(checkStop());
             ++tries;
-            if (auto result = opened(*key, slot)) return std::move(*result);
+            VC_ASSIGN(auto result, opened(*key, slot));
+            if (result) return std::move(*result);
         }
     }
     return base::fail(noUsableKey());

@@ -152,6 +152,7 @@ base::Status CryptsetupHeaderStore::add(const DeviceHeader &header, unsigned slo
                         "Remove a key slot first.");
     VC_ASSIGN(const CryptDevice library, openForChange(header));
     VC_TRY(applyCost(library.get(), cost));
+    VC_ASSIGN(const base::UniqueFd turn, awaitKdfTurn(memoryKiBOf(cost)));
     int result = ::crypt_keyslot_set_encryption(library.get(), kSlotCipher, kSlotKeyBytes);
     if (result >= 0)
         result = ::crypt_keyslot_add_by_volume_key(library.get(), static_cast<int>(slot),

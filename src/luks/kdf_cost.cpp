@@ -2,7 +2,9 @@
 // crypt_set_pbkdf_type.
 #include "luks/kdf_cost.h"
 
+#include <limits>
 #include <optional>
+#include <utility>
 
 #include "luks/library.h"
 
@@ -10,11 +12,26 @@ namespace volumecrypt::luks {
 namespace {
 
 std::optional<FixedCost> libraryCost;
+KdfTurn kdfTurn;
 
 }  // namespace
 
 void setLibraryCost(const FixedCost &cost) {
     libraryCost = cost;
+}
+
+void setKdfTurn(KdfTurn turn) {
+    kdfTurn = std::move(turn);
+}
+
+base::Result<base::UniqueFd> awaitKdfTurn(std::uint64_t memoryKiB) {
+    return kdfTurn ? kdfTurn(memoryKiB) : base::UniqueFd();
+}
+
+std::uint64_t memoryKiBOf(KdfCost cost) {
+    if (cost == KdfCost::Minimal) return FixedCost{}.memoryKiB;
+    // The library's benchmark may choose up to 1 GiB.
+    return libraryCost ? libraryCost->memoryKiB : std::numeric_limits<std::uint64_t>::max();
 }
 
 base::Status applyCost(crypt_device *device, KdfCost cost) {

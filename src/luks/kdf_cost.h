@@ -3,8 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 
 #include "base/result.h"
+#include "base/unique_fd.h"
 #include "luks/header_store.h"
 
 struct crypt_device;
@@ -22,6 +24,16 @@ struct FixedCost {
 // default takes two seconds and up to 1 GiB for each slot. For tests and for people who must
 // say so on a command line; never read from the environment or the configuration.
 void setLibraryCost(const FixedCost &cost);
+
+// Programs side by side must not exhaust memory. From now on, in this process, each key derivation
+// asks for its turn when all that it needs has been read from the disk, which may hang, and holds
+// what it got while it runs. An error ends the operation: no key was tried.
+using KdfTurn = std::function<base::Result<base::UniqueFd>(std::uint64_t memoryKiB)>;
+void setKdfTurn(KdfTurn turn);
+base::Result<base::UniqueFd> awaitKdfTurn(std::uint64_t memoryKiB);
+
+// The most that a new slot of that cost may need.
+std::uint64_t memoryKiBOf(KdfCost cost);
 
 // For the next slot that is added through `device`.
 base::Status applyCost(crypt_device *device, KdfCost cost);

@@ -7,6 +7,7 @@
 #include "luks/header_copy.h"
 #include "luks/header_image.h"
 #include "luks/header_read.h"
+#include "luks/kdf_cost.h"
 #include "luks/library.h"
 #include "luks/slot_error.h"
 
@@ -37,6 +38,7 @@ base::Result<base::SecretBuffer> openSlot(const HeaderCopy &copy, unsigned slot,
     // Only now: most slots are never opened, and their areas are what is large in a header.
     VC_TRY(copyIn(copy.memory.get(), copy.device.get(), entry->areaOffset, entry->areaSize,
                   "a key slot area"));
+    VC_ASSIGN(const base::UniqueFd turn, awaitKdfTurn(entry->kdf.memoryKiB));
     base::SecretBuffer key(entry->keyBits / 8);
     std::size_t size = key.size();
     const int result =

@@ -99,6 +99,22 @@ TEST_F(Lock, WaitsForItsHolder) {
     holder.join();
 }
 
+TEST_F(Lock, WaitingCanBeStopped) {
+    const Device device = image("a");
+    const auto first = lockDevice(paths_, device);
+    ASSERT_THAT(first, test::IsOk());
+    int asked = 0;
+    const CheckStop stop = [&asked]() -> base::Status {
+        if (++asked < 3) return {};
+        return base::fail(ErrorCode::Cancelled, "stopped");
+    };
+    EXPECT_THAT(lockDevice(paths_, device, stop), test::FailsWith(ErrorCode::Cancelled));
+    const auto exclusive = openExclusively(device);
+    ASSERT_THAT(exclusive, test::IsOk());
+    asked = 0;
+    EXPECT_THAT(openExclusively(device, stop), test::FailsWith(ErrorCode::Cancelled));
+}
+
 TEST_F(Lock, DoesNotFollowALinkInItsDirectory) {
     Device device;
     device.number = makedev(1, 2);

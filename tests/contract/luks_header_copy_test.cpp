@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reading headers that nobody vouches for: damaged, contradictory, hostile.
 #include "luks/header_copy.h"
+#include "luks/kdf_cost.h"
 #include "support/header_on_disk.h"
 
 namespace volumecrypt::test {
@@ -222,6 +223,27 @@ TEST_F(HeaderOnDisk, CopyHasNoKeyMaterialOfItsOwn) {
     ASSERT_THAT(header, IsOk());
     overwrite(image_.path(), header->view.slots.at(0).areaOffset, std::string(4096, 'x'));
     EXPECT_THAT(luks::openSlot(*header, 0, secret("zero")), FailsWith(ErrorCode::KeyRejected));
+    EXPECT_THAT(luks::openSlot(*header, 1, secret("one")), IsOk());
+}
+
+// A disk that hangs must not keep others from their turn.
+TEST_F(HeaderOnDisk, AKeyDerivationAsksForItsTurnWhenAllIsRead) {
+    const auto header = copy();
+    ASSERT_THAT(header, IsOk());
+    const model::SlotView &slot = header->view.slots.at(1);
+    const std::string area = bytesOfFile(image_.path()).substr(slot.areaOffset, slot.areaSize);
+    std::vector<std::uint64_t> asked;
+    luks::setKdfTurn([&](std::uint64_t memoryKiB) -> base::Result<base::UniqueFd> {
+        const std::string memory =
+            bytesOfFile("/proc/self/fd/" + std::to_string(header->memory.get()));
+        EXPECT_TRUE(memory.substr(slot.areaOffset, slot.areaSize) == area);
+        asked.push_back(memoryKiB);
+        return base::fail(ErrorCode::Busy, "not now");
+    });
+    const auto key = luks::openSlot(*header, 1, secret("one"));
+    luks::setKdfTurn({});
+    EXPECT_THAT(key, FailsWith(ErrorCode::Busy));
+    EXPECT_THAT(asked, ::testing::ElementsAre(slot.kdf.memoryKiB));
     EXPECT_THAT(luks::openSlot(*header, 1, secret("one")), IsOk());
 }
 
