@@ -155,13 +155,13 @@ base::Result<Outcome> attachMapped(Session &session) {
     if (!found.record || found.record->phase == model::Phase::Ready) return outcome;
     KeyRing ring(session);
     VC_ASSIGN(OpenedVolume volume, openVolume(session, ring, std::move(header)));
-    VC_TRY(checkPin(session, volume.header.view.uuid, volume.unlocked.volumeKey));
+    VC_TRY(checkPin(session, volume.header.view, volume.unlocked.volumeKey));
     if (!volume.found.record || volume.found.record->phase == model::Phase::Ready) return outcome;
     session.reporter().warning(
         ErrorCode::Internal,
         session.describe() + ": finishing a first attach that was interrupted");
     VC_TRY(finishFirstAttach(session, volume));
-    VC_TRY(writePin(session, volume.header.view.uuid, volume.unlocked.volumeKey));
+    VC_TRY(writePin(session, volume.header.view, volume.unlocked.volumeKey));
     outcome.changed = true;
     return outcome;
 }
@@ -198,8 +198,8 @@ base::Result<Outcome> attachEncrypted(Session &session) {
     }
     VC_ASSIGN(luks::HeaderCopy header, readHeader(session, found));
     VC_ASSIGN(OpenedVolume volume, openVolume(session, ring, std::move(header)));
-    const std::string &uuid = volume.header.view.uuid;
-    VC_TRY(checkPin(session, uuid, volume.unlocked.volumeKey));
+    const model::HeaderView &view = volume.header.view;
+    VC_TRY(checkPin(session, view, volume.unlocked.volumeKey));
     VC_TRY(checkStop());
     VC_TRY(activate(session, volume));
     outcome.changed = true;
@@ -212,7 +212,7 @@ base::Result<Outcome> attachEncrypted(Session &session) {
             return base::fail(std::move(finished).error());
         }
     }
-    VC_TRY(writePin(session, uuid, volume.unlocked.volumeKey));
+    VC_TRY(writePin(session, view, volume.unlocked.volumeKey));
     if (volume.header.needsRepair) repair(session);
     // What META says must open STATE at the next boot: after a sync it does in any case.
     if (volume.unlocked.declaredSlot) saveStateEncryption(session);

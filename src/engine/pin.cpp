@@ -1,25 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// /etc/volumecrypt/state/pins/ID.json, and the same in STATE: LUKS UUID, and an HMAC under the
-// volume key.
+// /etc/volumecrypt/state/pins/ID.json, and the same in STATE.
 #include "engine/pin.h"
 
 #include <utility>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
 #include "base/files.h"
-#include "base/hex.h"
 #include "engine/device_wipe.h"
 #include "engine/early_state.h"
+#include "engine/pin_text.h"
 #include "engine/state_place.h"
-#include "keys/digests.h"
 
 namespace volumecrypt::engine {
 namespace {
 
 using base::ErrorCode;
-using Json = nlohmann::json;
 
 enum class Keeper { Early, Earlier, State };
 
@@ -53,37 +48,36 @@ base::Result<std::vector<Place>> pinsOf(const Session &session) {
     return pins;
 }
 
-std::string pinText(const Session &session, const std::string &uuid,
-                    const base::SecretBuffer &volumeKey) {
-    const Json pin{{"version", 1},
-                   {"volume", session.id().text()},
-                   {"uuid", uuid},
-                   {"digest", base::toHex(keys::pinDigest(volumeKey))}};
-    return pin.dump() + "\n";
-}
-
 std::string forgetHint(const Session &session) {
     return "If this is meant, run `volumecryptctl forget " + session.id().text() +
            "` and try again.";
 }
 
-base::Status comparePin(const Session &session, const Place &place, const std::string &uuid,
-                        const base::SecretBuffer &volumeKey) {
-    VC_ASSIGN(const std::string text, base::readFile(place.path, 65536));
-    const Json pin = Json::parse(text, nullptr, false);
-    if (!pin.is_object() || !pin.contains("uuid") || !pin.contains("digest"))
-        return base::fail(ErrorCode::HeaderCorrupt, "the pin " + place.path + " cannot be read",
-                          forgetHint(session));
-    const bool same =
-        pin["uuid"] == uuid && pin["digest"] == base::toHex(keys::pinDigest(volumeKey));
-    if (same) return {};
-    return base::fail(
-        ErrorCode::ForeignVolume,
-        session.describe() + " is not the volume that this machine made: its UUID is " + uuid +
-            (pin["uuid"] == uuid ? ", its volume key is another one"
-                                 : ", another one is remembered") +
-            (place.keeper == Keeper::State ? " by STATE (" + place.path + ")" : ""),
-        "The device may have been swapped, or restored from a copy. " + forgetHint(session));
+constexpr std::size_t kLongestPin = 65536;
+
+base::Result<PinComparison> compareWith(const Session &session, const Place &place,
+                                        const model::HeaderView &header,
+                                        const base::SecretBuffer &volumeKey) {
+    VC_ASSIGN(const std::string text, base::readFile(place.path, kLongestPin));
+    auto compared = comparePin(text, place.path, session.id(), header, volumeKey);
+    if (compared) return compared;
+    auto error = std::move(compared).error();
+    if (error.hint.empty()) error.hint = forgetHint(session);
+    return base::fail(std::move(error));
+}
+
+base::Error foreign(const Session &session, const Place &place, const PinComparison &compared) {
+    base::Error error;
+    error.code = ErrorCode::ForeignVolume;
+    error.message = session.describe() +
+                    " is not the volume that this machine made: " + compared.difference +
+                    (place.keeper == Keeper::State ? " by STATE (" + place.path + ")" : "");
+    error.hint = compared.headerChanged
+                     ? "Nothing was written. Its header was changed: opened like this the volume "
+                       "would read as garbage. Restore a header backup. "
+                     : "The device may have been swapped, or restored from a copy. ";
+    error.hint += forgetHint(session);
+    return error;
 }
 
 // What moved: once the new file is there, the old one is no longer needed.
@@ -107,27 +101,38 @@ base::Result<bool> hasPin(const Session &session) {
     return !pins.empty();
 }
 
-base::Status checkPin(const Session &session, const std::string &uuid,
+base::Status checkPin(const Session &session, const model::HeaderView &header,
                       const base::SecretBuffer &volumeKey) {
     VC_ASSIGN(const std::vector<Place> pins, pinsOf(session));
-    for (const Place &pin : pins) VC_TRY(comparePin(session, pin, uuid, volumeKey));
+    for (const Place &pin : pins) {
+        VC_ASSIGN(const PinComparison compared, compareWith(session, pin, header, volumeKey));
+        if (!compared.difference.empty()) return base::fail(foreign(session, pin, compared));
+    }
     return {};
 }
 
-base::Status writePin(const Session &session, const std::string &uuid,
+base::Status writePin(const Session &session, const model::HeaderView &header,
                       const base::SecretBuffer &volumeKey) {
-    VC_ASSIGN(const bool givenUp, isStagedWipe(session, uuid));
+    VC_ASSIGN(const bool givenUp, isStagedWipe(session, header.uuid));
     if (givenUp) return {};
     for (const Place &place : placesOf(session)) {
         if (place.keeper == Keeper::Earlier) continue;
         VC_ASSIGN(const bool there, isRemembered(place.path));
-        if (there) continue;
-        if (auto written = remember(session, place, pinText(session, uuid, volumeKey)); !written) {
-            session.reporter().warning(
-                written.error().code,
-                session.describe() + " is not pinned yet: " + written.error().message);
-            if (place.keeper == Keeper::Early) return {};
+        bool outdated = false;
+        if (there) {
+            VC_ASSIGN(const PinComparison compared, compareWith(session, place, header, volumeKey));
+            outdated = compared.outdated;
         }
+        if (there && !outdated) continue;
+        auto written = remember(session, place, pinText(session.id(), header, volumeKey));
+        if (written) continue;
+        session.reporter().warning(
+            written.error().code,
+            session.describe() +
+                (outdated ? " is pinned by its key alone as yet: " : " is not pinned yet: ") +
+                written.error().message);
+        // Then the earlier one is still needed.
+        if (place.keeper == Keeper::Early) return {};
     }
     dropEarlier(session);
     return {};

@@ -3,25 +3,26 @@
 // swapped or zeroed is recognised by its pin.
 #pragma once
 
-#include <string>
-
 #include "base/result.h"
 #include "base/secret_buffer.h"
 #include "engine/session.h"
+#include "model/header_view.h"
 
 namespace volumecrypt::engine {
 
 // Whether a pin is there. Io when that cannot be found out.
 base::Result<bool> hasPin(const Session &session);
 
-// ForeignVolume when the volume is not the pinned one; success when it is, or when there is no pin.
-// HeaderCorrupt when the pin file cannot be understood.
-base::Status checkPin(const Session &session, const std::string &uuid,
+// ForeignVolume when the volume is not the pinned one, or its header places its data elsewhere;
+// success when it is, or when there is no pin. HeaderCorrupt when the pin file cannot be
+// understood.
+base::Status checkPin(const Session &session, const model::HeaderView &header,
                       const base::SecretBuffer &volumeKey);
 
-// Writes the pin unless it is there already. A read-only file system is success with a warning:
-// sync writes it later.
-base::Status writePin(const Session &session, const std::string &uuid,
+// Of a volume that checkPin let pass. Writes the pin unless it is there already, and in place of
+// one that an earlier version wrote. A read-only file system is success with a warning: sync writes
+// it later.
+base::Status writePin(const Session &session, const model::HeaderView &header,
                       const base::SecretBuffer &volumeKey);
 
 // Absent is success.

@@ -24,7 +24,7 @@ base::Status SlotSession::open() {
                           session_.describe() + ": " + volume_.found.problem,
                           "Update volumecrypt; nothing was changed.");
     // Somebody else's volume in the place of ours is not written to.
-    VC_TRY(checkPin(session_, volume_.header.view.uuid, volume_.unlocked.volumeKey));
+    VC_TRY(checkPin(session_, volume_.header.view, volume_.unlocked.volumeKey));
     store_ = luks::openHeaderStore(session_.device().node);
     if (volume_.header.needsRepair) VC_TRY(luks::repairHeader(session_.device().node));
     changer_ = std::make_unique<SlotChanger>(session_, *store_, ring_, volume_.unlocked,

@@ -81,7 +81,7 @@ base::Result<Outcome> syncKeys(Session &session) {
     // Early in boot there may have been no writable place for it. A slot that has to stay as it is
     // does not make another volume welcome.
     if (slots->changer().record().phase == model::Phase::Ready)
-        VC_TRY(writePin(session, volume.header.view.uuid, volume.unlocked.volumeKey));
+        VC_TRY(writePin(session, volume.header.view, volume.unlocked.volumeKey));
     VC_TRY(firstRefusal(session, steps, slots->changer().record()));
     saveStateEncryption(session);
     VC_TRY(firstToRetry(session, steps, slots->ring()));

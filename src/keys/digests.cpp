@@ -99,4 +99,11 @@ std::string pinDigest(const base::SecretBuffer &volumeKey) {
     return hmacSha256(volumeKey, "volumecrypt pin v1");
 }
 
+std::string pinMac(const base::SecretBuffer &volumeKey, std::string_view text) {
+    std::string message("volumecrypt pin v2");
+    message += '\0';
+    message += text;
+    return hmacSha256(volumeKey, message);
+}
+
 }  // namespace volumecrypt::keys

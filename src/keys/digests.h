@@ -34,4 +34,8 @@ std::string slotCheck(const base::SecretBuffer &recordKey, unsigned slot,
 // HMAC-SHA-256(volume key, "volumecrypt pin v1"): recognises a volume key without holding it.
 std::string pinDigest(const base::SecretBuffer &volumeKey);
 
+// HMAC-SHA-256(volume key, "volumecrypt pin v2" || 0 || text): whoever changes the text needs the
+// volume key.
+std::string pinMac(const base::SecretBuffer &volumeKey, std::string_view text);
+
 }  // namespace volumecrypt::keys

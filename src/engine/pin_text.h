@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// The content of a pin: what a volume is known by, and what differs when it is another one.
+#pragma once
+
+#include <string>
+
+#include "base/result.h"
+#include "base/secret_buffer.h"
+#include "model/header_view.h"
+#include "model/volume_id.h"
+
+namespace volumecrypt::engine {
+
+std::string pinText(const model::VolumeId &id, const model::HeaderView &header,
+                    const base::SecretBuffer &volumeKey);
+
+struct PinComparison {
+    // "its UUID is …, another one is remembered"; empty when it is the volume.
+    std::string difference;
+    bool headerChanged = false;  // it is the volume, but its header places the data elsewhere
+    bool outdated = false;       // an earlier version wrote it, and it says less than pinText does
+};
+
+// HeaderCorrupt when `text` is no pin or was changed by somebody without the volume key;
+// Unsupported when a newer version wrote it. The messages begin with "the pin `path`".
+base::Result<PinComparison> comparePin(const std::string &text, const std::string &path,
+                                       const model::VolumeId &id, const model::HeaderView &header,
+                                       const base::SecretBuffer &volumeKey);
+
+}  // namespace volumecrypt::engine
