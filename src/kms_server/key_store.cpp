@@ -5,6 +5,7 @@
 #include <fcntl.h>
 
 #include "base/unique_fd.h"
+#include "kms_server/node_name.h"
 #include "kms_server/sealing.h"
 
 namespace volumecrypt::kms_server {
@@ -24,17 +25,6 @@ base::Result<base::SecretBuffer> readKey(const std::string &path) {
 
 }  // namespace
 
-bool isNodeUuid(std::string_view node) {
-    constexpr std::string_view pattern = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
-    if (node.size() != pattern.size()) return false;
-    for (std::size_t i = 0; i < node.size(); ++i) {
-        const char c = node[i];
-        const bool hex = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-        if (pattern[i] == '-' ? c != '-' : !hex) return false;
-    }
-    return true;
-}
-
 base::Status KeyStore::check() const {
     if (directory_.empty()) {
         VC_TRY(readKey(file_));
@@ -45,7 +35,12 @@ base::Status KeyStore::check() const {
 }
 
 base::Result<base::SecretBuffer> KeyStore::keyFor(const std::string &node) const {
-    return readKey(directory_.empty() ? file_ : directory_ + "/" + prefix_ + node + ".key");
+    if (directory_.empty()) return readKey(file_);
+    for (const std::string &name : keyNamesOf(node)) {
+        auto key = readKey(directory_ + "/" + prefix_ + name + ".key");
+        if (key || key.error().code != ErrorCode::NotFound) return key;
+    }
+    return base::fail(ErrorCode::NotFound, "there is no key for the node");
 }
 
 }  // namespace volumecrypt::kms_server

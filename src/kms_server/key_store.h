@@ -3,20 +3,16 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 
 #include "base/result.h"
 #include "base/secret_buffer.h"
 
 namespace volumecrypt::kms_server {
 
-// 8-4-4-4-12 lower-case hexadecimal digits: what a node may be called, and safe as a file's name.
-bool isNodeUuid(std::string_view node);
-
 // Files are read at each call: to remove a node's key is to forget the node at once.
 class KeyStore {
   public:
-    // DIRECTORY/PREFIXUUID.key for each node.
+    // DIRECTORY/PREFIXNAME.key for each node: see node_name.h.
     static KeyStore perNode(std::string directory, std::string prefix) {
         return {std::move(directory), std::move(prefix), ""};
     }

@@ -16,6 +16,29 @@ constexpr const char *kFooter =
     "A key is a file of 32 random bytes. To remove a node's file is to refuse that node.\n"
     "Exit status: 0 ended as asked; 1 error; 64 wrong usage.\n";
 
+void declareLimits(CLI::App &app, Options &options) {
+    const CLI::Range connections(1, 100'000);
+    const CLI::Range seconds(1, 86'400);
+    app.add_option("--max-connections", options.limits.connections, "connections at a time")
+        ->check(connections)
+        ->capture_default_str();
+    app.add_option("--max-per-address", options.limits.perAddress,
+                   "of them from one IPv4 address, or one IPv6 network of 64 bits")
+        ->check(connections)
+        ->capture_default_str();
+    app.add_option("--handshake-timeout", options.handshakeTimeout,
+                   "seconds that a client has to introduce itself")
+        ->check(seconds)
+        ->capture_default_str();
+    app.add_option("--idle-timeout", options.idleTimeout,
+                   "seconds that a connection is kept without a request")
+        ->check(seconds)
+        ->capture_default_str();
+    app.add_option("--max-age", options.maxAge, "seconds that a connection is kept at all")
+        ->check(seconds)
+        ->capture_default_str();
+}
+
 void declare(CLI::App &app, Options &options) {
     app.set_version_flag("--version", std::string("volumecrypt-kms-server ") + VOLUMECRYPT_VERSION);
     app.add_option("--listen", options.listen, "address and port; port 0 takes a free one")
@@ -31,6 +54,7 @@ void declare(CLI::App &app, Options &options) {
                  "a node's UUID must be a name in its client certificate");
     app.add_flag("--plaintext", options.plaintext,
                  "without TLS: whoever sees the network sees the keys");
+    declareLimits(app, options);
     app.footer(kFooter);
 }
 

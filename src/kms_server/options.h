@@ -5,6 +5,8 @@
 #include <string>
 #include <variant>
 
+#include "kms_server/connections.h"
+
 namespace volumecrypt::kms_server {
 
 struct Options {
@@ -17,6 +19,11 @@ struct Options {
     std::string clientCa;           // clients need a certificate of this authority
     bool matchCertificate = false;  // and the node's UUID must be a name in it
     bool plaintext = false;
+    Limits limits;
+    // Seconds that a connection has: for its handshakes, without a call, and altogether.
+    unsigned handshakeTimeout = 10;
+    unsigned idleTimeout = 30;
+    unsigned maxAge = 300;
 };
 
 // The options, or the exit status after help, version or a usage error has been printed.

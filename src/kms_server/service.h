@@ -26,6 +26,8 @@ class Service {
 
     // "host:port" with the port that it really has.
     [[nodiscard]] virtual std::string address() const = 0;
+    // Whether those who connect are answered: see self_check.h.
+    virtual base::Status check() = 0;
 };
 
 }  // namespace volumecrypt::kms_server

@@ -134,8 +134,11 @@ TEST_F(KmsClientTest, TellsRefusalsOfTheServer) {
     const ServerProcess server(plain());
     const std::string endpoint = server.at("127.0.0.1");
     base::KmsRequest request = sealRequest(endpoint);
-    request.node = "../../etc/passwd";
-    expectFailure(askKms(request), ErrorCode::KmsRejected, false, HasSubstr("malformed"));
+    for (const std::string &node : {std::string(), std::string(65, 'n')}) {
+        request.node = node;
+        expectFailure(askKms(request), ErrorCode::KmsRejected, false,
+                      HasSubstr("UUID is empty or too long"));
+    }
     const base::SecretBuffer foreign(60);
     expectFailure(askKms(unsealRequest(endpoint, foreign)), ErrorCode::KmsRejected, false,
                   HasSubstr("was not made with this node's key"));

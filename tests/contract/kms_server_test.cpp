@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "kms.pb.h"
+#include "kms_server/node_name.h"
 #include "kms_server/sealing.h"
 #include "support/hex.h"
 #include "support/kms_place.h"
@@ -128,6 +129,46 @@ TEST_F(KmsServerTest, FindsKeysBehindAPrefix) {
     EXPECT_THAT(askKms(sealRequest(server.at("127.0.0.1"))), IsOk());
 }
 
+// Firmware and Talos spell UUIDs in both cases, and some firmware has none.
+TEST_F(KmsServerTest, TakesEveryNameOfANode) {
+    const std::string keys = directory_.file("keys");
+    directory_.write("keys/4c4c4544-0039-3010-8048-b7c04f384432.key", vectorKey());
+    directory_.write("keys/0A0B0C0D-0039-3010-8048-B7C04F384432.key", vectorKey());
+    directory_.write("keys/Not%20Settable.key", vectorKey());
+    directory_.write("keys/%2E.%2Foutside.key", vectorKey());
+    directory_.write("outside.key", std::string(32, 'x'));
+    directory_.write("keys/rack-7.node_3.key", vectorKey());
+    const ServerProcess server(kmsServer({"--plaintext", "--key-dir", keys}));
+    base::KmsRequest request =
+        unsealRequest(server.at("127.0.0.1"), base::SecretBuffer::copyOf(fromHex(kSealedHex)));
+    for (const char *node :
+         {"4c4c4544-0039-3010-8048-b7c04f384432", "4C4C4544-0039-3010-8048-B7C04F384432",
+          "4c4C4544-0039-3010-8048-B7c04f384432", "0a0b0c0d-0039-3010-8048-b7c04f384432",
+          "0A0B0C0D-0039-3010-8048-b7c04f384432", "Not Settable", "../outside", "rack-7.node_3"}) {
+        request.node = node;
+        EXPECT_THAT(askKms(request), IsOk()) << node;
+    }
+    for (const char *node : {"not settable", "..", ".", "/etc/passwd", "*", "rack-7.node_3.key",
+                             "keys/rack-7.node_3", "./rack-7.node_3"}) {
+        request.node = node;
+        EXPECT_THAT(askKms(request), FailsWith(ErrorCode::KmsRejected, HasSubstr("has no key")))
+            << node;
+    }
+}
+
+TEST_F(KmsServerTest, NamesFilesSafely) {
+    using Names = std::vector<std::string>;
+    const auto names = [](std::string_view node) { return kms_server::keyNamesOf(node); };
+    EXPECT_EQ(names("../../etc/passwd"), Names{"%2E.%2F..%2Fetc%2Fpasswd"});
+    EXPECT_EQ(names(std::string_view("a\0b", 3)), Names{"a%00b"});
+    EXPECT_EQ(names("."), Names{"%2E"});
+    EXPECT_EQ(names("100%25"), Names{"100%2525"});
+    EXPECT_EQ(names("\xc3\xa4"), Names{"%C3%A4"});
+    EXPECT_EQ(names(""), Names{});
+    EXPECT_EQ(names(std::string(64, '/')).front().size(), 192U);
+    EXPECT_EQ(names(std::string(65, 'a')), Names{});
+}
+
 TEST_F(KmsServerTest, RefusesWrongLengths) {
     const ServerProcess server(
         kmsServer({"--plaintext", "--key-file", directory_.write("key", vectorKey())}));
@@ -151,6 +192,7 @@ TEST_F(KmsServerTest, MatchesNodesWithTheirCertificates) {
     request.caFile = ca.certificate();
     for (const auto &[name, names, served] :
          {std::tuple{kNode, "DNS:node", true},
+          std::tuple{"upper", "URI:urn:uuid:123E4567-E89B-12D3-A456-426614174000", true},
           std::tuple{"uri", "URI:urn:uuid:123e4567-e89b-12d3-a456-426614174000", true},
           std::tuple{"other", "DNS:node", false}}) {
         const Identity client = ca.issue(name, names);
@@ -180,7 +222,27 @@ TEST_F(KmsServerTest, DoesNotStartWithoutWhatItNeeds) {
     EXPECT_EQ(missing.exitCode, 1);
     EXPECT_THAT(missing.err, HasSubstr("absent"));
     EXPECT_EQ(run({"--plaintext", "--key-file", directory_.write("short", "short")}).exitCode, 1);
-    EXPECT_EQ(run({"--key-file", key, "--tls-cert", key, "--tls-key", key}).exitCode, 1);
+    const Authority ca(directory_, "ca");
+    const Identity one = ca.issue("one", "DNS:one");
+    const Identity other = ca.issue("other", "DNS:other");
+    for (const auto &[certificate, secret, clients, complaint] :
+         {std::tuple{key, key, ca.certificate(), "holds no certificate"},
+          std::tuple{one.certificate, key, ca.certificate(), "holds no private key"},
+          std::tuple{one.certificate, other.key, ca.certificate(), "is not the key of"},
+          std::tuple{one.certificate, one.key, key, "holds no certificate"}}) {
+        const ProcessResult bad = run({"--key-file", key, "--tls-cert", certificate, "--tls-key",
+                                       secret, "--client-ca", clients});
+        EXPECT_EQ(bad.exitCode, 1) << complaint;
+        EXPECT_THAT(bad.err, HasSubstr(complaint));
+    }
+    for (const char *place : {"127.0.0.1", "127.0.0.1:x", "::1:1", ":1", "127.0.0.1:65536"}) {
+        const ProcessResult bad = Process{
+            .argv = {KMS_SERVER, "--listen", place, "--plaintext", "--key-file", key},
+            .input = {},
+            .secret = {}}.run();
+        EXPECT_EQ(bad.exitCode, 1) << place;
+        EXPECT_THAT(bad.err, HasSubstr("it is no address and port")) << place;
+    }
     const ServerProcess first(kmsServer({"--plaintext", "--key-file", key}));
     const ProcessResult second = Process{
         .argv = {KMS_SERVER, "--listen", first.at("127.0.0.1"), "--plaintext", "--key-file", key},

@@ -48,6 +48,7 @@ class ServerProcess {
 
     // 0 when it ended before it listened.
     [[nodiscard]] unsigned port() const { return port_; }
+    [[nodiscard]] pid_t pid() const { return pid_; }
     [[nodiscard]] std::string at(const std::string &host) const {
         return host + ":" + std::to_string(port_);
     }
