@@ -15,6 +15,10 @@
 namespace volumecrypt::config {
 namespace {
 
+bool isOldOctal(std::string_view text) {
+    return text.size() > 1 && text[0] == '0' && text[1] >= '0' && text[1] <= '9';
+}
+
 std::optional<std::int64_t> parseNumber(std::string_view text) {
     bool negative = false;
     if (text.starts_with('-') || text.starts_with('+')) {
@@ -25,6 +29,8 @@ std::optional<std::int64_t> parseNumber(std::string_view text) {
     if (text.starts_with("0x")) radix = 16;
     if (text.starts_with("0o")) radix = 8;
     if (radix != 10) text.remove_prefix(2);
+    // As in YAML 1.1, and in Talos.
+    if (radix == 10 && isOldOctal(text)) radix = 8;
     if (text.empty() || text.front() == '-') return std::nullopt;
     std::int64_t value = 0;
     const char *end = text.data() + text.size();
@@ -203,6 +209,12 @@ bool Fields::hasType(const TreeNode &node, const std::string &path, TreeNode::Ty
         return false;
     }
     if (node.tag.empty()) return true;
+    if (node.tag == "tag:yaml.org,2002:binary") {
+        report_->error(node.place, path +
+                                       " is tagged !!binary, which is not decoded: write the "
+                                       "text itself, in quotation marks");
+        return false;
+    }
     // Not shown: a passphrase that begins with "!" is a tag to YAML.
     report_->error(node.place,
                    path + " has a tag: put a text that begins with \"!\" in quotation marks");
@@ -219,6 +231,9 @@ std::optional<std::int64_t> Fields::numberIn(const TreeNode &node, const std::st
     if (!hasType(node, path, TreeNode::Type::Text, wanted)) return std::nullopt;
     const auto value = node.plain ? parseNumber(node.text) : std::nullopt;
     if (!value) wrongType(node, path, wanted);
+    if (value && isOldOctal(node.text) && std::abs(*value) <= kLongestShownNumber)
+        report_->warning(node.place,
+                         fmt::format("{} is octal for its leading zero: {}", path, *value));
     // A PIN, not a slot or a PCR: later messages would repeat it.
     if (value && quoting_ == Quoting::Forbidden && std::abs(*value) > kLongestShownNumber) {
         report_->error(node.place, path + " is out of range");

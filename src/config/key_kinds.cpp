@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "config/passphrase_form.h"
 #include "config/paths.h"
 #include "config/values.h"
 
@@ -62,6 +63,13 @@ model::StaticKey readStatic(Fields &fields, std::int64_t slot) {
     key.passphraseFile = readPath(fields, "passphraseFile");
     // The text goes from the tree into locked memory, without a copy between.
     if (const TreeNode *passphrase = fields.textNode("passphrase")) {
+        if (const auto fault = formFault(passphrase->form); !fault.empty())
+            report.error(passphrase->place, fmt::format("slot {}: {}", slot, fault));
+        else if (passphrase->form == TreeNode::Form::LineEnd)
+            report.warning(passphrase->place,
+                           fmt::format("slot {}: the passphrase ends with a line end, which YAML's "
+                                       "\"|\" and \">\" add; in quotation marks it has none",
+                                       slot));
         if (passphrase->text.empty() && !passphrase->dropped)
             report.error(passphrase->place, fmt::format("slot {}: the passphrase is empty", slot));
         else if (!passphrase->text.empty())

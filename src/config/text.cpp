@@ -12,6 +12,7 @@ namespace volumecrypt::config {
 namespace {
 
 constexpr std::size_t kLongestQuote = 64;
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 unsigned char byteAt(std::string_view text, std::size_t at) {
     return at < text.size() ? static_cast<unsigned char>(text[at]) : 0;
@@ -19,6 +20,11 @@ unsigned char byteAt(std::string_view text, std::size_t at) {
 
 bool isContinuation(unsigned char byte) {
     return (byte & 0xC0U) == 0x80U;
+}
+
+// By the mark that editors put first.
+bool isUtf16(std::string_view text) {
+    return text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF");
 }
 
 // Length of the UTF-8 sequence at `at`; 0 when it is none (RFC 3629: shortest form, no surrogates).
@@ -80,10 +86,26 @@ std::optional<TextFault> findTextFault(std::string_view text) {
             return TextFault{
                 i, fmt::format("the control character 0x{:02x} may not stand in YAML", byte)};
         const std::size_t length = sequenceLength(text, i);
-        if (length == 0) return TextFault{i, "the file is not UTF-8"};
+        if (length == 0)
+            return TextFault{i, isUtf16(text) ? "the file is UTF-16: save it as UTF-8"
+                                              : "the file is not UTF-8"};
+        if (text.substr(i, length) == kByteOrderMark)
+            return TextFault{i, "a byte order mark in the middle of the file: remove it"};
         i += length;
     }
     return std::nullopt;
+}
+
+std::string withWholeEscapes(std::string_view text) {
+    std::string result;
+    result.reserve(text.size());
+    for (std::size_t i = 0; i < text.size();) {
+        const std::size_t length = sequenceLength(text, i);
+        if (length == 0) result += '\xC2';
+        result.append(text.substr(i, std::max<std::size_t>(length, 1)));
+        i += std::max<std::size_t>(length, 1);
+    }
+    return result;
 }
 
 std::string printable(std::string_view text) {

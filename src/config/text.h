@@ -24,6 +24,10 @@ struct TextFault {
 };
 std::optional<TextFault> findTextFault(std::string_view text);
 
+// yaml-cpp makes of the escapes \N (next line) and \_ (no-break space) single bytes, which are no
+// UTF-8: this makes the characters of them, as Talos has them in its passphrases.
+std::string withWholeEscapes(std::string_view text);
+
 // For a message: control characters escaped, cut after 64 bytes; `quote` puts "" around it.
 std::string printable(std::string_view text);
 std::string quote(std::string_view text);

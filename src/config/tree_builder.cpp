@@ -6,6 +6,8 @@
 #include <set>
 #include <string_view>
 
+#include "config/passphrase_form.h"
+#include "config/text.h"
 #include "config/yaml_reader.h"
 
 namespace volumecrypt::config {
@@ -66,13 +68,14 @@ void TreeBuilder::OnAlias(const YAML::Mark &mark, YAML::anchor_t anchor) {
     const auto found = anchors_.find(anchor);
     if (found == anchors_.end())
         throw YamlFault{placeOf(mark), "the referenced anchor is not defined"};
-    const TreeNode &node = *found->second;
+    TreeNode &node = *found->second;
+    if (node.form == TreeNode::Form::Anchor) node.form = node.aliasedForm;
     const bool unfinished = std::any_of(open_.begin(), open_.end(),
                                         [&](const Frame &frame) { return frame.node == &node; });
     if (unfinished) throw YamlFault{placeOf(mark), "an alias stands inside its own anchor"};
     if (isPassphraseValue()) {
         if (!passphrase_) passphrase_ = placeOf(mark);
-        placePassphraseAlias(mark, *found->second);
+        placePassphraseAlias(mark, node);
         return;
     }
     place(node);
@@ -86,9 +89,11 @@ void TreeBuilder::OnScalar(const YAML::Mark &mark, const std::string &tag, YAML:
     if (isPassphraseValue()) {
         if (!passphrase_) passphrase_ = node.place;
         node.secret = true;
+        node.form = formOf(sourceAt(mark), value, false);
         node.dropped = secrets_ == Secrets::Drop && !value.empty();
     }
-    if (!node.dropped) node.text = value;
+    if (anchor != YAML::NullAnchor) node.aliasedForm = formOf(sourceAt(mark), value, true);
+    if (!node.dropped) node.text = withWholeEscapes(value);
     place(node);
 }
 
@@ -156,6 +161,7 @@ void TreeBuilder::placePassphraseAlias(const YAML::Mark &mark, TreeNode &anchore
     copy.place = anchored.place;
     copy.tag = anchored.tag;
     copy.plain = anchored.plain;
+    copy.form = anchored.aliasedForm;
     copy.secret = true;
     copy.dropped = anchored.dropped || (secrets_ == Secrets::Drop && !anchored.text.empty());
     if (!copy.dropped) copy.text = anchored.text;
@@ -221,6 +227,10 @@ void TreeBuilder::refuseTab(const YAML::Mark &mark) const {
     if (tab == std::string_view::npos) return;
     throw YamlFault{{static_cast<unsigned>(mark.line) + 1, static_cast<unsigned>(tab) + 1},
                     "a tab may not indent YAML: use spaces"};
+}
+
+std::string_view TreeBuilder::sourceAt(const YAML::Mark &mark) const {
+    return text_.substr(std::min(static_cast<std::size_t>(mark.pos), text_.size()));
 }
 
 bool TreeBuilder::isPassphraseValue() const {

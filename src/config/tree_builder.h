@@ -59,6 +59,8 @@ class TreeBuilder : public YAML::EventHandler {
     void count(TreeNode &parent, const TreeNode &child, const Place &at);
     void merge(TreeNode &map);
     void refuseTab(const YAML::Mark &mark) const;
+    // From the mark on.
+    [[nodiscard]] std::string_view sourceAt(const YAML::Mark &mark) const;
     [[nodiscard]] bool isPassphraseValue() const;
 
     std::string_view text_;

@@ -19,6 +19,8 @@ struct Place {
 
 struct TreeNode {
     enum class Type { Null, Text, List, Map };
+    // Of a passphrase: whether it is what stands in the file, or what YAML made of that.
+    enum class Form { AsWritten, Comment, Anchor, Blanks, Joined, LineEnd };
     struct Entry {
         const TreeNode *key = nullptr;
         const TreeNode *value = nullptr;
@@ -30,7 +32,9 @@ struct TreeNode {
     bool plain = false;    // text without quotes: may stand for a number or a boolean
     std::string text;      // wiped at the end: it may be a passphrase
     bool dropped = false;  // there was text, which was not kept (Secrets::Drop)
-    bool secret = false;   // the value of a field `passphrase`, here or through an alias
+    Form form = Form::AsWritten;
+    Form aliasedForm = Form::AsWritten;  // when something refers to its anchor
+    bool secret = false;  // the value of a field `passphrase`, here or through an alias
     std::vector<const TreeNode *> items;
     std::vector<Entry> entries;  // in the order of the document, doubled keys included
     std::size_t weight = 1;      // nodes below, aliases counted in full
