@@ -42,7 +42,9 @@ constexpr const char *kFlushHint =
     "/dev/tpmrm0 keeps programs apart.";
 constexpr const char *kOwnerHint =
     "The TPM's owner hierarchy has a password and there is no storage root key at 0x81000001: its "
-    "owner has to make one (`tpm2_createprimary`, then `tpm2_evictcontrol`).";
+    "owner has to make one, `tpm2_createprimary -C o -P PASSWORD -G ecc -c srk.ctx -a "
+    "'restricted|decrypt|fixedtpm|fixedparent|sensitivedataorigin|userwithauth|noda'`, and to keep "
+    "it, `tpm2_evictcontrol -C o -P PASSWORD -c srk.ctx 0x81000001`.";
 
 constexpr Meaning kMeanings[] = {
     {TPM2_RC_LOCKOUT, ErrorCode::TpmLockout,
@@ -87,6 +89,10 @@ base::Error responseError(std::string_view what, std::uint32_t code) {
 
 bool isNoSuchHandle(std::uint32_t code) {
     return tpmCode(code) == TPM2_RC_HANDLE;
+}
+
+bool isWrongPassword(std::uint32_t code) {
+    return tpmCode(code) == TPM2_RC_AUTH_FAIL || tpmCode(code) == TPM2_RC_BAD_AUTH;
 }
 
 bool isPcrChanged(std::uint32_t code) {

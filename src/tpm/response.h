@@ -15,6 +15,8 @@ base::Error responseError(std::string_view what, std::uint32_t code);
 
 // Whether the TPM says that a handle holds nothing.
 bool isNoSuchHandle(std::uint32_t code);
+// Whether what was used has another password than the one given.
+bool isWrongPassword(std::uint32_t code);
 // Whether a PCR was extended between two steps of a policy: worth doing again.
 bool isPcrChanged(std::uint32_t code);
 

@@ -91,7 +91,7 @@ base::Result<std::string> create(Connection &connection, const StorageRoot &root
     wipe(&sensitive, sizeof sensitive);
     const EsysMemory<TPM2B_PRIVATE> privateArea(privateMemory);
     const EsysMemory<TPM2B_PUBLIC> publicArea(publicMemory);
-    VC_TRY(connection.check("seal a secret", code));
+    VC_TRY(checkUse(connection, "seal a secret", code));
     return marshalled(connection.tss(), *privateArea, *publicArea);
 }
 
@@ -109,6 +109,7 @@ base::Result<NewSecret> sealNow(const Access &access, const Policy &policy) {
     VC_ASSIGN(const PcrValues values, readPcrs(*connection, policy.pcrs));
     VC_TRY(checkMeasured(values));
     VC_ASSIGN(const StorageRoot root, findOrMakeStorageRoot(*connection));
+    VC_TRY(mayAuthorise(root));
     VC_ASSIGN(const Handle session, startEncryption(*connection, root));
     VC_ASSIGN(base::SecretBuffer secret, randomSecret(*connection, session));
     SealedKey key;
@@ -127,7 +128,8 @@ base::Status canSealNow(const Access &access, const Policy &policy) {
     VC_TRY(signerName(policy));
     VC_ASSIGN(const auto connection, Connection::open(access));
     VC_ASSIGN(const PcrValues values, readPcrs(*connection, policy.pcrs));
-    return checkMeasured(values);
+    VC_TRY(checkMeasured(values));
+    return mayAuthorisePresent(*connection);
 }
 
 }  // namespace volumecrypt::tpm

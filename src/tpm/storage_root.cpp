@@ -88,7 +88,8 @@ base::Result<std::optional<StorageRoot>> persistent(Connection &connection) {
     StorageRoot root{.handle = Handle(connection, object, Handle::Kind::LetGo),
                      .serialised = {},
                      .name = {},
-                     .algorithm = {}};
+                     .algorithm = {},
+                     .lockable = false};
     TPM2B_PUBLIC *area = nullptr;
     VC_TRY(
         connection.check("read the storage root key",
@@ -104,6 +105,7 @@ base::Result<std::optional<StorageRoot>> persistent(Connection &connection) {
                           "storage root key",
                           "`tpm2_readpublic -c 0x81000001` shows what it is.");
     root.algorithm = ecc ? "ecc" : "rsa";
+    root.lockable = (area->publicArea.objectAttributes & TPMA_OBJECT_NODA) == 0;
     VC_TRY(describe(connection, root));
     return root;
 }
@@ -122,7 +124,8 @@ base::Result<StorageRoot> makeTransient(Connection &connection, bool ecc) {
     StorageRoot root{.handle = Handle(connection, object, Handle::Kind::Flushed),
                      .serialised = {},
                      .name = {},
-                     .algorithm = ecc ? "ecc" : "rsa"};
+                     .algorithm = ecc ? "ecc" : "rsa",
+                     .lockable = false};
     VC_TRY(describe(connection, root));
     return root;
 }
@@ -137,7 +140,8 @@ base::Result<StorageRoot> makePersistent(Connection &connection, StorageRoot mad
     StorageRoot root{.handle = Handle(connection, object, Handle::Kind::LetGo),
                      .serialised = {},
                      .name = {},
-                     .algorithm = made.algorithm};
+                     .algorithm = made.algorithm,
+                     .lockable = false};
     VC_TRY(describe(connection, root));
     return root;
 }
@@ -172,6 +176,31 @@ base::Result<std::string> nameIn(Connection &connection, const std::string &seri
 base::Result<std::string> findStorageRootKind(Connection &connection) {
     VC_ASSIGN(const auto found, persistent(connection));
     return found ? found->algorithm : std::string();
+}
+
+base::Status mayAuthorise(const StorageRoot &root) {
+    if (!root.lockable) return {};
+    return base::fail(
+        ErrorCode::TpmUnavailable,
+        "the storage root key at 0x81000001 was made by somebody else without noDA: where it has a "
+        "password, each try without would count towards the TPM's lockout, so none is made",
+        "`tpm2_readpublic -c 0x81000001` shows what it is. Where nobody else needs it, "
+        "`tpm2_evictcontrol -C o -c 0x81000001` removes it, and the next sync makes one as the "
+        "TCG's guidance says; what others sealed under it cannot be unsealed without it.");
+}
+
+base::Status mayAuthorisePresent(Connection &connection) {
+    VC_ASSIGN(const auto found, persistent(connection));
+    return found ? mayAuthorise(*found) : base::Status();
+}
+
+base::Status checkUse(Connection &connection, std::string_view what, std::uint32_t code) {
+    auto done = connection.check(what, code);
+    if (done || !isWrongPassword(code)) return done;
+    return base::fail(
+        std::move(done).error().withHint("The storage root key at 0x81000001 has a password, which "
+                                         "a shared one must not have: whoever made it has to "
+                                         "change that, or to make it anew without."));
 }
 
 base::Result<StorageRoot> findOrMakeStorageRoot(Connection &connection) {

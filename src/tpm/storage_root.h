@@ -3,7 +3,9 @@
 // guidance says. Internal to this folder.
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "base/result.h"
 #include "tpm/connection.h"
@@ -15,10 +17,21 @@ struct StorageRoot {
     std::string serialised;  // as ESYS does: what tokens call tpm2_srk
     std::string name;        // TPM2B_NAME without its size
     std::string algorithm;   // "ecc" or "rsa"
+    bool lockable = false;   // wrong authorisations count towards the TPM's lockout
 };
 
 // "ecc", "rsa", or empty when there is none yet. Makes nothing.
 base::Result<std::string> findStorageRootKind(Connection &connection);
+
+// Whether an empty authorisation may be tried: not where somebody else's key, which may have a
+// password, would count a wrong one; a few engines at boot are enough for a lockout.
+// TpmUnavailable.
+base::Status mayAuthorise(const StorageRoot &root);
+// The same of the one that is there; none is fine.
+base::Status mayAuthorisePresent(Connection &connection);
+
+// The error of a use of `root` that failed: its password is not the empty one.
+base::Status checkUse(Connection &connection, std::string_view what, std::uint32_t code);
 
 // For sealing: the one that is there, else a new one from the TCG's template (ECC P-256, RSA 2048
 // where the TPM has no such curve), made persistent.

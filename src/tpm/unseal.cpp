@@ -104,10 +104,11 @@ base::Status Unsealing::readSigner() {
 base::Result<Handle> Unsealing::load(const StorageRoot &root, const Handle &session) {
     VC_ASSIGN(const LoadableKey key, unmarshalled(connection_.tss(), key_.blob));
     ESYS_TR object = ESYS_TR_NONE;
-    VC_TRY(connection_.check("load the sealed key",
-                             connection_.tss().Esys_Load(
-                                 connection_.esys(), root.handle.get(), session.get(), ESYS_TR_NONE,
-                                 ESYS_TR_NONE, &key.privateArea, &key.publicArea, &object)));
+    VC_TRY(mayAuthorise(root));
+    VC_TRY(checkUse(connection_, "load the sealed key",
+                    connection_.tss().Esys_Load(connection_.esys(), root.handle.get(),
+                                                session.get(), ESYS_TR_NONE, ESYS_TR_NONE,
+                                                &key.privateArea, &key.publicArea, &object)));
     return Handle(connection_, object, Handle::Kind::Flushed);
 }
 
