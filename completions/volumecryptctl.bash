@@ -16,6 +16,7 @@ _volumecryptctl_options() { # COMMAND
     unlock) echo '--secret-file --passphrase --recovery' ;;
     add-key) echo '--secret-file --recovery' ;;
     sync) echo '--verify' ;;
+    check) echo '--config-dir --root' ;;
     format) echo '--confirm --force' ;;
     wipe | erase | forget) echo '--confirm' ;;
     '') echo '--version' ;;
@@ -29,16 +30,18 @@ _volumecryptctl_positional() { # PROGRAM COMMAND WORD...
   shift 2
   case "$command:$#" in
     cancel:0) _volumecryptctl_fields "$program" jobs ;;
-    list:* | meta:* | apply:* | reload:* | jobs:* | watch:* | cancel:*) ;;
+    help:0) echo "$_volumecryptctl_commands" ;;
+    help:* | list:* | meta:* | apply:* | reload:* | jobs:* | watch:* | cancel:*) ;;
     remove-key:1) _volumecryptctl_slots "$program" "$1" 'passphrase|recovery' ;;
     rotate-key:1) _volumecryptctl_slots "$program" "$1" 'kms|tpm' ;;
     *:0) _volumecryptctl_fields "$program" list ;;
   esac
 }
 
+_volumecryptctl_commands='list status plan keys tpm check meta help jobs watch apply reload sync add-key remove-key
+  rotate-key unlock lock format wipe erase forget cancel'
+
 _volumecryptctl() {
-  local commands='list status plan keys tpm meta jobs watch apply reload sync add-key remove-key rotate-key unlock lock
-    format wipe erase forget cancel'
   local current=${COMP_WORDS[COMP_CWORD]} option=${COMP_WORDS[COMP_CWORD - 1]}
   # Bash takes --option=value apart at the sign.
   if [[ $current == '=' ]]; then
@@ -51,7 +54,7 @@ _volumecryptctl() {
   for ((i = 1; i < COMP_CWORD; i++)); do
     word=${COMP_WORDS[i]}
     case "$word" in
-      --secret-file | --confirm | --address)
+      --secret-file | --confirm | --address | --config-dir | --root)
         [[ ${COMP_WORDS[i + 1]} != '=' ]] || ((i++))
         ((i++))
         ;;
@@ -61,7 +64,15 @@ _volumecryptctl() {
   done
 
   local IFS=$' \t\n' candidates=
+  if [[ $command == check && $current != -* && $option != --config-dir && $option != --root ]]; then
+    option=--secret-file # its arguments are files too
+  fi
   case "$option" in
+    --config-dir | --root)
+      compopt -o filenames 2>/dev/null
+      mapfile -t COMPREPLY < <(compgen -d -- "$current")
+      return
+      ;;
     --secret-file)
       compopt -o filenames 2>/dev/null
       mapfile -t COMPREPLY < <(compgen -f -- "$current")
@@ -73,7 +84,7 @@ _volumecryptctl() {
       if [[ $current == -* ]]; then
         candidates=$(_volumecryptctl_options "$command")
       elif [[ -z $command ]]; then
-        candidates=$commands
+        candidates=$_volumecryptctl_commands
       else
         candidates=$(_volumecryptctl_positional "${COMP_WORDS[0]}" "$command" "${positional[@]}")
       fi

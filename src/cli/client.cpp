@@ -110,14 +110,8 @@ Result<Client> Client::connect(const std::string &address, bool interactive) {
 
 Result<ServiceInfo> Client::service() {
     return guarded([&] {
-        auto manager = impl_->manager();
-        ServiceInfo service;
-        service.version = manager.Version();
-        service.tpmPresent = manager.TpmPresent();
-        for (const auto &wire : manager.ConfigErrors())
-            service.problems.push_back(
-                {wire.get<0>(), wire.get<1>(), wire.get<2>(), wire.get<3>(), wire.get<4>()});
-        return service;
+        return serviceFrom(
+            impl_->propertiesOf(kRoot, org::example::VolumeCrypt::Manager_proxy::INTERFACE_NAME));
     });
 }
 

@@ -15,6 +15,8 @@ namespace {
 
 using SlotStruct = sdbus::Struct<std::uint32_t, std::string, bool, bool, std::string>;
 using FailedStruct = sdbus::Struct<std::uint32_t, std::string>;
+using ProblemStruct =
+    sdbus::Struct<std::string, std::uint32_t, std::uint32_t, std::string, std::string>;
 using ErrorStruct = sdbus::Struct<std::string, std::string>;
 
 constexpr const char *kVolumePrefix = "/org/example/VolumeCrypt/volume";
@@ -33,7 +35,26 @@ FailedSync failedFrom(const FailedStruct &wire) {
     return {wire.get<0>(), wire.get<1>()};
 }
 
+std::vector<ConfigProblem> problemsFrom(const Properties &properties, const char *name) {
+    std::vector<ProblemStruct> wires;
+    take<std::vector<ProblemStruct>>(properties, name, wires);
+    std::vector<ConfigProblem> problems;
+    for (const auto &wire : wires)
+        problems.push_back(
+            {wire.get<0>(), wire.get<1>(), wire.get<2>(), wire.get<3>(), wire.get<4>()});
+    return problems;
+}
+
 }  // namespace
+
+ServiceInfo serviceFrom(const Properties &properties) {
+    ServiceInfo service;
+    take<std::string>(properties, "Version", service.version);
+    take<bool>(properties, "TpmPresent", service.tpmPresent);
+    service.problems = problemsFrom(properties, "ConfigErrors");
+    service.warnings = problemsFrom(properties, "ConfigWarnings");
+    return service;
+}
 
 VolumeInfo volumeFrom(const std::string &path, const Properties &properties) {
     VolumeInfo volume;

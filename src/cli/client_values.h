@@ -17,6 +17,7 @@ using Properties = std::map<std::string, sdbus::Variant>;
 
 // A property of another type than expected throws sdbus::Error; one that is missing leaves its
 // default (an older service).
+ServiceInfo serviceFrom(const Properties &properties);
 VolumeInfo volumeFrom(const std::string &path, const Properties &properties);
 JobInfo jobFrom(const std::string &path, const Properties &properties);
 PlanStep stepFrom(const Properties &step);

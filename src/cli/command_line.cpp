@@ -9,6 +9,7 @@
 #include <build_config.h>
 
 #include "cli/exit_code.h"
+#include "cli/text.h"
 
 namespace volumecrypt::cli {
 namespace {
@@ -69,10 +70,24 @@ class Parser {
         } catch (const CLI::ParseError &error) {
             return left(error, kExitUsage);
         }
+        if (arguments_.command == Command::Help) return help();
         return arguments_;
     }
 
   private:
+    // `help COMMAND` is `COMMAND --help`.
+    Parsed help() {
+        if (arguments_.topic.empty()) return parseCommandLine({"--help"});
+        const auto isTopic = [this](const CLI::App *sub) {
+            return sub->get_name() == arguments_.topic;
+        };
+        if (!app_.get_subcommands(isTopic).empty())
+            return parseCommandLine({arguments_.topic, "--help"});
+        return Leave{kExitUsage, std::string(kProgram) + ": there is no command " +
+                                     printable(arguments_.topic) + "\nhint: `" + kProgram +
+                                     " --help` lists them.\n"};
+    }
+
     Leave left(const CLI::Error &reason, int code) {
         std::ostringstream out;
         std::ostringstream err;
@@ -139,11 +154,30 @@ class Parser {
         volume(add(kGroup, Command::Tpm, "tpm",
                    "Show the TPM, and whether it would open the volumes now; for root"),
                false);
+        addCheck(kGroup);
         CLI::App *meta = add(kGroup, Command::Meta, "meta",
                              "Show what META keeps, passphrases and tokens left out");
         meta->add_option("--engine", arguments_.engine)->group("");
+        add(kGroup, Command::Help, "help", "Print this help, or that of a command")
+            ->add_option("COMMAND", arguments_.topic)
+            ->option_text(" ");
         add(kGroup, Command::Jobs, "jobs", "List running and just finished jobs");
         add(kGroup, Command::Watch, "watch", "Print changes as they happen, until interrupted");
+    }
+
+    void addCheck(const char *group) {
+        CLI::App *check = add(group, Command::Check, "check",
+                              "Read the configuration and say what is wrong with it; asks nobody");
+        check->add_option("FILE", arguments_.files, "Only these files; without one, all that count")
+            ->option_text(" ");
+        check
+            ->add_option("--config-dir", arguments_.configDirs,
+                         "Read this directory instead of the usual ones; may be repeated, the "
+                         "first hides later ones")
+            ->allow_extra_args(false)
+            ->option_text("DIR");
+        check->add_option("--root", arguments_.root, "Read the usual directories below this one")
+            ->option_text("DIR");
     }
 
     void addKeys() {

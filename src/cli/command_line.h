@@ -31,6 +31,8 @@ enum class Command {
     Watch,
     Tpm,
     Meta,
+    Check,
+    Help,
 };
 
 struct Arguments {
@@ -49,7 +51,11 @@ struct Arguments {
     bool json = false;
     std::optional<bool> ask;  // whether polkit may ask somebody; unset: when stdin is a terminal
     std::string engine;       // meta: the engine to ask; empty: the installed one
-    std::string address;      // of the bus; empty: the system bus
+    std::string topic;        // help: the command to tell about
+    std::vector<std::string> files;       // check: these; none: those of the machine
+    std::string root;                     // check: prefix of the machine's directories
+    std::vector<std::string> configDirs;  // check: instead of the machine's
+    std::string address;                  // of the bus; empty: the system bus
 };
 
 // What to print before leaving: help and version (code 0, to stdout), or a usage error (code 64,

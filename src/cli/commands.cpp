@@ -4,6 +4,7 @@
 
 #include <unistd.h>
 
+#include "cli/check.h"
 #include "cli/commands_change.h"
 #include "cli/commands_meta.h"
 #include "cli/commands_show.h"
@@ -53,6 +54,8 @@ int dispatch(Session &session) {
         case Command::Forget:
             return runConfirmed(session);
         case Command::Meta:
+        case Command::Check:
+        case Command::Help:  // answered by the command line
             break;
     }
     return kExitUsage;
@@ -64,6 +67,8 @@ int run(const Arguments &arguments) {
     if (arguments.command == Command::Tpm) return runTpm(arguments);
     // Not on the bus: META is for root, and for machines that do not get that far.
     if (arguments.command == Command::Meta) return runMeta(arguments);
+    // For a machine whose service does not run yet, and before the service is told.
+    if (arguments.command == Command::Check) return runCheck(arguments);
     const bool interactive = arguments.ask.value_or(::isatty(STDIN_FILENO) == 1);
     auto client = Client::connect(arguments.address, interactive);
     if (!client) return reportError(arguments, arguments.volume, client.error());

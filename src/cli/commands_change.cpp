@@ -10,6 +10,7 @@
 #include <fmt/ranges.h>
 
 #include "base/key_withheld.h"
+#include "cli/check.h"
 #include "cli/commands_recovery.h"
 #include "cli/exit_code.h"
 #include "cli/text.h"
@@ -176,12 +177,18 @@ int runReload(Session &session) {
     if (!done) return failed(session, done.error());
     const auto service = session.client().service();
     if (!service) return failed(session, service.error());
-    const auto count = service->problems.size();
-    session.result(count == 0 ? "The configuration was read, without an error."
-                              : fmt::format("The configuration was read, with {} error{}: "
-                                            "`volumecryptctl status` shows what.",
-                                            count, count == 1 ? "" : "s"),
-                   "", {{"configErrors", count}});
+    showProblems(session.arguments(), *service, session.err());
+    if (const auto count = service->problems.size(); count != 0) {
+        base::Error error;
+        error.code = ErrorCode::InvalidConfig;
+        error.message = fmt::format("the configuration was read, with {} error{}", count,
+                                    count == 1 ? "" : "s");
+        error.hint =
+            "Correct it, try it with `volumecryptctl check`, and reload again. Volumes without an "
+            "error are not concerned.";
+        return failed(session, error);
+    }
+    session.result("The configuration was read, without an error.", "", {{"configErrors", 0}});
     return kExitDone;
 }
 

@@ -62,7 +62,7 @@ int runStatus(Session &session) {
         nlohmann::json document = all ? toJson(*service) : toJson(volumes->front());
         if (all) document["volumes"] = toJson(*volumes);
         print(jsonDocument(document));
-        return kExitDone;
+        return service->problems.empty() ? kExitDone : kExitError;
     }
     std::string text = all ? renderService(*service, session.out()) : "";
     for (const auto &volume : *volumes) {
@@ -70,7 +70,7 @@ int runStatus(Session &session) {
         text += renderVolume(volume, session.out());
     }
     print(text);
-    return kExitDone;
+    return service->problems.empty() ? kExitDone : kExitError;
 }
 
 int runPlan(Session &session) {

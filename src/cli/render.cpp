@@ -84,13 +84,13 @@ std::string volumeLines(const VolumeInfo &volume) {
     return out;
 }
 
+}  // namespace
+
 std::string problemText(const ConfigProblem &problem) {
     std::string where = problem.file;
     if (problem.line != 0) where += fmt::format(":{}:{}", problem.line, problem.column);
     return printable(where + ": " + problem.message);
 }
-
-}  // namespace
 
 std::string localTime(std::uint64_t microseconds) {
     if (microseconds == 0) return "-";
@@ -148,12 +148,16 @@ std::string renderService(const ServiceInfo &service, const Style &style) {
                            yesNo(service.tpmPresent));
         for (const auto &problem : service.problems)
             out += fmt::format("ConfigError={}\n", problemText(problem));
+        for (const auto &problem : service.warnings)
+            out += fmt::format("ConfigWarning={}\n", problemText(problem));
         return out;
     }
     out += fmt::format("VolumeCrypt {}, {}\n", printable(service.version),
                        service.tpmPresent ? "TPM 2.0 present" : "no TPM 2.0");
     for (const auto &problem : service.problems)
         out += style.paint(Colour::Red, problemText(problem)) + "\n";
+    for (const auto &problem : service.warnings)
+        out += style.paint(Colour::Yellow, "warning: " + problemText(problem)) + "\n";
     return out;
 }
 

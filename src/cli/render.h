@@ -14,6 +14,8 @@ namespace volumecrypt::cli {
 
 std::string renderList(const std::vector<VolumeInfo> &volumes, const Style &style);
 std::string renderVolume(const VolumeInfo &volume, const Style &style);
+// "FILE:LINE:COLUMN: MESSAGE"
+std::string problemText(const ConfigProblem &problem);
 std::string renderService(const ServiceInfo &service, const Style &style);
 std::string renderSlots(const VolumeInfo &volume, const Style &style);
 std::string renderPlans(const std::vector<VolumePlan> &plans, const Style &style);

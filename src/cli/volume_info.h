@@ -54,6 +54,7 @@ struct ServiceInfo {
     std::string version;
     bool tpmPresent = false;
     std::vector<ConfigProblem> problems;
+    std::vector<ConfigProblem> warnings;  // what is not read, among others
 };
 
 struct PlanStep {

@@ -52,17 +52,19 @@ json toJson(const VolumeInfo &volume) {
             {"lastError", std::move(error)}};
 }
 
+json toJson(const ConfigProblem &problem) {
+    return {{"file", problem.file},
+            {"line", problem.line},
+            {"column", problem.column},
+            {"code", problem.code},
+            {"message", problem.message}};
+}
+
 json toJson(const ServiceInfo &service) {
-    auto problems = json::array();
-    for (const auto &problem : service.problems)
-        problems.push_back({{"file", problem.file},
-                            {"line", problem.line},
-                            {"column", problem.column},
-                            {"code", problem.code},
-                            {"message", problem.message}});
     return {{"version", service.version},
             {"tpmPresent", service.tpmPresent},
-            {"configErrors", std::move(problems)}};
+            {"configErrors", toJson(service.problems)},
+            {"configWarnings", toJson(service.warnings)}};
 }
 
 json toJson(const PlanStep &step) {

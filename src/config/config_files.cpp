@@ -40,8 +40,7 @@ void listDirectory(const std::string &directory, std::map<std::string, std::stri
             files.emplace(name, entry->path().string());
         else if (entry->path().extension() == ".yml")
             problems.push_back(problemAt(entry->path().string(), Level::Warning,
-                                         base::ErrorCode::InvalidConfig,
-                                         "is not read: the name has to end with .yaml"));
+                                         base::ErrorCode::InvalidConfig, nameFault(name)));
     }
     if (error && error != std::errc::no_such_file_or_directory)
         problems.push_back(problemAt(directory, Level::Error, base::ErrorCode::Io,
@@ -63,6 +62,12 @@ std::vector<std::string> findFiles(const model::SystemPaths &paths,
     result.reserve(files.size());
     for (const auto &[name, path] : files) result.push_back(path);
     return result;
+}
+
+std::string nameFault(const std::string &path) {
+    const fs::path name = fs::path(path).filename();
+    if (name.string().starts_with('.')) return "is not read: the name begins with a dot";
+    return name.extension() == ".yaml" ? "" : "is not read: the name has to end with .yaml";
 }
 
 base::Result<FileContent> readConfigFile(const std::string &path) {
@@ -93,8 +98,9 @@ base::Result<FileContent> readConfigFile(const std::string &path) {
 std::string secrecyFault(const FileContent &file) {
     const uid_t self = ::geteuid();
     if (file.owner != 0 && (self == 0 || file.owner != self))
-        return fmt::format("the file holds a passphrase but belongs to uid {}: chown it to root",
-                           file.owner);
+        return fmt::format(
+            "the file holds a passphrase but belongs to uid {}: it must belong to root, chown it",
+            file.owner);
     if ((file.mode & kOthersMayUse) != 0)
         return fmt::format(
             "the file holds a passphrase but others may read or write it (mode {:04o}): chmod it "

@@ -27,6 +27,9 @@ struct FileContent {
 // added to `problems`.
 std::vector<std::string> findFiles(const model::SystemPaths &paths, std::vector<Problem> &problems);
 
+// Why a file of this name is not read in a configuration directory; empty when it is.
+std::string nameFault(const std::string &path);
+
 // Symbolic links are followed; /dev/null is an empty file, which hides one of the same name in a
 // later directory.
 base::Result<FileContent> readConfigFile(const std::string &path);

@@ -74,6 +74,19 @@ Configuration finish(Collection collection, const std::vector<std::string> &file
     return result;
 }
 
+void readFiles(const std::vector<std::string> &files, Secrets secrets, Collection &collection) {
+    for (const std::string &path : files) {
+        const auto content = readConfigFile(path);
+        if (content) {
+            readText(content->view(), path, secrecyFault(*content), secrets, collection);
+            continue;
+        }
+        collection.complete = false;
+        const base::Error &error = content.error();
+        collection.problems.push_back({Level::Error, {path, 0, 0}, error.code, error.message, {}});
+    }
+}
+
 }  // namespace
 
 std::string Problem::text() const {
@@ -99,16 +112,18 @@ bool Configuration::hasErrors() const {
 Configuration load(const model::SystemPaths &paths, Secrets secrets) {
     Collection collection;
     const std::vector<std::string> files = findFiles(paths, collection.problems);
-    for (const std::string &path : files) {
-        const auto content = readConfigFile(path);
-        if (content) {
-            readText(content->view(), path, secrecyFault(*content), secrets, collection);
-            continue;
-        }
-        collection.complete = false;
-        const base::Error &error = content.error();
-        collection.problems.push_back({Level::Error, {path, 0, 0}, error.code, error.message, {}});
-    }
+    readFiles(files, secrets, collection);
+    return finish(std::move(collection), files);
+}
+
+Configuration loadFiles(const std::vector<std::string> &files, Secrets secrets) {
+    Collection collection;
+    collection.complete = false;
+    for (const std::string &path : files)
+        if (const std::string fault = nameFault(path); !fault.empty())
+            collection.problems.push_back(
+                {Level::Warning, {path, 0, 0}, base::ErrorCode::InvalidConfig, fault, {}});
+    readFiles(files, secrets, collection);
     return finish(std::move(collection), files);
 }
 

@@ -43,6 +43,10 @@ struct Configuration {
 // as a whole: problems are in the result.
 Configuration load(const model::SystemPaths &paths, Secrets secrets);
 
+// These files and no others, as they would be read in a configuration directory. What only all
+// files together can say, that STATE is not declared, is not said.
+Configuration loadFiles(const std::vector<std::string> &files, Secrets secrets);
+
 // One file's text; `file` names it in positions. For load and for tests. Cross-file rules (two
 // documents for one volume, lockToState without STATE) are applied by `load` and, for this text
 // alone, here.

@@ -26,7 +26,8 @@ BusManager::~BusManager() {
 
 void BusManager::configErrorsChanged() {
     guarded([this] {
-        emitPropertiesChangedSignal(Adaptor::INTERFACE_NAME, {"ConfigErrors", "TpmPresent"});
+        emitPropertiesChangedSignal(Adaptor::INTERFACE_NAME,
+                                    {"ConfigErrors", "ConfigWarnings", "TpmPresent"});
     });
 }
 
@@ -34,15 +35,23 @@ std::string BusManager::Version() {
     return VOLUMECRYPT_VERSION;
 }
 
-std::vector<BusManager::ConfigError> BusManager::ConfigErrors() {
-    std::vector<ConfigError> errors;
+std::vector<BusManager::ConfigError> BusManager::problems(config::Level level) const {
+    std::vector<ConfigError> problems;
     for (const auto &problem : use_.volumes.problems()) {
-        if (problem.level != config::Level::Error) continue;
-        errors.emplace_back(busText(problem.position.file), problem.position.line,
-                            problem.position.column, std::string(base::errorName(problem.code)),
-                            busText(problem.message));
+        if (problem.level != level) continue;
+        problems.emplace_back(busText(problem.position.file), problem.position.line,
+                              problem.position.column, std::string(base::errorName(problem.code)),
+                              busText(problem.message));
     }
-    return errors;
+    return problems;
+}
+
+std::vector<BusManager::ConfigError> BusManager::ConfigErrors() {
+    return problems(config::Level::Error);
+}
+
+std::vector<BusManager::ConfigError> BusManager::ConfigWarnings() {
+    return problems(config::Level::Warning);
 }
 
 sdbus::ObjectPath BusManager::GetVolume(const std::string &id) {
@@ -52,7 +61,9 @@ sdbus::ObjectPath BusManager::GetVolume(const std::string &id) {
         base::Error error;
         error.code = base::ErrorCode::NotFound;
         error.message = "no volume '" + id.substr(0, kQuoted) + "' is declared";
-        error.hint = "see `volumecryptctl list`, and ConfigErrors if it should be there";
+        error.hint =
+            "see `volumecryptctl list`; if it should be there, `volumecryptctl check` says what is "
+            "wrong with the configuration, and `volumecryptctl reload` reads it again";
         throw toBusError(error);
     });
 }

@@ -37,7 +37,10 @@ class BusManager final : public sdbus::AdaptorInterfaces<sdbus::ObjectManager_ad
     void Apply(sdbus::Result<sdbus::ObjectPath> &&result, Options options) override;
     std::string Version() override;
     std::vector<ConfigError> ConfigErrors() override;
+    std::vector<ConfigError> ConfigWarnings() override;
     bool TpmPresent() override { return use_.tpmPresent(); }
+
+    [[nodiscard]] std::vector<ConfigError> problems(config::Level level) const;
 
     BusGate &gate_;
     UseCases &use_;

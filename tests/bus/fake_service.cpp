@@ -143,6 +143,11 @@ FakeService::ConfigErrors() {
     return {{"/etc/volumecrypt/a.yaml", 3U, 7U, "InvalidConfig", "slot 32 is out of range"}};
 }
 
+std::vector<sdbus::Struct<std::string, std::uint32_t, std::uint32_t, std::string, std::string>>
+FakeService::ConfigWarnings() {
+    return {{"/etc/volumecrypt/b.yml", 0U, 0U, "InvalidConfig", "is not read: the name"}};
+}
+
 sdbus::ObjectPath FakeVolume::pathOf(const std::string &id) {
     char *path = nullptr;
     ::sd_bus_path_encode("/org/example/VolumeCrypt/volume", id.c_str(), &path);

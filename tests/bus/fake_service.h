@@ -67,6 +67,8 @@ class FakeService final : public ManagerAdaptor {
     std::string Version() override { return "9.9"; }
     std::vector<sdbus::Struct<std::string, std::uint32_t, std::uint32_t, std::string, std::string>>
     ConfigErrors() override;
+    std::vector<sdbus::Struct<std::string, std::uint32_t, std::uint32_t, std::string, std::string>>
+    ConfigWarnings() override;
     bool TpmPresent() override { return true; }
 
     sdbus::IConnection &bus_;

@@ -34,13 +34,44 @@ def test_hostile_names(cli):
 
 def test_status(cli):
     """status without a volume tells what is wrong with the configuration"""
-    shown = cli.run("status").stdout
+    result = cli.run("status")
+    equal(result.returncode, 1)
+    shown = result.stdout
+    holds(shown, "ConfigWarning=/etc/volumecrypt/b.yml: is not read: the name\n")
     holds(shown, "Version=9.9\nTpmPresent=yes\nConfigError=/etc/volumecrypt/a.yaml:3:7: slot 32 is out of range\n")
     holds(shown, "KeySlot=1 static managed stale\n")
     holds(shown, "FailedSync=1 the KMS does not answer\n")
     document = json.loads(cli.run("--json", "status").stdout)
     equal(document["configErrors"][0]["line"], 3)
+    equal(document["configWarnings"][0]["file"], "/etc/volumecrypt/b.yml")
+    equal(cli.run("--json", "status").returncode, 1)
+    equal(cli.run("status", "STATE").returncode, 0)
     equal([v["volume"] for v in document["volumes"]][:2], ["STATE", "u-busy"])
+
+
+def test_reload(cli):
+    """reload tells the errors and what is not read, and ends with 1"""
+    result = cli.run("reload")
+    equal((result.returncode, result.stdout), (1, ""))
+    equal(result.stderr.splitlines()[:3],
+          ["/etc/volumecrypt/a.yaml:3:7: error: slot 32 is out of range",
+           "/etc/volumecrypt/b.yml: warning: is not read: the name",
+           "volumecryptctl: the configuration was read, with 1 error"])
+    result = cli.run("reload", "--json")
+    equal(result.returncode, 1)
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    equal([(line["type"], line.get("level")) for line in lines],
+          [("problem", "error"), ("problem", "warning"), ("error", None)])
+    equal((lines[0]["line"], lines[2]["code"]), (3, "InvalidConfig"))
+
+
+def test_help(cli):
+    """help COMMAND is COMMAND --help"""
+    equal(cli.run("help", "add-key").stdout, cli.run("add-key", "--help").stdout)
+    equal(cli.run("help").stdout, cli.run("--help").stdout)
+    result = cli.run("help", "open")
+    equal((result.returncode, result.stderr), (64, "volumecryptctl: there is no command open\n"
+                                                   "hint: `volumecryptctl --help` lists them.\n"))
 
 
 def test_keys(cli):

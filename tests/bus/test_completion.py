@@ -93,6 +93,15 @@ def test_files(cli):
     name = cli.file("secret", b"x")
     equal(complete(cli, "unlock", "u-data", "--secret-file", name[:-2]), [name])
     equal(complete(cli, "add-key", "--secret-file", "=", name[:-2]), [name])
+    equal(complete(cli, "check", name[:-2]), [name])
+    equal(complete(cli, "check", name, name[:-2]), [name])
+    equal(complete(cli, "check", "--root", str(cli.bus.folder)[:-2]), [str(cli.bus.folder)])
+
+
+def test_help_topics(cli):
+    """help is followed by a command"""
+    equal(complete(cli, "help", "rotate"), ["rotate-key"])
+    equal(complete(cli, "help", "lock", ""), [])
 
 
 def test_hostile_output(cli):

@@ -63,7 +63,7 @@ def test_ctl_commands():
         shown = next(tag for tag in tags(page, "Cm") if tag.split()[0] == command)
         equal((command, set("--" + name for name in re.findall(r"Fl -([a-z-]+)", shown))), (command, mine))
         needed = re.search(rf"^Usage: volumecryptctl {command} \[OPTIONS\](.*)$", help_of(VOLUMECRYPTCTL, command),
-                           re.MULTILINE).group(1).split()
+                           re.MULTILINE).group(1).replace("...", "").split()
         words = [("[{}]" if optional else "{}").format(name)
                  for optional, names in re.findall(r"(?<!= )(Op )?Ar ([A-Z ]+)", re.sub(r"Oo .*? Oc ?", "", shown + " "))
                  for name in names.split()]

@@ -196,7 +196,7 @@ TEST_F(ConfigLoad, AFileWithAPassphraseMustBeOurs) {
     ASSERT_EQ(::chown(path.c_str(), 65534, 0), 0);
     EXPECT_EQ(lines(loadRoot()),
               Lines{"/etc/volumecrypt/a.yaml:7:21: the file holds a passphrase but belongs to uid "
-                    "65534: chown it to root"});
+                    "65534: it must belong to root, chown it"});
 }
 
 TEST_F(ConfigLoad, APassphraseInASkippedDocumentCounts) {

@@ -69,7 +69,7 @@ const std::vector<ErrorRow> kRows{
      .command = {"apply"},
      .code = "InvalidConfig",
      .message = "CONFIG/data.yaml:8:14: slot 32 is out of range (0-31)",
-     .hint = "correct the configuration (ConfigErrors lists all); nothing was "
+     .hint = "correct the configuration (`volumecryptctl check` lists all errors); nothing was "
              "changed"},
     {.name = "ADeclaredKeyIsNotRemoved",
      .prepare =
@@ -98,7 +98,9 @@ const std::vector<ErrorRow> kRows{
      .command = {"status", "u-data"},
      .code = "NotFound",
      .message = "no volume 'u-data' is declared",
-     .hint = "see `volumecryptctl list`, and ConfigErrors if it should be there"},
+     .hint =
+         "see `volumecryptctl list`; if it should be there, `volumecryptctl check` says what is "
+         "wrong with the configuration, and `volumecryptctl reload` reads it again"},
     {.name = "TheDeviceIsGone",
      .prepare =
          [](Errors &t) {
