@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/child_process.h"
+#include "base/foreign_json.h"
 #include "cli/exit_code.h"
 #include "cli/session.h"
 #include "cli/text.h"
@@ -27,7 +28,7 @@ Json lastLine(const std::string &output) {
     Json last;
     std::istringstream lines(output);
     for (std::string line; std::getline(lines, line);)
-        if (auto parsed = Json::parse(line, nullptr, false); parsed.is_object()) last = parsed;
+        if (auto parsed = base::parseForeignJson(line); parsed.is_object()) last = parsed;
     return last;
 }
 

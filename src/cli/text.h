@@ -7,11 +7,11 @@
 #include <string>
 #include <string_view>
 
+#include "base/display_text.h"
+
 namespace volumecrypt::cli {
 
-// Control characters (C0, DEL, C1, line and direction marks) and bytes that are no UTF-8 become
-// \xHH; everything else is kept. The result is one line of valid UTF-8.
-std::string printable(std::string_view text);
+using base::printable;
 
 // printable(), or "-" for an empty text: a field of a line that other programs split.
 std::string field(std::string_view text);

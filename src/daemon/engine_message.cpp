@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/foreign_json.h"
+
 namespace volumecrypt::daemon {
 namespace {
 
@@ -26,8 +28,8 @@ bool boolOf(const Json &object, const char *name) {
 
 std::optional<std::uint64_t> numberOf(const Json &object, const char *name) {
     const auto found = object.find(name);
-    if (found == object.end() || !found->is_number_unsigned()) return std::nullopt;
-    return found->get<std::uint64_t>();
+    if (found == object.end()) return std::nullopt;
+    return base::integerIn<std::uint64_t>(*found);
 }
 
 std::optional<unsigned> slotOf(const Json &object, const char *name) {
@@ -90,7 +92,7 @@ base::Error errorOf(const Json &object) {
 }  // namespace
 
 EngineMessage parseEngineLine(std::string_view line) {
-    const auto object = Json::parse(line, nullptr, false);
+    const auto object = base::parseForeignJson(line);
     if (!object.is_object()) return EngineNoise{};
     const auto type = textOf(object, "type");
     if (type == "step") return stepOf(object);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/files.h"
+#include "base/foreign_json.h"
 #include "base/journal.h"
 
 namespace volumecrypt::daemon {
@@ -33,15 +34,27 @@ Json toJson(const JobRecord &record) {
             {"uid", record.uid},       {"startedAt", record.startedAt}, {"handle", record.handle}};
 }
 
+template <typename Integer>
+bool take(const Json &json, Integer &number) {
+    const auto value = base::integerIn<Integer>(json);
+    number = value.value_or(0);
+    return value.has_value();
+}
+
 std::optional<JobRecord> fromJson(const std::string &text) {
     try {
-        const auto json = Json::parse(text);
-        return JobRecord{.number = json.at("number"),
+        const auto json = base::parseForeignJson(text);
+        JobRecord record{.number = 0,
                          .operation = json.at("operation"),
                          .volume = json.at("volume"),
-                         .uid = json.at("uid"),
-                         .startedAt = json.at("startedAt"),
+                         .uid = 0,
+                         .startedAt = 0,
                          .handle = json.at("handle")};
+        const bool numbers = take(json.at("number"), record.number) &&
+                             take(json.at("uid"), record.uid) &&
+                             take(json.at("startedAt"), record.startedAt);
+        if (!numbers) return std::nullopt;
+        return record;
     } catch (const Json::exception &) {
         return std::nullopt;
     }

@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/foreign_json.h"
 #include "engine/enrol.h"
 #include "engine/kdf_lock.h"
 #include "engine/stop.h"
@@ -169,7 +170,7 @@ base::Result<bool> isAsRecorded(const luks::HeaderCopy &header, unsigned slot,
                                 const model::RecordSlot &entry) {
     VC_ASSIGN(const std::string area, luks::slotDigest(header, slot));
     if (area == entry.areaDigest) return true;
-    auto json = nlohmann::json::parse(header.view.slots.at(slot).json, nullptr, false);
+    auto json = base::parseForeignJson(header.view.slots.at(slot).json);
     if (!json.is_object()) return false;
     model::HeaderView variant = header.view;
     for (const int priority : {-1, 0, 2}) {  // none (normal), ignore, prefer
@@ -204,6 +205,7 @@ base::Result<model::PlanInput> gatherEvidence(const Session &session,
                                               const base::SecretBuffer &recordKey) {
     model::PlanInput input;
     input.policy = session.encryption().unmanagedSlots;
+    input.declaredByMeta = session.encryptionIsMetas();
     input.header = header.view;
     input.trust = found.trust;
     input.record = found.record;

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "base/display_text.h"
 #include "base/files.h"
 #include "base/journal.h"
 
@@ -49,7 +50,8 @@ void Reporter::step(const model::Step &step) {
     if (format_ == OutputFormat::Json) return line(stepJson(step));
     std::printf("%s: slot %u (%s): %s: %s\n", volume_.c_str(), step.slot,
                 std::string(model::keyKindName(step.kind)).c_str(),
-                std::string(model::actionName(step.action)).c_str(), step.reason.c_str());
+                std::string(model::actionName(step.action)).c_str(),
+                base::printable(step.reason).c_str());
     std::fflush(stdout);
 }
 
@@ -61,7 +63,8 @@ void Reporter::progress(std::uint64_t done, std::uint64_t total) {
 void Reporter::warning(base::ErrorCode code, const std::string &message) {
     if (format_ == OutputFormat::Json)
         return line({{"type", "warning"}, {"code", base::errorName(code)}, {"message", message}});
-    std::fprintf(stderr, "%s: warning: %s\n", volume_.c_str(), message.c_str());
+    std::fprintf(stderr, "%s: warning: %s\n", volume_.c_str(),
+                 base::printableLines(message).c_str());
 }
 
 int Reporter::result(const Outcome &outcome) {
@@ -75,7 +78,7 @@ int Reporter::result(const Outcome &outcome) {
     if (format_ == OutputFormat::Json) {
         line(object);
     } else if (!outcome.text.empty()) {
-        std::printf("%s\n", outcome.text.c_str());
+        std::printf("%s\n", base::printableLines(outcome.text).c_str());
     } else {
         std::printf("%s: %s%s\n", volume_.c_str(),
                     std::string(model::stateName(outcome.state)).c_str(),
@@ -96,9 +99,11 @@ int Reporter::error(const base::Error &error) {
         line(object);
     } else {
         std::fprintf(stderr, "%s: %s failed: %s (%s)\n", volume_.c_str(), verbName(verb_).c_str(),
-                     error.message.c_str(), std::string(base::errorName(error.code)).c_str());
+                     base::printableLines(error.message).c_str(),
+                     std::string(base::errorName(error.code)).c_str());
         if (!error.hint.empty())
-            std::fprintf(stderr, "%s: hint: %s\n", volume_.c_str(), error.hint.c_str());
+            std::fprintf(stderr, "%s: hint: %s\n", volume_.c_str(),
+                         base::printableLines(error.hint).c_str());
     }
     return error.retry ? kExitRetry : kExitError;
 }

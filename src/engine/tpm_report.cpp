@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "base/display_text.h"
 #include "blockdev/find_device.h"
 #include "config/loader.h"
 #include "engine/exit_status.h"
@@ -157,8 +158,9 @@ int reportFailure(const Options &options, const base::Error &error) {
         json["slot"] = nullptr;
         std::cout << json.dump(-1, ' ', true, Json::error_handler_t::replace) << '\n';
     } else {
-        std::cerr << base::errorName(error.code) << ": " << error.message << '\n';
-        if (!error.hint.empty()) std::cerr << "hint: " << error.hint << '\n';
+        std::cerr << base::errorName(error.code) << ": " << base::printableLines(error.message)
+                  << '\n';
+        if (!error.hint.empty()) std::cerr << "hint: " << base::printableLines(error.hint) << '\n';
     }
     return error.retry ? kExitRetry : kExitError;
 }
@@ -183,8 +185,8 @@ int reportTpm(const Options &options) {
         std::cout << json.dump(-1, ' ', true, Json::error_handler_t::replace) << '\n';
         return kExitDone;
     }
-    std::cout << tpmText(*tpm);
-    for (const Json &key : keys) std::cout << keyText(key);
+    std::cout << base::printableLines(tpmText(*tpm));
+    for (const Json &key : keys) std::cout << base::printableLines(keyText(key));
     return kExitDone;
 }
 

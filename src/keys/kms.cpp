@@ -11,6 +11,8 @@
 #include <openssl/rand.h>
 
 #include "base/base64.h"
+#include "base/display_text.h"
+#include "base/foreign_json.h"
 #include "base/secret_child.h"
 #include "keys/digests.h"
 #include "keys/node_id.h"
@@ -25,6 +27,7 @@ using Json = nlohmann::json;
 
 constexpr std::size_t kKeySize = 32;
 constexpr std::size_t kLongestSealed = std::size_t{16} << 10;  // what a token can hold with ease
+constexpr std::size_t kLongestShown = 256;                     // of what a token says
 constexpr int kCallTimeoutMs = 10'000;
 constexpr int kHelperExtraMs = 5'000;  // to start, and to end by itself
 constexpr int kFirstPauseMs = 500;
@@ -67,7 +70,7 @@ std::string KmsToken::toJson() const {
 }
 
 base::Result<KmsToken> KmsToken::fromJson(const std::string &json) {
-    const Json parsed = Json::parse(json, nullptr, false);
+    const Json parsed = base::parseForeignJson(json);
     if (!parsed.is_object()) return corrupt("it is no JSON object");
     const auto data = parsed.find("UserData");
     if (data == parsed.end() || !data->is_object()) return corrupt("it has no UserData");
@@ -80,8 +83,8 @@ base::Result<KmsToken> KmsToken::fromJson(const std::string &json) {
     token.sealedData = *bytes;
     if (const auto at = data->find("endpoint"); at != data->end() && at->is_string())
         token.endpoint = at->get<std::string>();
-    if (const auto at = data->find("slot"); at != data->end() && at->is_number_unsigned())
-        token.slot = at->get<unsigned>();
+    if (const auto at = data->find("slot"); at != data->end())
+        token.slot = base::integerIn<unsigned>(*at).value_or(token.slot);
     return token;
 }
 
@@ -145,8 +148,9 @@ base::Result<base::SecretBuffer> KmsKeySource::obtain(
     if (!sealed) return base::fail(inSlot(std::move(sealed).error()));
     auto secret = call(KmsOperation::Unseal, base::SecretBuffer::copyOf(sealed->sealedData));
     if (!secret && !sealed->endpoint.empty() && sealed->endpoint != key_.endpoint)
-        return base::fail(
-            inSlot(std::move(secret).error().because("its key was sealed by " + sealed->endpoint)));
+        return base::fail(inSlot(std::move(secret).error().because(
+            "its key was sealed by " +
+            base::printable(sealed->endpoint.substr(0, kLongestShown)))));
     if (!secret) return base::fail(inSlot(std::move(secret).error()));
     if (secret->size() != kKeySize)
         return base::fail(

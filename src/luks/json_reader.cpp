@@ -2,6 +2,7 @@
 // Look-ups with type and range checks.
 #include "luks/json_reader.h"
 
+#include <algorithm>
 #include <charconv>
 #include <string_view>
 
@@ -22,6 +23,13 @@ std::optional<unsigned> parseSmall(std::string_view text, unsigned limit) {
     const auto value = parseDecimal(text);
     if (!value || *value >= limit) return std::nullopt;
     return static_cast<unsigned>(*value);
+}
+
+// The texts of a header are names in ASCII; what else stands there only ends up in messages.
+std::string inAscii(std::string text) {
+    std::ranges::replace_if(
+        text, [](char c) { return c < ' ' || c > '~'; }, '?');
+    return text;
 }
 
 }  // namespace
@@ -45,7 +53,7 @@ base::Result<std::string> JsonReader::text(const char *name) const {
     const auto found = value_->find(name);
     if (found == value_->end() || !found->is_string())
         return problem(std::string("no text ") + name);
-    return found->get_ref<const std::string &>();
+    return inAscii(found->get<std::string>());
 }
 
 base::Result<std::uint64_t> JsonReader::number(const char *name, std::uint64_t limit) const {
@@ -71,7 +79,7 @@ base::Result<std::vector<std::string>> JsonReader::texts(const char *name) const
     std::vector<std::string> list;
     for (const nlohmann::json &item : *found) {
         if (!item.is_string()) return problem(std::string(name) + " holds something but text");
-        list.push_back(item.get_ref<const std::string &>());
+        list.push_back(inAscii(item.get<std::string>()));
     }
     return list;
 }

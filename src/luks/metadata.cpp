@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "base/files.h"
+#include "base/foreign_json.h"
 #include "luks/digest.h"
 #include "luks/header_build.h"
 #include "luks/header_image.h"
@@ -26,7 +27,6 @@ constexpr std::string_view kPrimaryMagic = "LUKS\xba\xbe"sv;
 constexpr std::string_view kSecondaryMagic = "SKUL\xba\xbe"sv;
 constexpr std::size_t kChecksumOffset = 448;
 constexpr std::size_t kChecksumSize = 64;
-constexpr unsigned kMaxDepth = 32;
 
 constexpr const char *kRestoreHint =
     "Restore the header from a backup: `cryptsetup luksHeaderRestore DEVICE --header-backup-file "
@@ -271,22 +271,9 @@ base::Result<std::uint64_t> sizeOfDevice(int fd) {
 }
 
 base::Result<nlohmann::json> parseHeaderJson(std::string_view text) {
-    unsigned depth = 0;
-    bool quoted = false;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const char c = text[i];
-        if (quoted && c == '\\') {
-            ++i;
-        } else if (c == '"') {
-            quoted = !quoted;
-        } else if (!quoted && (c == '{' || c == '[')) {
-            if (++depth > kMaxDepth)
-                return base::fail(ErrorCode::HeaderCorrupt, "the header's JSON is nested too deep");
-        } else if (!quoted && (c == '}' || c == ']') && depth > 0) {
-            --depth;
-        }
-    }
-    auto document = nlohmann::json::parse(text, nullptr, false);
+    if (base::isNestedTooDeep(text))
+        return base::fail(ErrorCode::HeaderCorrupt, "the header's JSON is nested too deep");
+    auto document = base::parseForeignJson(text);
     if (!document.is_object())
         return base::fail(ErrorCode::HeaderCorrupt, "the header's JSON cannot be read");
     return document;

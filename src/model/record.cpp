@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/foreign_json.h"
 #include "base/hex.h"
 
 namespace volumecrypt::model {
@@ -50,9 +51,9 @@ std::string digestFrom(const Json &value) {
 }
 
 unsigned slotFrom(const Json &value) {
-    const auto slot = value.get<unsigned>();
-    if (slot >= kSlotCount) throw BadRecord{"a slot number is out of range"};
-    return slot;
+    const auto slot = base::integerIn<unsigned>(value);
+    if (!slot || *slot >= kSlotCount) throw BadRecord{"a slot number is out of range"};
+    return *slot;
 }
 
 Json slotJson(const RecordSlot &slot) {
@@ -175,11 +176,13 @@ base::Result<Record> Record::fromJson(const std::string &json) {
                           "the volumecrypt record cannot be read: " + why);
     };
     try {
-        const Json parsed = Json::parse(json);
-        const auto version = parsed.at("version").get<unsigned>();
-        if (version > kRecordVersion)
+        const Json parsed = base::parseForeignJson(json);
+        if (!parsed.is_object()) return corrupt("it is no JSON object");
+        const auto version = base::integerIn<std::uint64_t>(parsed.at("version"));
+        if (!version) return corrupt("its version is no number");
+        if (*version > kRecordVersion)
             return base::fail(base::ErrorCode::Unsupported,
-                              "the volumecrypt record is of version " + std::to_string(version) +
+                              "the volumecrypt record is of version " + std::to_string(*version) +
                                   ", this program knows version " + std::to_string(kRecordVersion),
                               "Update volumecrypt before changing this volume.");
         return recordFromJson(parsed);

@@ -6,6 +6,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/foreign_json.h"
+
 namespace volumecrypt::model {
 namespace {
 
@@ -22,11 +24,10 @@ bool isKnownType(const std::string &type) {
 
 // The slot that a token without `keyslots` is for.
 unsigned talosSlot(const TokenView &token) {
-    const Json json = Json::parse(token.json, nullptr, false);
+    const Json json = base::parseForeignJson(token.json);
     const Json::json_pointer at("/UserData/slot");
-    if (!json.is_discarded() && json.contains(at) && json.at(at).is_number_unsigned())
-        return json.at(at).get<unsigned>();
-    return token.id;
+    if (json.is_discarded() || !json.contains(at)) return token.id;
+    return base::integerIn<unsigned>(json.at(at)).value_or(token.id);
 }
 
 bool belongsTo(const TokenView &token, unsigned slot) {
@@ -64,7 +65,7 @@ std::optional<unsigned> highestFree(const HeaderView &view, Accept accept) {
 TokenView tokenFromJson(const std::string &json) {
     TokenView token;
     token.json = json;
-    const Json parsed = Json::parse(json, nullptr, false);
+    const Json parsed = base::parseForeignJson(json);
     if (!parsed.is_object()) return token;
     if (const auto type = parsed.find("type"); type != parsed.end() && type->is_string())
         token.type = type->get<std::string>();

@@ -6,6 +6,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/foreign_json.h"
+
 namespace volumecrypt::model {
 namespace {
 
@@ -19,14 +21,23 @@ Value required(const std::optional<Value> &value) {
     return *value;
 }
 
+template <typename Integer>
+Integer number(const Json &json) {
+    return required(base::integerIn<Integer>(json));
+}
+
+std::vector<unsigned> numbers(const Json &json) {
+    return required(base::integersIn<unsigned>(json));
+}
+
 Json positionJson(const SourcePosition &position) {
     return {{"file", position.file}, {"line", position.line}, {"column", position.column}};
 }
 
 SourcePosition positionFrom(const Json &json) {
     return {.file = json.at("file").get<std::string>(),
-            .line = json.at("line").get<unsigned>(),
-            .column = json.at("column").get<unsigned>()};
+            .line = number<unsigned>(json.at("line")),
+            .column = number<unsigned>(json.at("column"))};
 }
 
 struct ParameterWriter {
@@ -61,13 +72,13 @@ Json keyJson(const KeySpec &key) {
 
 TpmKey tpmFrom(const Json &json) {
     TpmKey key;
-    key.pcrs = json.at("pcrs").get<std::vector<unsigned>>();
+    key.pcrs = numbers(json.at("pcrs"));
     key.tcti = json.at("tcti").get<std::string>();
     key.checkSecurebootStatusOnEnroll = json.at("checkSecurebootStatusOnEnroll").get<bool>();
     if (json.contains("signedPolicy"))
         key.signedPolicy =
             SignedPolicy{.publicKey = json.at("signedPolicy").at("publicKey").get<std::string>(),
-                         .pcrs = json.at("signedPolicy").at("pcrs").get<std::vector<unsigned>>()};
+                         .pcrs = numbers(json.at("signedPolicy").at("pcrs"))};
     return key;
 }
 
@@ -110,19 +121,19 @@ Json encryptionJson(const EncryptionSpec &encryption) {
 EncryptionSpec encryptionFrom(const Json &json) {
     EncryptionSpec encryption;
     encryption.cipher = json.at("cipher").get<std::string>();
-    encryption.keyBits = json.at("keyBits").get<unsigned>();
-    encryption.sectorSize = json.at("sectorSize").get<unsigned>();
+    encryption.keyBits = number<unsigned>(json.at("keyBits"));
+    encryption.sectorSize = number<unsigned>(json.at("sectorSize"));
     encryption.allowDiscards = json.at("allowDiscards").get<bool>();
     encryption.unmanagedSlots =
         json.at("removeUnmanaged").get<bool>() ? UnmanagedSlots::Remove : UnmanagedSlots::Keep;
-    const int reseal = json.at("tpmReseal").get<int>();
-    if (reseal < 0 || reseal > static_cast<int>(TpmReseal::Manual)) throw BadSpec();
+    const auto reseal = number<unsigned>(json.at("tpmReseal"));
+    if (reseal > static_cast<unsigned>(TpmReseal::Manual)) throw BadSpec();
     encryption.tpmReseal = static_cast<TpmReseal>(reseal);
     for (const Json &option : json.at("options"))
         encryption.options.push_back(
             required(performanceOptionFromName(option.get<std::string>())));
     for (const Json &key : json.at("keys"))
-        encryption.keys.push_back({.slot = key.at("slot").get<unsigned>(),
+        encryption.keys.push_back({.slot = number<unsigned>(key.at("slot")),
                                    .parameters = parametersFrom(key),
                                    .lockToState = key.at("lockToState").get<bool>(),
                                    .position = positionFrom(key.at("position"))});
@@ -142,7 +153,7 @@ void readStorage(const Json &json, VolumeSpec &spec) {
     spec.required = json.at("required").get<bool>();
     spec.declaredPlain = json.at("declaredPlain").get<bool>();
     if (json.contains("deviceTimeout"))
-        spec.deviceTimeout = std::chrono::seconds(json.at("deviceTimeout").get<std::int64_t>());
+        spec.deviceTimeout = std::chrono::seconds(number<std::int64_t>(json.at("deviceTimeout")));
     const Json &filesystem = json.at("filesystem");
     spec.filesystem.type = required(filesystemFromName(filesystem.at("type").get<std::string>()));
     spec.filesystem.label = filesystem.at("label").get<std::string>();
@@ -174,7 +185,7 @@ std::string toJson(const VolumeSpec &spec) {
 }
 
 base::Result<VolumeSpec> volumeSpecFromJson(std::string_view text) {
-    const Json json = Json::parse(text, nullptr, false);
+    const Json json = base::parseForeignJson(text);
     try {
         if (json.at("version") != 1) throw BadSpec();
         VC_ASSIGN(VolumeId id, VolumeId::parse(json.at("id").get<std::string>()));

@@ -15,6 +15,7 @@
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
+#include "base/foreign_json.h"
 #include "base/scope_exit.h"
 #include "base/unique_fd.h"
 
@@ -42,7 +43,7 @@ SecretBuffer encoded(const base::Result<SecretBuffer> &result) {
 
 base::Result<SecretBuffer> decoded(const SecretBuffer &answer) {
     if (answer.chars()[0] == kValue) return SecretBuffer::copyOf(answer.bytes().subspan(1));
-    const Json json = Json::parse(answer.chars() + 1, answer.chars() + answer.size());
+    const Json json = base::parseForeignJson({answer.chars() + 1, answer.size() - 1});
     base::Error error;
     error.code =
         base::errorFromName(json.at("code").get<std::string>()).value_or(ErrorCode::Internal);

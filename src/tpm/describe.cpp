@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/foreign_json.h"
 #include "tpm/bounded.h"
 #include "tpm/digest.h"
 #include "tpm/operations.h"
@@ -137,7 +138,10 @@ base::Result<Json> describe(const Access &access) {
                   VC_ASSIGN(const std::string text, describeNow(access));
                   return base::SecretBuffer::copyOf(text);
               }));
-    return Json::parse(answer.chars(), answer.chars() + answer.size());
+    Json report = base::parseForeignJson({answer.chars(), answer.size()});
+    if (!report.is_object())
+        return base::fail(base::ErrorCode::Internal, "the report on the TPM cannot be read");
+    return report;
 }
 
 base::Status wouldUnseal(const Access &access, const SealedKey &key) {

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/files.h"
+#include "base/foreign_json.h"
 #include "tpm/digest.h"
 
 namespace volumecrypt::tpm {
@@ -24,14 +25,9 @@ OpeningNote::OpeningNote(const model::SystemPaths &paths, const std::string &tct
 std::optional<Handles> OpeningNote::read() const {
     const auto text = base::readFile(path_, kLongest);
     if (!text) return std::nullopt;
-    const Json json = Json::parse(*text, nullptr, false);
-    if (!json.is_array()) return std::nullopt;
-    Handles handles;
-    for (const Json &handle : json) {
-        if (!handle.is_number_unsigned()) return std::nullopt;
-        handles.insert(handle.get<std::uint32_t>());
-    }
-    return handles;
+    const auto handles = base::integersIn<std::uint32_t>(base::parseForeignJson(*text));
+    if (!handles) return std::nullopt;
+    return Handles(handles->begin(), handles->end());
 }
 
 base::Status OpeningNote::write(const Handles &handles) const {

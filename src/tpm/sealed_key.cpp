@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/foreign_json.h"
 #include "tpm/digest.h"
 
 namespace volumecrypt::tpm {
@@ -38,10 +39,11 @@ std::string digestOf(const OrderedJson &value, const char *name) {
 }
 
 std::vector<unsigned> pcrsMember(const OrderedJson &json, const char *name) {
-    auto pcrs = json.at(name).get<std::vector<unsigned>>();
-    for (const unsigned pcr : pcrs)
+    auto pcrs = base::integersIn<unsigned>(json.at(name));
+    if (!pcrs) throw Bad{std::string(name) + " is no list of numbers"};
+    for (const unsigned pcr : *pcrs)
         if (pcr >= kPcrCount) throw Bad{std::string(name) + " names a PCR that there is not"};
-    return pcrs;
+    return std::move(*pcrs);
 }
 
 // What a newer or differently configured systemd may have asked for.
@@ -112,7 +114,9 @@ base::Result<SealedKey> SealedKey::fromJson(const std::string &json) {
         return base::fail(code, "its TPM token cannot be used: " + why);
     };
     try {
-        return keyFrom(OrderedJson::parse(json));
+        const OrderedJson parsed = base::parseForeignJsonInOrder(json);
+        if (!parsed.is_object()) return refuse("it is no JSON object", ErrorCode::HeaderCorrupt);
+        return keyFrom(parsed);
     } catch (const Bad &bad) {
         return refuse(bad.what, bad.code);
     } catch (const OrderedJson::exception &exception) {

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/files.h"
+#include "base/foreign_json.h"
 #include "tpm/digest.h"
 
 namespace volumecrypt::tpm {
@@ -48,11 +49,18 @@ std::vector<unsigned> inOrder(std::vector<unsigned> pcrs) {
 base::Result<std::string> findSignature(const std::string &json, const PolicyKey &key,
                                         const std::vector<unsigned> &pcrs,
                                         const std::string &policy) {
+    const auto unreadable = [](const std::string &why) {
+        return base::fail(ErrorCode::InvalidConfig,
+                          "tpm2-pcr-signature.json cannot be read: " + why);
+    };
     bool otherKey = false;
     try {
-        const Json parsed = Json::parse(json);
+        const Json parsed = base::parseForeignJson(json);
+        if (!parsed.is_object()) return unreadable("it is no JSON object");
         for (const Json &entry : parsed.value("sha256", Json::array())) {
-            if (inOrder(entry.at("pcrs").get<std::vector<unsigned>>()) != inOrder(pcrs)) continue;
+            const auto signedPcrs = base::integersIn<unsigned>(entry.at("pcrs"));
+            if (!signedPcrs) return unreadable("pcrs is no list of numbers");
+            if (inOrder(*signedPcrs) != inOrder(pcrs)) continue;
             if (fromHex(entry.at("pol").get<std::string>()) != policy) continue;
             if (fromHex(entry.at("pkfp").get<std::string>()) != key.fingerprint) {
                 otherKey = true;
@@ -62,9 +70,7 @@ base::Result<std::string> findSignature(const std::string &json, const PolicyKey
             if (signature && !signature->empty()) return *signature;
         }
     } catch (const Json::exception &exception) {
-        return base::fail(
-            ErrorCode::InvalidConfig,
-            std::string("tpm2-pcr-signature.json cannot be read: ") + exception.what());
+        return unreadable(exception.what());
     }
     if (otherKey)
         return base::fail(ErrorCode::PcrMismatch,

@@ -92,12 +92,16 @@ TEST_P(BadRecordTest, IsCorrupt) {
 
 INSTANTIATE_TEST_SUITE_P(
     Texts, BadRecordTest,
-    testing::Values(std::pair{"{", ""}, std::pair{"\"static\"", "\"magic\""},
-                    std::pair{"\"ready\"", "\"done\""}, std::pair{"\"added\"", "\"found\""},
-                    std::pair{"\"31\"", "\"32\""}, std::pair{"\"31\"", "\"x\""},
-                    std::pair{"\"spare\":30", "\"spare\":-1"}, std::pair{"\"replace\"", "\"swap\""},
-                    std::pair{"ffff", "ff"}, std::pair{"ffff", "fxff"},
-                    std::pair{"\"volume\"", "\"vol\""}));
+    testing::Values(
+        std::pair{"{", ""}, std::pair{"\"static\"", "\"magic\""},
+        std::pair{"\"ready\"", "\"done\""}, std::pair{"\"added\"", "\"found\""},
+        std::pair{"\"31\"", "\"32\""}, std::pair{"\"31\"", "\"x\""},
+        std::pair{"\"spare\":30", "\"spare\":-1"}, std::pair{"\"replace\"", "\"swap\""},
+        std::pair{"ffff", "ff"}, std::pair{"ffff", "fxff"}, std::pair{"\"volume\"", "\"vol\""},
+        std::pair{"\"version\":1", "\"version\":1e30"},
+        std::pair{"\"version\":1", "\"version\":1.0"}, std::pair{"\"version\":1", "\"version\":-1"},
+        std::pair{"\"version\":1", "\"version\":true"}, std::pair{"\"spare\":30", "\"spare\":1e30"},
+        std::pair{"\"spare\":30", "\"spare\":4294967296"}));
 
 }  // namespace
 }  // namespace volumecrypt::model

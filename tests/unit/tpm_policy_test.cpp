@@ -141,7 +141,18 @@ TEST(TpmToken, Damaged) {
             }
         }
     }
-    EXPECT_THAT(SealedKey::fromJson("{"), FailsWith(base::ErrorCode::HeaderCorrupt));
+    for (const char *text : {"{", "[]", "7"})
+        EXPECT_THAT(SealedKey::fromJson(text), FailsWith(base::ErrorCode::HeaderCorrupt)) << text;
+    EXPECT_THAT(SealedKey::fromJson(std::string(120'000, '[')),
+                FailsWith(base::ErrorCode::HeaderCorrupt));
+    for (const nlohmann::json &pcr : {nlohmann::json(1e30), nlohmann::json(7.0),
+                                      nlohmann::json(4294967303), nlohmann::json(true)}) {
+        nlohmann::json changed = json;
+        changed["tpm2-pcrs"] = nlohmann::json::array({pcr});
+        EXPECT_THAT(SealedKey::fromJson(changed.dump()),
+                    FailsWith(base::ErrorCode::HeaderCorrupt, HasSubstr("tpm2-pcrs")))
+            << pcr;
+    }
 }
 
 TEST(TpmSignature, IsFoundByKeyPcrsAndPolicy) {
@@ -169,6 +180,15 @@ TEST(TpmSignature, IsFoundByKeyPcrsAndPolicy) {
     unordered["sha256"][0]["pcrs"] = {12, 11, 11};
     EXPECT_THAT(findSignature(unordered.dump(), key, {11, 12}, policy), test::IsOk());
     EXPECT_THAT(findSignature("[]", key, {11}, policy), FailsWith(base::ErrorCode::InvalidConfig));
+    EXPECT_THAT(findSignature(std::string(120'000, '['), key, {11}, policy),
+                FailsWith(base::ErrorCode::InvalidConfig));
+    for (const nlohmann::json &pcr :
+         {nlohmann::json(1e30), nlohmann::json(-1), nlohmann::json(4294967307)}) {
+        unordered["sha256"][0]["pcrs"] = nlohmann::json::array({pcr});
+        EXPECT_THAT(findSignature(unordered.dump(), key, {11}, policy),
+                    FailsWith(base::ErrorCode::InvalidConfig, HasSubstr("pcrs")))
+            << pcr;
+    }
 }
 
 TEST(TpmResponse, EachCauseHasItsError) {
