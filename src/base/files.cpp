@@ -19,10 +19,14 @@ namespace volumecrypt::base {
 
 Result<std::string> readFile(const std::string &path, std::size_t limit) {
     VC_ASSIGN(const UniqueFd fd, openFile(path, O_RDONLY));
+    return readAll(fd.get(), path, limit);
+}
+
+Result<std::string> readAll(int fd, const std::string &path, std::size_t limit) {
     std::string content;
     char chunk[8192];
     while (true) {
-        const ssize_t got = ::read(fd.get(), chunk, sizeof chunk);
+        const ssize_t got = ::read(fd, chunk, sizeof chunk);
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) return fail(errnoError("read " + path, errno));
         if (got == 0) return content;

@@ -14,6 +14,8 @@ namespace volumecrypt::base {
 
 // At most `limit` bytes; a longer file is an Io error.
 Result<std::string> readFile(const std::string &path, std::size_t limit = std::size_t{16} << 20);
+// The rest of an open file, which is called `path` in errors.
+Result<std::string> readAll(int fd, const std::string &path, std::size_t limit);
 
 // Whether a new file is flushed to the disk before it takes the old one's place. No is for what a
 // power cut ends anyway, as in /run.

@@ -2,10 +2,11 @@
 // /etc/volumecrypt/state/pins/ID.json, and the same in STATE.
 #include "engine/pin.h"
 
+#include <filesystem>
 #include <utility>
 #include <vector>
 
-#include "base/files.h"
+#include "base/file_below.h"
 #include "engine/device_wipe.h"
 #include "engine/early_state.h"
 #include "engine/pin_text.h"
@@ -15,26 +16,38 @@ namespace volumecrypt::engine {
 namespace {
 
 using base::ErrorCode;
+using base::FileBelow;
 
 enum class Keeper { Early, Earlier, State };
 
 struct Place {
     Keeper keeper;
-    std::string path;
+    FileBelow file;
 };
+
+FileBelow inDirectory(const std::filesystem::path &path) {
+    return {.root = path.parent_path(), .name = path.filename()};
+}
 
 // Where earlier versions kept pins counts until it is moved: maybe only sync, which comes after the
 // mounts, sees it. STATE's copy outlives a root file system that was made anew, and is encrypted;
 // only a STATE that is mounted counts.
 std::vector<Place> placesOf(const Session &session) {
     const model::SystemPaths &paths = session.options().paths;
-    std::vector<Place> places{{Keeper::Early, paths.pin(session.id())},
-                              {Keeper::Earlier, paths.oldPin(session.id())}};
+    std::vector<Place> places{{Keeper::Early, inDirectory(paths.pin(session.id()))},
+                              {Keeper::Earlier, inDirectory(paths.oldPin(session.id()))}};
     if (session.id().kind() == model::VolumeKind::State) return places;
     if (const auto state = statePlace(session); state && keys::checkStateMounted(*state))
         places.push_back(
-            {Keeper::State, state->where + "/volumecrypt/pins/" + session.id().text() + ".json"});
+            {Keeper::State,
+             {.root = state->where, .name = "volumecrypt/pins/" + session.id().text() + ".json"}});
     return places;
+}
+
+base::Result<bool> isThere(const Place &place) {
+    auto there = base::existsBelow(place.file);
+    if (!there) return base::fail(std::move(there).error().because("look for the pin"));
+    return there;
 }
 
 // Those that are there.
@@ -42,7 +55,7 @@ base::Result<std::vector<Place>> pinsOf(const Session &session) {
     VC_TRY(checkEarlyState(session));
     std::vector<Place> pins;
     for (Place &place : placesOf(session)) {
-        VC_ASSIGN(const bool there, isRemembered(place.path));
+        VC_ASSIGN(const bool there, isThere(place));
         if (there) pins.push_back(std::move(place));
     }
     return pins;
@@ -58,8 +71,13 @@ constexpr std::size_t kLongestPin = 65536;
 base::Result<PinComparison> compareWith(const Session &session, const Place &place,
                                         const model::HeaderView &header,
                                         const base::SecretBuffer &volumeKey) {
-    VC_ASSIGN(const std::string text, base::readFile(place.path, kLongestPin));
-    auto compared = comparePin(text, place.path, session.id(), header, volumeKey);
+    auto text = base::readBelow(place.file, kLongestPin);
+    if (!text)
+        return base::fail(std::move(text)
+                              .error()
+                              .because("the pin of " + session.describe())
+                              .withHint(forgetHint(session)));
+    auto compared = comparePin(*text, place.file.path(), session.id(), header, volumeKey);
     if (compared) return compared;
     auto error = std::move(compared).error();
     if (error.hint.empty()) error.hint = forgetHint(session);
@@ -71,7 +89,7 @@ base::Error foreign(const Session &session, const Place &place, const PinCompari
     error.code = ErrorCode::ForeignVolume;
     error.message = session.describe() +
                     " is not the volume that this machine made: " + compared.difference +
-                    (place.keeper == Keeper::State ? " by STATE (" + place.path + ")" : "");
+                    (place.keeper == Keeper::State ? " by STATE (" + place.file.path() + ")" : "");
     error.hint = compared.headerChanged
                      ? "Nothing was written. Its header was changed: opened like this the volume "
                        "would read as garbage. Restore a header backup. "
@@ -90,8 +108,8 @@ void dropEarlier(const Session &session) {
 }
 
 base::Status remember(const Session &session, const Place &place, const std::string &text) {
-    if (place.keeper == Keeper::Early) return rememberEarly(session, place.path, text);
-    return base::writeFileAtomically(place.path, text, 0600);
+    if (place.keeper == Keeper::Early) return rememberEarly(session, place.file.path(), text);
+    return base::writeBelow(place.file, text, 0600);
 }
 
 }  // namespace
@@ -117,7 +135,7 @@ base::Status writePin(const Session &session, const model::HeaderView &header,
     if (givenUp) return {};
     for (const Place &place : placesOf(session)) {
         if (place.keeper == Keeper::Earlier) continue;
-        VC_ASSIGN(const bool there, isRemembered(place.path));
+        VC_ASSIGN(const bool there, isThere(place));
         bool outdated = false;
         if (there) {
             VC_ASSIGN(const PinComparison compared, compareWith(session, place, header, volumeKey));
@@ -140,7 +158,13 @@ base::Status writePin(const Session &session, const model::HeaderView &header,
 
 base::Status dropPin(const Session &session) {
     VC_TRY(checkEarlyState(session));
-    for (const Place &place : placesOf(session)) VC_TRY(forgetFile(place.path));
+    for (const Place &place : placesOf(session)) {
+        // Early in boot the root may be read-only: what is not there needs no writing.
+        VC_ASSIGN(const bool there, isThere(place));
+        if (!there) continue;
+        if (auto removed = base::removeBelow(place.file); !removed)
+            return base::fail(std::move(removed).error().because("the pin"));
+    }
     return {};
 }
 

@@ -12,6 +12,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/foreign_json.h"
 #include "base/hex.h"
 #include "keys/digests.h"
 
@@ -95,14 +96,13 @@ base::Result<std::uint64_t> versionOf(const Json &pin, const std::string &path) 
         base::fail(ErrorCode::HeaderCorrupt, "the pin " + path + " cannot be read");
     if (!pin.is_object() || !isText(pin, "uuid") || !isText(pin, "digest")) return unreadable;
     if (!pin.contains("version")) return std::uint64_t{1};
-    if (!pin["version"].is_number_unsigned()) return unreadable;
-    const auto version = pin["version"].get<std::uint64_t>();
-    if (version == 0) return unreadable;
-    if (version > kVersion)
+    const auto version = base::integerIn<std::uint64_t>(pin["version"]);
+    if (!version || *version == 0) return unreadable;
+    if (*version > kVersion)
         return base::fail(ErrorCode::Unsupported,
                           "the pin " + path + " was written by a newer version of volumecrypt",
                           "Update volumecrypt; nothing was changed.");
-    return version;
+    return *version;
 }
 
 }  // namespace
@@ -119,7 +119,7 @@ std::string pinText(const model::VolumeId &id, const model::HeaderView &header,
 base::Result<PinComparison> comparePin(const std::string &text, const std::string &path,
                                        const model::VolumeId &id, const model::HeaderView &header,
                                        const base::SecretBuffer &volumeKey) {
-    const Json pin = Json::parse(text, nullptr, false);
+    const Json pin = base::parseForeignJson(text);
     VC_ASSIGN(const std::uint64_t version, versionOf(pin, path));
     const model::SegmentView &segment = header.segments.front();
     if (version == kVersion && !isWhole(pin, segment))

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/file_below.h"
 #include "base/files.h"
 #include "base/mount_info.h"
 #include "base/scope_exit.h"
@@ -129,11 +130,11 @@ base::Status makeSaltFile(const std::string &directory, const std::string &path)
     return {};
 }
 
-base::Result<base::SecretBuffer> readSaltFile(const std::string &path) {
-    VC_ASSIGN(const base::UniqueFd fd, base::openFile(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
-    VC_ASSIGN(const base::SecretBuffer text,
-              base::readSecret(fd.get(), kLongestFile, kSaltTimeoutMs));
-    return parseSalt({text.chars(), text.size()});
+base::Result<base::SecretBuffer> readSaltFile(const base::FileBelow &file) {
+    VC_ASSIGN(const base::UniqueFd fd, base::openBelow(file));
+    const auto text = base::readSecret(fd.get(), kLongestFile, kSaltTimeoutMs);
+    if (!text) return base::fail(base::Error(text.error()).because(file.path()));
+    return parseSalt({text->chars(), text->size()});
 }
 
 }  // namespace
@@ -200,14 +201,14 @@ base::Result<base::SecretBuffer> StateSalt::load() const {
             "STATE is not validly declared",
             "Correct the document of STATE; `volumecryptctl status` shows what is wrong."));
     VC_TRY(checkStateMounted(*place_));
-    const std::string path = place_->where + "/" + kSaltFile;
-    auto salt = readSaltFile(path);
+    const base::FileBelow file{.root = place_->where, .name = kSaltFile};
+    auto salt = readSaltFile(file);
     if (!salt && salt.error().code == ErrorCode::NotFound) {
         if (readOnly_)
-            return base::fail(
-                unavailable("there is no " + path + " yet", "The next sync or attach makes it."));
-        VC_TRY(makeSaltFile(place_->where, path));
-        salt = readSaltFile(path);
+            return base::fail(unavailable("there is no " + file.path() + " yet",
+                                          "The next sync or attach makes it."));
+        VC_TRY(makeSaltFile(place_->where, file.path()));
+        salt = readSaltFile(file);
     }
     return salt;
 }
