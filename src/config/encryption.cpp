@@ -14,17 +14,7 @@
 namespace volumecrypt::config {
 namespace {
 
-struct Cipher {
-    std::string_view name;
-    std::array<unsigned, 2> keyBits;  // the default first
-};
-constexpr std::array<Cipher, 3> kCiphers{{
-    {"aes-xts-plain64", {512, 256}},
-    {"xchacha12,aes-adiantum-plain64", {256, 256}},
-    {"xchacha20,aes-adiantum-plain64", {256, 256}},
-}};
-
-constexpr std::array<std::int64_t, 5> kSectorSizes{0, 512, 1024, 2048, 4096};
+constexpr std::string_view kDefaultCipher = "aes-xts-plain64";
 
 enum class Provider { NotGiven, None, Luks2, Wrong };
 
@@ -43,36 +33,40 @@ Provider readProvider(Fields &fields) {
 void readCipher(Fields &fields, model::EncryptionSpec &spec) {
     const auto text = fields.text("cipher");
     const auto bits = fields.number("keySize");
-    const std::string name = text.value_or("").empty() ? std::string(kCiphers[0].name) : *text;
-    const auto cipher = std::find_if(kCiphers.begin(), kCiphers.end(),
-                                     [&](const Cipher &c) { return c.name == name; });
-    if (cipher == kCiphers.end()) {
+    const std::string name = text.value_or("").empty() ? std::string(kDefaultCipher) : *text;
+    const auto sizes = model::keyBitsOf(name);
+    if (!sizes) {
         fields.report().error(fields.place("cipher"),
                               fmt::format("unknown cipher kind {}", printable(name)));
         return;
     }
     spec.cipher = name;
-    spec.keyBits = cipher->keyBits[0];
+    spec.wording.cipher = text.value_or("");
+    const auto [usual, other] = *sizes;
+    spec.keyBits = usual;
     if (bits.value_or(0) == 0) return;
-    if (*bits != cipher->keyBits[0] && *bits != cipher->keyBits[1]) {
+    if (*bits != usual && *bits != other) {
         const std::string allowed =
-            cipher->keyBits[0] == cipher->keyBits[1]
-                ? fmt::format("{}", cipher->keyBits[0])
-                : fmt::format("{} or {}", cipher->keyBits[1], cipher->keyBits[0]);
+            usual == other ? fmt::format("{}", usual) : fmt::format("{} or {}", other, usual);
         fields.report().error(fields.place("keySize"),
                               fmt::format("{} must be {} bits for {}, not {}",
                                           fields.pathOf("keySize"), allowed, name, *bits));
         return;
     }
     spec.keyBits = static_cast<unsigned>(*bits);
+    spec.wording.keyBits = spec.keyBits;
 }
 
 void readOptions(Fields &fields, model::EncryptionSpec &spec) {
+    if (fields.any("options") != nullptr) spec.wording.options.emplace();
     for (const auto &[text, place] : fields.texts("options")) {
         const auto option = model::performanceOptionFromName(text);
-        if (!option)
+        if (!option) {
             fields.report().error(place, fmt::format("invalid perf option {}", printable(text)));
-        else if (std::find(spec.options.begin(), spec.options.end(), *option) == spec.options.end())
+            continue;
+        }
+        spec.wording.options->push_back(*option);
+        if (std::find(spec.options.begin(), spec.options.end(), *option) == spec.options.end())
             spec.options.push_back(*option);
     }
 }
@@ -80,7 +74,7 @@ void readOptions(Fields &fields, model::EncryptionSpec &spec) {
 void readSectorSize(Fields &fields, model::EncryptionSpec &spec) {
     const auto size = fields.number("blockSize");
     if (!size) return;
-    if (std::find(kSectorSizes.begin(), kSectorSizes.end(), *size) == kSectorSizes.end())
+    if (*size < 0 || !model::isSectorSize(static_cast<std::uint64_t>(*size)))
         fields.report().error(fields.place("blockSize"),
                               fmt::format("{} must be 512, 1024, 2048 or 4096 bytes, not {}",
                                           fields.pathOf("blockSize"), *size));
@@ -130,7 +124,8 @@ std::optional<model::EncryptionSpec> readEncryption(Fields &document, Draft &dra
     readCipher(*fields, spec);
     readSectorSize(*fields, spec);
     readOptions(*fields, spec);
-    spec.allowDiscards = fields->flag("allowDiscards").value_or(false);
+    spec.wording.allowDiscards = fields->flag("allowDiscards");
+    spec.allowDiscards = spec.wording.allowDiscards.value_or(false);
     spec.unmanagedSlots = fields
                               ->choice<model::UnmanagedSlots>(
                                   "unmanagedSlots", {{"keep", model::UnmanagedSlots::Keep},

@@ -18,7 +18,14 @@ constexpr std::int64_t kHighestPcr = 23;
 constexpr unsigned kSecureBootPcr = 7;
 constexpr unsigned kKernelPcr = 11;
 
-std::vector<unsigned> readPcrs(Fields &fields) {
+// Not repeated in the message: it may be a passphrase in the wrong place.
+void readTcti(Fields &fields, model::TpmKey &key) {
+    key.tcti = fields.text("tcti").value_or("");
+    if (const auto fault = model::tctiFault(key.tcti))
+        fields.report().error(fields.place("tcti"), fields.pathOf("tcti") + " " + *fault);
+}
+
+std::vector<unsigned> listedPcrs(Fields &fields) {
     std::vector<unsigned> pcrs;
     for (const auto &[pcr, place] : fields.numbers("pcrs")) {
         if (pcr < 0 || pcr > kHighestPcr)
@@ -27,6 +34,10 @@ std::vector<unsigned> readPcrs(Fields &fields) {
         else
             pcrs.push_back(static_cast<unsigned>(pcr));
     }
+    return pcrs;
+}
+
+std::vector<unsigned> inOrder(std::vector<unsigned> pcrs) {
     // The TPM hashes them in ascending order, each once, whatever the order here.
     std::sort(pcrs.begin(), pcrs.end());
     pcrs.erase(std::unique(pcrs.begin(), pcrs.end()), pcrs.end());
@@ -38,7 +49,7 @@ model::SignedPolicy readSignedPolicy(Fields &fields) {
     policy.publicKey = readPath(fields, "publicKey");
     policy.pcrs = {kKernelPcr};
     if (fields.any("pcrs") != nullptr) {
-        policy.pcrs = readPcrs(fields);
+        policy.pcrs = inOrder(listedPcrs(fields));
         if (const TreeNode *list = fields.list("pcrs"); list != nullptr && list->items.empty())
             fields.report().error(list->place,
                                   fmt::format("{} must name a PCR", fields.pathOf("pcrs")));
@@ -117,13 +128,16 @@ model::TpmKey readTpm(Fields &fields, std::int64_t slot) {
     // As in Talos: without `options` PCR 7, with them exactly what they say, which may be nothing.
     key.pcrs = {kSecureBootPcr};
     if (auto options = fields.map("options")) {
-        key.pcrs = readPcrs(*options);
+        const std::vector<unsigned> pcrs = listedPcrs(*options);
+        key.wording.options = true;
+        if (options->any("pcrs") != nullptr) key.wording.pcrs = pcrs;
+        key.pcrs = inOrder(pcrs);
         options->finish();
     }
     if (auto policy = fields.map("signedPolicy")) key.signedPolicy = readSignedPolicy(*policy);
-    key.checkSecurebootStatusOnEnroll =
-        fields.flag("checkSecurebootStatusOnEnroll").value_or(false);
-    key.tcti = fields.text("tcti").value_or("");
+    key.wording.checkSecurebootStatusOnEnroll = fields.flag("checkSecurebootStatusOnEnroll");
+    key.checkSecurebootStatusOnEnroll = key.wording.checkSecurebootStatusOnEnroll.value_or(false);
+    readTcti(fields, key);
     fields.finish();
     if (key.pcrs.empty() && !key.signedPolicy && fields.report().errorCount() == errorsBefore)
         fields.report().warning(

@@ -33,7 +33,7 @@ std::optional<model::KeyParameters> readKind(Fields &key, std::string_view kind,
 }
 
 // Both spellings are one field.
-bool readLock(Fields &key, std::int64_t slot, std::string_view kind, Draft &draft) {
+std::optional<bool> readLock(Fields &key, std::int64_t slot, std::string_view kind, Draft &draft) {
     const bool both = key.any("lockToState") != nullptr && key.any("lockToSTATE") != nullptr;
     const std::string_view name = key.any("lockToSTATE") != nullptr ? "lockToSTATE" : "lockToState";
     if (both)
@@ -41,7 +41,8 @@ bool readLock(Fields &key, std::int64_t slot, std::string_view kind, Draft &draf
                            fmt::format("slot {}: lockToState and lockToSTATE are one field; "
                                        "give it once",
                                        slot));
-    if (!key.flag(name).value_or(false)) return false;
+    const std::optional<bool> locked = key.flag(name);
+    if (!locked.value_or(false)) return locked;
     const Place place = key.place(name);
     if (draft.spec.id.kind() == model::VolumeKind::State) {
         key.report().error(place, "state-locked key is not allowed for the \"STATE\" volume");
@@ -51,7 +52,7 @@ bool readLock(Fields &key, std::int64_t slot, std::string_view kind, Draft &draf
     } else {
         draft.lockedToState.push_back(key.report().position(place));
     }
-    return true;
+    return locked;
 }
 
 // The kind's name; empty, and reported, unless there is exactly one.
@@ -91,11 +92,14 @@ std::optional<model::KeySpec> readKey(Fields &key, std::set<std::int64_t> &slots
     std::optional<model::KeyParameters> parameters;
     for (const std::string_view candidate : kKinds)
         if (auto read = readKind(key, candidate, slot)) parameters = std::move(read);
-    const bool locked = readLock(key, slot, kind, draft);
+    const std::optional<bool> locked = readLock(key, slot, kind, draft);
     key.finish();
     if (report.errorCount() != errorsBefore || !parameters) return std::nullopt;
-    return model::KeySpec{static_cast<unsigned>(slot), std::move(*parameters), locked,
-                          report.position(key.place())};
+    return model::KeySpec{.slot = static_cast<unsigned>(slot),
+                          .parameters = std::move(*parameters),
+                          .lockToState = locked.value_or(false),
+                          .position = report.position(key.place()),
+                          .wording = {.lockToState = locked}};
 }
 
 }  // namespace
@@ -113,7 +117,10 @@ std::vector<model::KeySpec> readKeys(const TreeNode &list, const std::string &pa
             continue;
         }
         Fields fields(item, itemPath, report, Quoting::Forbidden);
-        if (auto key = readKey(fields, slots, draft)) keys.push_back(std::move(*key));
+        auto key = readKey(fields, slots, draft);
+        if (!key) continue;
+        key->wording.index = i;
+        keys.push_back(std::move(*key));
     }
     const auto sealed = static_cast<std::size_t>(std::count_if(
         keys.begin(), keys.end(), [](const model::KeySpec &key) { return key.isSealed(); }));

@@ -4,6 +4,7 @@
 
 #include "base/recovery_key.h"
 #include "engine/device_state.h"
+#include "engine/enrol.h"
 #include "engine/slot_session.h"
 #include "engine/verbs.h"
 #include "model/slot_token.h"
@@ -103,6 +104,11 @@ base::Status checkRotatable(const Session &session, const OpenedVolume &volume, 
     const model::RecordSlot *entry = entryOf(volume, slot);
     const bool taken = volume.header.view.slots.contains(slot) &&
                        (entry == nullptr || entry->origin == model::Origin::Added);
+    const bool known = entry != nullptr && entry->paramsDigest == paramsDigestOf(*declared);
+    if (session.encryptionIsMetas() && !known)
+        return base::fail(slotError(session, slot, ErrorCode::InvalidConfig,
+                                    "META alone says how this key is to be made",
+                                    "Declare the encryption of STATE in the configuration first."));
     if (declared->isSealed() && !taken) return {};
     if (declared->isSealed())
         return base::fail(slotError(

@@ -2,18 +2,23 @@
 // Finding META by STATE's declaration, and its use.
 #include "engine/state_meta.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/journal.h"
 #include "blockdev/same_disk.h"
+#include "config/values.h"
 #include "engine/stop.h"
 #include "meta/meta_store.h"
 #include "meta/state_encryption.h"
+#include "meta/state_spec.h"
 
 namespace volumecrypt::engine {
 namespace {
 
 using base::ErrorCode;
+
+constexpr std::size_t kLongestUuid = 255;
 
 std::string_view view(const base::SecretBuffer &value) {
     return {value.chars(), value.size()};
@@ -39,14 +44,48 @@ base::Result<std::optional<meta::Tags>> readTags(const Session &session) {
     return std::move(*tags);
 }
 
-// What META says now, in the words that we would use: Talos' own text may say the same in others.
-std::string present(const meta::Tags &tags) {
+// What META is to say; nothing when Talos' form has no words for any of the keys.
+base::Result<std::optional<base::SecretBuffer>> wantedText(const Session &session) {
+    if (!session.spec().encryption) return meta::formatStateEncryption(nullptr);
+    const meta::StateEncryption wanted = meta::stateEncryptionOf(session.encryption());
+    if (!wanted.keys.empty()) return meta::formatStateEncryption(&wanted);
+    session.reporter().warning(
+        ErrorCode::InvalidConfig,
+        session.describe() +
+            ": META can hold none of its keys (it holds passphrases, but not the names of files): "
+            "without its declaration in the configuration STATE cannot be unlocked");
+    return std::nullopt;
+}
+
+// As Talos: the text that it writes for the same document, whenever another one is there.
+bool says(const meta::Tags &tags, const std::optional<base::SecretBuffer> &wanted) {
     const auto found = tags.find(meta::kStateEncryptionTag);
-    if (found == tags.end()) return {};
-    const auto parsed = meta::parseStateEncryption(view(found->second));
-    if (!parsed) return {};
-    const auto text = meta::formatStateEncryption(*parsed ? &**parsed : nullptr);
-    return text ? std::string(view(*text)) : std::string();
+    if (found == tags.end() || !wanted) return (found == tags.end()) == !wanted;
+    return view(found->second) == view(*wanted);
+}
+
+// An older version left the file's name in META, and no passphrase.
+void warnOfMissingPassphrases(const Session &session, const meta::StateEncryption &found) {
+    for (const unsigned slot : meta::slotsWithoutPassphrase(found))
+        session.reporter().warning(ErrorCode::InvalidConfig,
+                                   "volume STATE, slot " + std::to_string(slot) +
+                                       ": META says that it is a static key and not which: it is "
+                                       "left out. Declare the encryption of STATE in the "
+                                       "configuration to use it");
+}
+
+// As of an endpoint in a document. What it says is not repeated: it may be made to be printed.
+base::Status checkEndpoints(const model::EncryptionSpec &spec) {
+    for (const model::KeySpec &key : spec.keys) {
+        const auto *kms = std::get_if<model::KmsKey>(&key.parameters);
+        config::Endpoint endpoint;
+        if (kms != nullptr && config::readEndpoint(kms->endpoint, endpoint))
+            return base::fail(
+                ErrorCode::HeaderCorrupt,
+                "META: slot " + std::to_string(key.slot) + " of STATE has no valid KMS endpoint",
+                "Declare the encryption of STATE in the configuration.");
+    }
+    return {};
 }
 
 base::Status writeLocked(const Session &session, const blockdev::Device &device,
@@ -65,11 +104,9 @@ base::Status save(const Session &session) {
     VC_ASSIGN(const auto device, findMeta(session));
     if (!device) return {};
     VC_ASSIGN(const meta::Tags tags, meta::readMeta(device->node));
-    const model::VolumeSpec &spec = session.spec();
-    VC_ASSIGN(const base::SecretBuffer wanted,
-              meta::formatStateEncryption(spec.encryption ? &*spec.encryption : nullptr));
-    if (present(tags) == view(wanted)) return {};
-    return writeLocked(session, *device, base::SecretBuffer::copyOf(wanted.bytes()));
+    VC_ASSIGN(const std::optional<base::SecretBuffer> wanted, wantedText(session));
+    if (says(tags, wanted)) return {};
+    return writeLocked(session, *device, wanted);
 }
 
 // Values that are no secret by their nature.
@@ -90,18 +127,14 @@ base::Result<std::optional<model::EncryptionSpec>> stateEncryptionInMeta(const S
     if (!tags) return std::nullopt;
     const auto found = tags->find(meta::kStateEncryptionTag);
     if (found == tags->end()) return std::nullopt;
-    auto encryption = meta::parseStateEncryption(view(found->second));
-    if (!encryption) return base::fail(std::move(encryption).error().because("META"));
+    const auto encryption = meta::parseStateEncryption(view(found->second));
+    if (!encryption) return base::fail(base::Error(encryption.error()).because("META"));
     if (!*encryption) return std::nullopt;
-    // Talos tries two keys on one slot; here a slot has one key.
-    const auto &keys = (*encryption)->keys;
-    for (std::size_t i = 1; i < keys.size(); ++i)
-        if (keys[i].slot == keys[i - 1].slot)
-            return base::fail(ErrorCode::HeaderCorrupt,
-                              "META: duplicate key slot " + std::to_string(keys[i].slot) +
-                                  " in the encryption of STATE",
-                              "Declare the encryption of STATE in the configuration.");
-    return std::move(*encryption);
+    warnOfMissingPassphrases(session, **encryption);
+    auto spec = meta::specOf(**encryption);
+    if (!spec) return base::fail(std::move(spec).error().because("META"));
+    VC_TRY(checkEndpoints(*spec));
+    return std::move(*spec);
 }
 
 void warnOfPassphrasesInMeta(const Session &session) {
@@ -145,7 +178,14 @@ base::Result<std::optional<std::string>> uuidOverride(const Session &session) {
     if (!tags) return std::nullopt;
     const auto found = tags->find(meta::kUuidOverrideTag);
     if (found == tags->end() || found->second.empty()) return std::nullopt;
-    return std::string(view(found->second));
+    std::string uuid(view(found->second));
+    // It becomes the text of keys, of requests and of messages.
+    const bool plain = uuid.size() <= kLongestUuid &&
+                       std::ranges::all_of(uuid, [](char c) { return c >= ' ' && c <= '~'; });
+    if (plain) return uuid;
+    return base::fail(ErrorCode::HeaderCorrupt,
+                      "META: the UUID in its tag 15 is no line of printable ASCII text",
+                      "Write it anew (`talosctl meta write 0x0f UUID`), or remove the tag.");
 }
 
 base::Result<nlohmann::json> metaReport(const Session &session) {

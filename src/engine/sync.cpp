@@ -57,7 +57,9 @@ base::Status firstToRetry(const Session &session, const std::vector<model::Step>
                           KeyRing &ring) {
     for (const model::Step &step : steps) {
         if (step.action != model::StepAction::Defer || step.kind != model::KeyKind::Kms) continue;
-        auto can = ring.canCreate(*session.encryption().keyInSlot(step.slot));
+        const model::KeySpec *key = session.encryption().keyInSlot(step.slot);
+        if (key == nullptr) continue;  // one that may not be removed
+        auto can = ring.canCreate(*key);
         if (!can && can.error().retry)
             return base::fail(std::move(can).error().because(session.describe()));
     }

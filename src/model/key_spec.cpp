@@ -2,6 +2,7 @@
 // Names of key kinds and the canonical text of a key's parameters.
 #include "model/key_spec.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -28,7 +29,21 @@ std::string joined(const std::vector<unsigned> &numbers) {
     return text;
 }
 
+constexpr std::array<std::string_view, 4> kTctis{"device", "swtpm", "mssim", "tabrmd"};
+
 }  // namespace
+
+std::optional<std::string> tctiFault(std::string_view tcti) {
+    if (tcti.empty()) return std::nullopt;
+    const std::string_view name = tcti.substr(0, tcti.find(':'));
+    if (name == "cmd")
+        return "may not start a command: `cmd:` is only for --tcti of volumecrypt-engine";
+    if (std::ranges::find(kTctis, name) == kTctis.end())
+        return "must begin with device, swtpm, mssim or tabrmd";
+    if (std::ranges::any_of(tcti, [](char c) { return c <= ' ' || c > '~'; }))
+        return "must be of printable ASCII characters, without blanks";
+    return std::nullopt;
+}
 
 std::string_view keyKindName(KeyKind kind) {
     for (const auto &[value, name] : kKindNames)

@@ -2,6 +2,7 @@
 // A declared key: which slot, which kind, with which parameters.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -46,22 +47,35 @@ struct SignedPolicy {
     std::string publicKey;
     std::vector<unsigned> pcrs;
 };
+// How a document put a tpm key, where META has other words for the same.
+struct TpmWording {
+    bool options = false;
+    std::optional<std::vector<unsigned>> pcrs;  // in its order; with duplicates
+    std::optional<bool> checkSecurebootStatusOnEnroll;
+};
 struct TpmKey {
     std::vector<unsigned> pcrs;  // sorted, without duplicates
     std::optional<SignedPolicy> signedPolicy;
     bool checkSecurebootStatusOnEnroll = false;
     std::string tcti;  // as tpm2-tss names interfaces; empty: the machine's TPM
+    TpmWording wording = {};
 };
 // Documents a slot of somebody else that must be left alone.
 struct UnmanagedKey {};
 
 using KeyParameters = std::variant<StaticKey, NodeIdKey, KmsKey, TpmKey, UnmanagedKey>;
 
+struct KeyWording {
+    std::size_t index = 0;  // in the list of keys
+    std::optional<bool> lockToState;
+};
+
 struct KeySpec {
     unsigned slot = 0;
     KeyParameters parameters;
     bool lockToState = false;
     SourcePosition position;
+    KeyWording wording = {};
 
     [[nodiscard]] KeyKind kind() const;
     // Needs a network before it can be had.
@@ -72,5 +86,10 @@ struct KeySpec {
     // it means that the slot must be made anew. Its SHA-256 is the record's `params`.
     [[nodiscard]] std::string parameterText() const;
 };
+
+// Why a configuration may not name this TPM interface; nothing when it may. tpm2-tss starts a shell
+// for `cmd:`, and loads a library by any other name: those that reach a TPM are enough, and --tcti
+// of the engine takes what it is given.
+std::optional<std::string> tctiFault(std::string_view tcti);
 
 }  // namespace volumecrypt::model

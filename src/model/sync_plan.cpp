@@ -160,6 +160,27 @@ void forgetDocumented(const PlanInput &input, std::vector<Step> &steps) {
                 leave(slot, "declared as unmanaged: it leaves the record, the key stays"));
 }
 
+// A sealed key that is, or was, in the slot, bound to the same things.
+bool isOnRecord(const PlanInput &input, const Step &step) {
+    if (step.action == StepAction::Remove || !input.record) return false;
+    const auto key = std::ranges::find(input.declared, step.slot, &DeclaredKey::slot);
+    const auto entry = input.record->slots.find(step.slot);
+    const bool sealed = step.kind == KeyKind::Kms || step.kind == KeyKind::Tpm;
+    return sealed && key != input.declared.end() && entry != input.record->slots.end() &&
+           differenceFromRecord(*key, entry->second).empty();
+}
+
+void holdBack(const PlanInput &input, std::vector<Step> &steps) {
+    for (Step &step : steps) {
+        const bool changesKeys = step.action == StepAction::Add ||
+                                 step.action == StepAction::Replace ||
+                                 step.action == StepAction::Remove;
+        if (!changesKeys || isOnRecord(input, step)) continue;
+        step.action = StepAction::Defer;
+        step.reason += "; META alone says so, which is not enough: declare the encryption of STATE";
+    }
+}
+
 int executionOrder(StepAction action) {
     switch (action) {
         case StepAction::Keep:
@@ -201,6 +222,7 @@ std::vector<Step> planSync(const PlanInput &input) {
     for (const DeclaredKey &key : input.declared) steps.push_back(planDeclared(input, key));
     forgetDocumented(input, steps);
     planUndeclared(input, steps);
+    if (input.declaredByMeta) holdBack(input, steps);
     std::stable_sort(steps.begin(), steps.end(), [](const Step &a, const Step &b) {
         return std::pair(executionOrder(a.action), a.slot) <
                std::pair(executionOrder(b.action), b.slot);

@@ -47,6 +47,9 @@ struct PlanInput {
     std::vector<DeclaredKey> declared;       // without `unmanaged: {}` entries
     std::set<unsigned> documentedUnmanaged;  // slots with `unmanaged: {}`
     UnmanagedSlots policy = UnmanagedSlots::Keep;
+    // The declaration is META's, which whoever holds the disk can write: it opens the volume, and
+    // lets sealed keys be renewed as the record knows them, but brings and takes no key.
+    bool declaredByMeta = false;
     HeaderView header;
     // Slots on record that no declared key is for, and that are not as we left them.
     std::set<unsigned> changedByOthers;

@@ -25,6 +25,18 @@ constexpr std::array<std::pair<PerformanceOption, std::string_view>, 3> kOptions
     {PerformanceOption::SameCpuCrypt, "same_cpu_crypt"},
 }};
 
+struct Cipher {
+    std::string_view name;
+    std::array<unsigned, 2> keyBits;
+};
+constexpr std::array<Cipher, 3> kCiphers{{
+    {"aes-xts-plain64", {512, 256}},
+    {"xchacha12,aes-adiantum-plain64", {256, 256}},
+    {"xchacha20,aes-adiantum-plain64", {256, 256}},
+}};
+
+constexpr std::array<std::uint64_t, 5> kSectorSizes{0, 512, 1024, 2048, 4096};
+
 template <typename Table, typename Value>
 std::string_view nameIn(const Table &table, Value value) {
     for (const auto &[candidate, name] : table)
@@ -58,6 +70,15 @@ std::string_view performanceOptionName(PerformanceOption option) {
 }
 std::optional<PerformanceOption> performanceOptionFromName(std::string_view name) {
     return valueIn(kOptions, name);
+}
+
+std::optional<std::array<unsigned, 2>> keyBitsOf(std::string_view cipher) {
+    for (const Cipher &known : kCiphers)
+        if (known.name == cipher) return known.keyBits;
+    return std::nullopt;
+}
+bool isSectorSize(std::uint64_t bytes) {
+    return std::ranges::find(kSectorSizes, bytes) != kSectorSizes.end();
 }
 
 const KeySpec *EncryptionSpec::keyInSlot(unsigned slot) const {

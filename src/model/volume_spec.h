@@ -3,6 +3,7 @@
 // filled in.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -31,6 +32,10 @@ std::optional<FilesystemType> filesystemFromName(std::string_view name);
 std::string_view performanceOptionName(PerformanceOption option);
 std::optional<PerformanceOption> performanceOptionFromName(std::string_view name);
 
+// The key sizes of a cipher in bits, the default first; nothing for a cipher that is not known.
+std::optional<std::array<unsigned, 2>> keyBitsOf(std::string_view cipher);
+bool isSectorSize(std::uint64_t bytes);  // 0 is: chosen from the device
+
 struct DeviceSpec {
     std::string path;      // /dev/…, or a plain file
     bool byLabel = false;  // not declared: the GPT label of the volume's ID selects it
@@ -47,6 +52,14 @@ struct FilesystemSpec {
     bool projectQuota = false;
 };
 
+// How a document put what has defaults: META keeps that, as Talos does.
+struct EncryptionWording {
+    std::string cipher;    // empty: not given
+    unsigned keyBits = 0;  // 0: not given
+    std::optional<std::vector<PerformanceOption>> options;
+    std::optional<bool> allowDiscards;
+};
+
 struct EncryptionSpec {
     std::string cipher = "aes-xts-plain64";
     unsigned keyBits = 512;
@@ -56,6 +69,7 @@ struct EncryptionSpec {
     UnmanagedSlots unmanagedSlots = UnmanagedSlots::Keep;
     TpmReseal tpmReseal = TpmReseal::IfStrong;
     std::vector<KeySpec> keys;  // in slot order
+    EncryptionWording wording = {};
 
     [[nodiscard]] const KeySpec *keyInSlot(unsigned slot) const;
     // Every key needs the network: such a volume is ordered with remote-fs.target.

@@ -74,6 +74,7 @@ TpmKey tpmFrom(const Json &json) {
     TpmKey key;
     key.pcrs = numbers(json.at("pcrs"));
     key.tcti = json.at("tcti").get<std::string>();
+    if (tctiFault(key.tcti)) throw BadSpec();
     key.checkSecurebootStatusOnEnroll = json.at("checkSecurebootStatusOnEnroll").get<bool>();
     if (json.contains("signedPolicy"))
         key.signedPolicy =

@@ -70,6 +70,26 @@ class LastGoodTest : public testing::Test {
     model::SystemPaths paths_{directory_.path()};
 };
 
+// /run is ours, but an interface that starts a program comes from nowhere but the command line.
+TEST(VolumeSpecJsonTest, InterfacesAndNumbersAreChecked) {
+    const Configuration configuration = parseText(kEverything);
+    const std::string json = model::toJson(configuration.volumes.front());
+    for (const auto &[from, to] :
+         std::vector<std::pair<std::string, std::string>>{{"swtpm:path=/t", "cmd:touch /ran"},
+                                                          {"swtpm:path=/t", "/tmp/evil.so"},
+                                                          {"\"keyBits\":256", "\"keyBits\":1e30"},
+                                                          {"\"keyBits\":256", "\"keyBits\":-1"},
+                                                          {"\"slot\":9", "\"slot\":1e30"},
+                                                          {"\"tpmReseal\":2", "\"tpmReseal\":3"},
+                                                          {"[0,7]", "[0,1e30]"}}) {
+        std::string changed = json;
+        const std::size_t at = changed.find(from);
+        ASSERT_NE(at, std::string::npos) << from;
+        EXPECT_FALSE(model::volumeSpecFromJson(changed.replace(at, from.size(), to))) << to;
+    }
+    EXPECT_FALSE(model::volumeSpecFromJson(std::string(120'000, '[') + std::string(120'000, ']')));
+}
+
 TEST(VolumeSpecJsonTest, EveryFieldComesBack) {
     const Configuration configuration = parseText(kEverything);
     ASSERT_FALSE(configuration.hasErrors()) << problemLines(configuration).front();

@@ -9,7 +9,6 @@
 #include "keys/digests.h"
 #include "meta/adv.h"
 #include "meta/meta_store.h"
-#include "meta/state_encryption.h"
 #include "support/result_matchers.h"
 #include "support/temp_dir.h"
 
@@ -20,17 +19,11 @@ using base::ErrorCode;
 using base::SecretBuffer;
 using test::FailsWith;
 using test::IsOk;
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::Not;
 
 // Written by Talos 1.11 and later.
 constexpr const char *kModern =
     R"({"EncryptionProvider":"luks2","EncryptionKeys":[{"KeySlot":0,"KeyStatic":{"KeyData":"secret"},"KeyNodeID":null,"KeyKMS":null,"KeyTPM":null,"KeyLockToSTATE":null},{"KeySlot":0,"KeyStatic":null,"KeyNodeID":{},"KeyKMS":null,"KeyTPM":null,"KeyLockToSTATE":null}],"EncryptionCipher":"aes-xts-plain64","EncryptionKeySize":0,"EncryptionBlockSize":0,"EncryptionPerfOptions":null})";
-// And before.
-constexpr const char *kOld =
-    R"({"EncryptionProvider":"","EncryptionKeys":[{"KeyStatic":{"KeyData":"secret"},"KeyNodeID":null,"KeyKMS":null,"KeySlot":0,"KeyTPM":null},{"KeyStatic":null,"KeyNodeID":{},"KeyKMS":null,"KeySlot":0,"KeyTPM":null}],"EncryptionCipher":"aes-xts-plain64","EncryptionKeySize":0,"EncryptionBlockSize":0,"EncryptionPerfOptions":null})";
-
 std::string text(const SecretBuffer &secret) {
     return {secret.chars(), secret.size()};
 }
@@ -205,108 +198,6 @@ TEST_F(MetaStoreTest, SomethingElseIsNotWrittenTo) {
     spoil(0);
     spoil(1);
     EXPECT_THAT(set(9, "null"), FailsWith(ErrorCode::HeaderCorrupt, HasSubstr("damaged")));
-}
-
-TEST(StateEncryption, JsonOfTalosGoesThroughUnchanged) {
-    const auto spec = parseStateEncryption(kModern);
-    ASSERT_THAT(spec, IsOk());
-    ASSERT_TRUE(*spec);
-    ASSERT_EQ((*spec)->keys.size(), 2U);
-    EXPECT_EQ(text(std::get<model::StaticKey>((*spec)->keys[0].parameters).passphrase), "secret");
-    EXPECT_EQ((*spec)->keys[1].kind(), model::KeyKind::NodeId);
-    EXPECT_EQ((*spec)->keyBits, 512U);
-    EXPECT_EQ(text(*formatStateEncryption(&**spec)), kModern);
-    const auto old = parseStateEncryption(kOld);
-    ASSERT_THAT(old, IsOk());
-    EXPECT_EQ(text(*formatStateEncryption(&**old)), kModern) << "written in the present layout";
-    EXPECT_EQ(text(*formatStateEncryption(nullptr)), "null");
-    EXPECT_FALSE(*parseStateEncryption("null"));
-    EXPECT_FALSE(*parseStateEncryption(R"({"EncryptionProvider":"none","EncryptionKeys":null})"));
-}
-
-// The `EncryptionKeys` of a volume with this one key.
-std::string keyText(model::KeySpec key) {
-    model::EncryptionSpec spec;
-    spec.keys.push_back(std::move(key));
-    const std::string all = text(*formatStateEncryption(&spec));
-    const std::size_t from = all.find('[') + 1;
-    return all.substr(from, all.find("],\"EncryptionCipher") - from);
-}
-
-TEST(StateEncryption, KeysAsGoEncodesThem) {
-    model::TpmKey tpm{.pcrs = {0, 7}, .signedPolicy = {}, .checkSecurebootStatusOnEnroll = true};
-    EXPECT_EQ(
-        keyText({1, std::move(tpm), true, {}}),
-        R"({"KeySlot":1,"KeyStatic":null,"KeyNodeID":null,"KeyKMS":null,"KeyTPM":{"TPMOptions":{"PCRs":[0,7]},"TPMCheckSecurebootStatusOnEnroll":true},"KeyLockToSTATE":true})");
-    model::KmsKey kms{.endpoint = "grpc://10.0.0.1:4050"};
-    EXPECT_EQ(
-        keyText({0, std::move(kms), false, {}}),
-        R"({"KeySlot":0,"KeyStatic":null,"KeyNodeID":null,"KeyKMS":{"KMSEndpoint":"grpc://10.0.0.1:4050"},"KeyTPM":null,"KeyLockToSTATE":null})");
-    model::StaticKey fixed{.passphrase = SecretBuffer::copyOf("a<b>&\"\\\xc3\xa9"),
-                           .passphraseFile = {}};
-    EXPECT_THAT(keyText({0, std::move(fixed), false, {}}),
-                HasSubstr(R"({"KeyData":"a\u003cb\u003e\u0026\"\\é"})"));
-}
-
-std::vector<unsigned> pcrsOf(const std::string &tpm) {
-    const auto spec = parseStateEncryption(
-        R"({"EncryptionProvider":"luks2","EncryptionKeys":[{"KeySlot":3,"KeyTPM":)" + tpm + "}]}");
-    if (!spec || !*spec) return {99};
-    return std::get<model::TpmKey>((*spec)->keys.at(0).parameters).pcrs;
-}
-
-TEST(StateEncryption, TpmOptionsAsTalosResolvesThem) {
-    EXPECT_THAT(pcrsOf(R"({"TPMOptions":null,"TPMCheckSecurebootStatusOnEnroll":null})"),
-                ElementsAre(7U));
-    EXPECT_THAT(pcrsOf(R"({"TPMCheckSecurebootStatusOnEnroll":true})"), ElementsAre(7U));
-    EXPECT_THAT(pcrsOf(R"({"TPMOptions":{"PCRs":null}})"), ElementsAre());
-    EXPECT_THAT(pcrsOf(R"({"TPMOptions":{"PCRs":[]}})"), ElementsAre());
-    EXPECT_THAT(pcrsOf(R"({"TPMOptions":{"PCRs":[7,0,7]}})"), ElementsAre(0U, 7U));
-    EXPECT_THAT(pcrsOf(R"({"TPMOptions":{"PCRs":[24]}})"), ElementsAre(99U));
-}
-
-TEST(StateEncryption, OurOwnFieldsComeBack) {
-    model::EncryptionSpec spec;
-    spec.cipher = "xchacha12,aes-adiantum-plain64";
-    spec.keyBits = 256;
-    spec.sectorSize = 4096;
-    spec.allowDiscards = true;
-    spec.options = {model::PerformanceOption::SameCpuCrypt};
-    spec.unmanagedSlots = model::UnmanagedSlots::Remove;
-    spec.tpmReseal = model::TpmReseal::Manual;
-    spec.keys.push_back(
-        {2, model::StaticKey{.passphrase = {}, .passphraseFile = "/etc/key"}, false, {}});
-    spec.keys.push_back({5, model::UnmanagedKey{}, false, {}});
-    const std::string json = text(*formatStateEncryption(&spec));
-    EXPECT_THAT(json, Not(HasSubstr("\"KeySlot\":5")));
-    const auto back = parseStateEncryption(json);
-    ASSERT_THAT(back, IsOk());
-    EXPECT_EQ(text(*formatStateEncryption(&**back)), json);
-    EXPECT_EQ((*back)->keys.size(), 2U);
-    EXPECT_EQ((*back)->keys[1].kind(), model::KeyKind::Unmanaged);
-    EXPECT_EQ((*back)->sectorSize, 4096U);
-}
-
-TEST(StateEncryption, WhatCannotBeUsedIsRefused) {
-    for (const char *wrong :
-         {"", "[]", "{}", R"({"EncryptionProvider":"luks1","EncryptionKeys":[{"KeyNodeID":{}}]})",
-          R"({"EncryptionKeys":[]})", R"({"EncryptionKeys":[{"KeySlot":0}]})",
-          R"({"EncryptionKeys":[{"KeySlot":32,"KeyNodeID":{}}]})",
-          R"({"EncryptionKeys":[{"KeySlot":-1,"KeyNodeID":{}}]})",
-          R"({"EncryptionKeys":[{"KeySlot":"0","KeyNodeID":{}}]})",
-          R"({"EncryptionKeys":[{"KeyNodeID":{}}],"EncryptionCipher":"cipher_null-ecb"})",
-          R"({"EncryptionKeys":[{"KeyNodeID":{}}],"EncryptionBlockSize":100})"})
-        EXPECT_THAT(parseStateEncryption(wrong),
-                    FailsWith(ErrorCode::HeaderCorrupt,
-                              HasSubstr("error unmarshalling state encryption meta key: ")))
-            << wrong;
-}
-
-TEST(StateEncryption, PassphrasesAreHidden) {
-    const std::string shown = redactedStateEncryption(kModern);
-    EXPECT_THAT(shown, Not(HasSubstr("secret")));
-    EXPECT_THAT(shown, HasSubstr("(hidden)"));
-    EXPECT_EQ(redactedStateEncryption("secret"), "(unreadable)");
 }
 
 }  // namespace

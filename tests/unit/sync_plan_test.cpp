@@ -291,6 +291,29 @@ TEST(PlanOrderTest, AddsBeforeReplacesBeforeRemovals) {
     EXPECT_EQ(stepsOf(input), (std::vector<std::string>{"add 7", "replace 0", "remove 1"}));
 }
 
+// META is written by whoever holds the disk.
+TEST(PlanByMetaTest, KeysDoNotComeAndGo) {
+    PlanInput input = unchanged();
+    input.declaredByMeta = true;
+    EXPECT_EQ(stepsOf(input), std::vector<std::string>());
+    input.declared[0].evidence = SlotEvidence::Rejected;
+    input.declared[1].slot = 7;
+    input.declared[1].evidence = SlotEvidence::NotTested;
+    EXPECT_EQ(stepsOf(input), (std::vector<std::string>{"defer 0", "defer 1", "defer 7"}));
+}
+
+TEST(PlanByMetaTest, AKeyOnRecordIsSealedAnewAndNoOther) {
+    PlanInput input = unchanged();
+    input.declaredByMeta = true;
+    DeclaredKey &key = input.declared[1];
+    key.kind = input.record->slots.at(1).kind = KeyKind::Tpm;
+    key.evidence = SlotEvidence::AreaSame;
+    key.renewalReason = "re-seal: PCR 7 changed";
+    EXPECT_EQ(stepsOf(input), std::vector<std::string>{"replace 1"});
+    key.paramsDigest = digest('q');  // bound to less, perhaps
+    EXPECT_EQ(stepsOf(input), std::vector<std::string>{"defer 1"});
+}
+
 TEST(PlanOrderTest, RefusalNamesItsError) {
     PlanInput input = unchanged();
     input.record->slots.erase(1);
