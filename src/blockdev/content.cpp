@@ -43,10 +43,8 @@ std::string describeMember(const std::string &type) {
     return "a member of a larger whole (" + type + ")";
 }
 
-}  // namespace
-
-std::string Content::describe() const {
-    switch (kind) {
+std::string describeKind(const Content &content) {
+    switch (content.kind) {
         case ContentKind::Blank:
             return "nothing";
         case ContentKind::Luks1:
@@ -54,17 +52,32 @@ std::string Content::describe() const {
         case ContentKind::Luks2:
             return "a LUKS2 volume";
         case ContentKind::Filesystem:
-            return describeFilesystem(*this);
+            return describeFilesystem(content);
         case ContentKind::Raid:
-            return describeMember(type);
+            return describeMember(content.type);
         case ContentKind::PartitionTable:
-            return "a partition table (" + type + ")";
+            return "a partition table (" + content.type + ")";
         case ContentKind::Ambivalent:
-            return "signatures of more than one kind (" + type + ")";
+            return "signatures of more than one kind (" + content.type + ")";
         case ContentKind::Unknown:
             break;
     }
     return "data of unknown kind";
+}
+
+}  // namespace
+
+bool Content::hasLuks() const {
+    return kind == ContentKind::Luks1 || kind == ContentKind::Luks2 || luks != LuksBeside::None;
+}
+
+std::string Content::describe() const {
+    const char *beside = "";
+    if (luks == LuksBeside::SecondaryOnly)
+        beside = ", and what is left of a LUKS2 header";
+    else if (luks != LuksBeside::None && kind != ContentKind::Ambivalent)
+        beside = ", and a LUKS header";
+    return describeKind(*this) + beside;
 }
 
 base::Result<Content> probeContent(int fd, std::uint64_t size) {

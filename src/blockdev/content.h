@@ -3,7 +3,9 @@
 // to.
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 
@@ -20,11 +22,26 @@ enum class ContentKind {
     Unknown,     // no signature, but not zero either
 };
 
+// One signature of several, and where wipefs(8) would find it.
+struct Signature {
+    std::string type;
+    std::uint64_t offset = 0;
+
+    friend bool operator==(const Signature &, const Signature &) = default;
+};
+
+// A LUKS header beside what `kind` says; it may be that of a volume in use.
+enum class LuksBeside { None, Primary1, Primary2, SecondaryOnly };
+
 struct Content {
     ContentKind kind = ContentKind::Unknown;
     std::string type;   // libblkid's TYPE or PTTYPE; empty for Blank and Unknown
     std::string label;  // file system label
     std::string uuid;
+    LuksBeside luks = LuksBeside::None;
+    std::vector<Signature> signatures;  // with a primary header beside: all that there are
+    // Whoever gives up what is on the device may give up an encrypted volume.
+    [[nodiscard]] bool hasLuks() const;
     // "an ext4 file system labelled \"data\"", "a RAID member (linux_raid_member)", …: for
     // messages.
     [[nodiscard]] std::string describe() const;

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "blockdev/luks_magic.h"
@@ -16,7 +18,7 @@ namespace {
 constexpr const char *kLuksType = "crypto_LUKS";
 constexpr int kAmbivalent = -2;  // of blkid_do_safeprobe
 constexpr int kWanted = BLKID_SUBLKS_TYPE | BLKID_SUBLKS_USAGE | BLKID_SUBLKS_LABEL |
-                        BLKID_SUBLKS_UUID | BLKID_SUBLKS_VERSION;
+                        BLKID_SUBLKS_UUID | BLKID_SUBLKS_VERSION | BLKID_SUBLKS_MAGIC;
 
 // Which signatures count.
 struct Question {
@@ -27,6 +29,8 @@ struct Question {
 base::Result<Probe> prepare(int fd, std::uint64_t size, const Question &question) {
     VC_ASSIGN(Probe probe, newProbe(fd, size));
     blkid_probe_enable_superblocks(probe.get(), 1);
+    blkid_probe_set_partitions_flags(
+        probe.get(), BLKID_PARTS_MAGIC | (question.damaged ? BLKID_PARTS_FORCE_GPT : 0));
     blkid_probe_set_superblocks_flags(probe.get(),
                                       kWanted | (question.damaged ? BLKID_SUBLKS_BADCSUM : 0));
     if (question.withoutLuks) {
@@ -35,7 +39,6 @@ base::Result<Probe> prepare(int fd, std::uint64_t size, const Question &question
         blkid_probe_filter_superblocks_type(probe.get(), BLKID_FLTR_NOTIN, names.data());
     }
     blkid_probe_enable_partitions(probe.get(), 1);
-    if (question.damaged) blkid_probe_set_partitions_flags(probe.get(), BLKID_PARTS_FORCE_GPT);
     return probe;
 }
 
@@ -55,17 +58,34 @@ std::string printable(const std::string &text) {
     return safe;
 }
 
-// The names of every signature, each once.
-std::string allTypes(int fd, std::uint64_t size, const Question &question) {
+std::uint64_t offsetOf(const std::string &text) {
+    std::uint64_t offset = 0;
+    (void)std::from_chars(text.data(), text.data() + text.size(), offset);
+    return offset;
+}
+
+std::vector<Signature> allSignatures(int fd, std::uint64_t size, const Question &question) {
     auto probe = prepare(fd, size, question);
     if (!probe) return {};
-    std::vector<std::string> types;
+    std::vector<Signature> found;
     while (blkid_do_probe(probe->get()) == 0)
-        for (const char *name : {"TYPE", "PTTYPE"}) {
-            const std::string type = probeValue(probe->get(), name);
-            if (!type.empty() && std::find(types.begin(), types.end(), type) == types.end())
-                types.push_back(type);
+        for (const auto &[name, magic] :
+             {std::pair("TYPE", "SBMAGIC_OFFSET"), std::pair("PTTYPE", "PTMAGIC_OFFSET")}) {
+            Signature signature{probeValue(probe->get(), name),
+                                offsetOf(probeValue(probe->get(), magic))};
+            if (!signature.type.empty() &&
+                std::find(found.begin(), found.end(), signature) == found.end())
+                found.push_back(std::move(signature));
         }
+    return found;
+}
+
+// Each name once.
+std::string typesOf(const std::vector<Signature> &signatures) {
+    std::vector<std::string> types;
+    for (const Signature &signature : signatures)
+        if (std::find(types.begin(), types.end(), signature.type) == types.end())
+            types.push_back(signature.type);
     std::string list;
     for (const auto &type : types) list += (list.empty() ? "" : ", ") + type;
     return list;
@@ -101,7 +121,7 @@ base::Result<std::optional<Content>> ask(int fd, std::uint64_t size, const Quest
     if (code == 0) return std::optional<Content>(contentOf(probe.get()));
     if (code == kAmbivalent)
         return std::optional<Content>(
-            {ContentKind::Ambivalent, allTypes(fd, size, question), {}, {}});
+            {ContentKind::Ambivalent, typesOf(allSignatures(fd, size, question)), {}, {}});
     return base::fail(base::ErrorCode::Io, "libblkid cannot read the device");
 }
 
@@ -114,10 +134,29 @@ base::Result<std::optional<Content>> luksContent(int fd, std::uint64_t size, con
     if (magic.primaryVersion == 0) {
         VC_ASSIGN(const auto other, ask(fd, size, {.damaged = true, .withoutLuks = true}));
         if (other)
-            content = {
-                ContentKind::Ambivalent, std::string(kLuksType) + ", " + other->type, {}, {}};
+            content = {ContentKind::Ambivalent,
+                       std::string(kLuksType) + ", " + other->type,
+                       {},
+                       {},
+                       LuksBeside::SecondaryOnly};
     }
     return std::optional<Content>(std::move(content));
+}
+
+// libblkid tells of a member of a RAID alone, and a LUKS header in it may be the array's. But a
+// partition that grew over an old superblock looks the same: who knows the header can tell.
+Content besideLuks(int fd, std::uint64_t size, const LuksMagic &magic, Content content) {
+    if (magic.primaryVersion == 0) {
+        content.luks = LuksBeside::SecondaryOnly;
+        return content;
+    }
+    std::vector<Signature> signatures = allSignatures(fd, size, {});
+    const auto isLuks = [](const Signature &signature) { return signature.type == kLuksType; };
+    if (std::none_of(signatures.begin(), signatures.end(), isLuks))
+        signatures.insert(signatures.begin(), Signature{kLuksType, 0});
+    content.luks = magic.primaryVersion == 1 ? LuksBeside::Primary1 : LuksBeside::Primary2;
+    content.signatures = std::move(signatures);
+    return content;
 }
 
 }  // namespace
@@ -128,6 +167,7 @@ base::Result<std::optional<Content>> findSignature(int fd, std::uint64_t size) {
     VC_ASSIGN(auto found, ask(fd, size, {}));
     if (found && found->type == kLuksType && anyLuks)
         return luksContent(fd, size, magic, std::move(*found));
+    if (found && anyLuks) return std::optional(besideLuks(fd, size, magic, std::move(*found)));
     if (found) return found;
     if (anyLuks) return luksContent(fd, size, magic, {});
     return ask(fd, size, {.damaged = true});

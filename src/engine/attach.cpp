@@ -34,6 +34,7 @@ using blockdev::ContentKind;
 // Whether the declaration lets us format this device at all; NotLuks2 tells why not.
 base::Status mayFormat(const Session &session) {
     VC_TRY(checkNotPinned(session));
+    VC_TRY(checkUnclaimed(session));
     if (session.spec().format == model::FormatPolicy::Never)
         return base::fail(
             ErrorCode::NotLuks2,
@@ -257,13 +258,14 @@ base::Result<Outcome> attachPlain(Session &session) {
         return base::fail(unexpectedContent(session, found));
     if (declared != model::FilesystemType::None &&
         found.content.type != model::filesystemName(declared))
-        return base::fail(ErrorCode::NotBlank,
-                          "filesystem type mismatch: " + found.content.type +
-                              " != " + std::string(model::filesystemName(declared)) + " (" +
-                              session.describe() + ")",
-                          "Nothing was written. Declare the type that is there, or give its data "
-                          "up with `volumecryptctl wipe " +
-                              session.id().text() + "`.");
+        return base::fail(
+            ErrorCode::NotBlank,
+            "filesystem type mismatch: " + found.content.type + " != " +
+                std::string(model::filesystemName(declared)) + " (" + session.describe() + ")",
+            "Nothing was written. Declare the type that is there" +
+                (found.content.hasLuks() ? ". " + giveUpHint(session, found.content)
+                                         : ", or give its data up with `volumecryptctl wipe " +
+                                               session.id().text() + "`."));
     saveStateEncryption(session);
     return outcome;
 }

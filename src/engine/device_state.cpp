@@ -5,6 +5,10 @@
 #include <string_view>
 #include <utility>
 
+#include <fmt/format.h>
+
+#include "blockdev/crypttab.h"
+#include "engine/record_book.h"
 #include "luks/header_build.h"
 #include "model/names.h"
 
@@ -23,6 +27,33 @@ base::Error makeError(ErrorCode code, std::string message, std::string hint) {
     error.message = std::move(message);
     error.hint = std::move(hint);
     return error;
+}
+
+constexpr const char *kLuksType = "crypto_LUKS";
+
+std::string wipefsCommands(const Session &session, const std::vector<blockdev::Signature> &others) {
+    std::string commands;
+    for (const blockdev::Signature &other : others)
+        if (other.type != kLuksType)
+            commands += (commands.empty() ? "`" : ", `") +
+                        fmt::format("wipefs -o 0x{:x} {}", other.offset, session.device().node) +
+                        "`";
+    return commands;
+}
+
+// Its own record makes a header ours, whatever else there seems to be.
+void recogniseOurs(const Session &session, DeviceContent &found) {
+    if (found.content.luks != blockdev::LuksBeside::Primary2) return;
+    const auto header = luks::copyHeader(session.device().node);
+    if (!header) return;
+    const FoundRecord record = peekRecord(header->view);
+    if (!record.record || record.record->volume != session.id().text()) return;
+    for (const blockdev::Signature &signature : found.content.signatures)
+        if (signature.type != kLuksType) found.others.push_back(signature);
+    found.content = {};
+    found.content.kind = ContentKind::Luks2;
+    found.content.type = kLuksType;
+    found.content.uuid = header->view.uuid;
 }
 
 }  // namespace
@@ -55,6 +86,7 @@ base::Result<DeviceContent> lookAtDevice(const Session &session) {
     auto content = blockdev::probeContent(fd->get(), session.device().size);
     if (!content) return base::fail(std::move(content).error().because(session.describe()));
     found.content = std::move(*content);
+    recogniseOurs(session, found);
     return found;
 }
 
@@ -69,25 +101,67 @@ base::Error unexpectedContent(const Session &session, const DeviceContent &found
             return makeError(ErrorCode::NotLuks2, session.describe() + " is blank",
                              "Run `volumecryptctl unlock " + id + "` to encrypt and format it.");
         case ContentKind::Luks1:
-            return makeError(
-                ErrorCode::NotLuks2, session.describe() + " is a LUKS1 volume, not LUKS2",
-                "Nothing was written. Convert it with `cryptsetup convert " +
-                    session.device().node +
-                    " --type luks2`, or give its data up with `volumecryptctl wipe " + id + "`.");
+            return makeError(ErrorCode::NotLuks2,
+                             session.describe() + " is a LUKS1 volume, not LUKS2",
+                             "Nothing was written. Convert it with `cryptsetup convert " +
+                                 session.device().node + " --type luks2`.");
         case ContentKind::Luks2:
             return makeError(
                 ErrorCode::EncryptedNotDeclared,
                 "volume is encrypted, but no encryption config provided: " + session.describe(),
-                "Nothing was written. Declare its `encryption`, or give its data up with "
-                "`volumecryptctl wipe " +
-                    id + "`.");
+                "Nothing was written. Declare its `encryption`.");
         default:
             return makeError(ErrorCode::NotBlank,
                              session.describe() + " holds " + found.content.describe() +
                                  ", not an encrypted volume",
-                             "Nothing was written. Save its data, then run `volumecryptctl wipe " +
-                                 id + "` and unlock it again.");
+                             "Nothing was written. " + giveUpHint(session, found.content));
     }
+}
+
+void warnOfOthers(const Session &session, const DeviceContent &found) {
+    if (found.others.empty()) return;
+    std::string types = kLuksType;
+    for (const blockdev::Signature &other : found.others) types += " and " + other.type;
+    session.reporter().warning(
+        ErrorCode::NotBlank,
+        session.describe() + " holds signatures of more than one kind (" + types +
+            "): its LUKS header has this volume's record, so it is opened. If the device is not "
+            "part "
+            "of something larger, remove the old signature while the volume is locked: " +
+            wipefsCommands(session, found.others));
+}
+
+std::string giveUpHint(const Session &session, const blockdev::Content &content) {
+    switch (content.luks) {
+        case blockdev::LuksBeside::Primary1:
+        case blockdev::LuksBeside::Primary2:
+            return "If the LUKS volume is what is in use, remove what is left of the other: " +
+                   wipefsCommands(session, content.signatures) + ".";
+        case blockdev::LuksBeside::SecondaryOnly:
+            return "There are remains of a LUKS2 header as well: if something was written over an "
+                   "encrypted volume, copy the device before anything else, then restore a header "
+                   "backup or try `cryptsetup repair`.";
+        case blockdev::LuksBeside::None:
+            break;
+    }
+    if (content.hasLuks())
+        return "`volumecryptctl unlock " + session.id().text() +
+               "` opens it if a declared key does; `cryptsetup luksDump " + session.device().node +
+               "` shows what it is.";
+    return "Save its data, then run `volumecryptctl wipe " + session.id().text() +
+           "` and unlock it again.";
+}
+
+base::Status checkUnclaimed(const Session &session) {
+    auto name = blockdev::nameInCrypttab(session.options().paths, session.device());
+    if (!name) return base::fail(std::move(name).error().because(session.describe()));
+    if (!*name) return {};
+    return base::fail(
+        makeError(ErrorCode::NotBlank,
+                  session.describe() + " looks blank, but /etc/crypttab opens it as " + **name,
+                  "Nothing was written. With a detached header a volume in use looks like this. "
+                  "Remove the line "
+                  "from /etc/crypttab if it is not needed any more."));
 }
 
 base::Result<luks::HeaderCopy> copyHeader(const Session &session) {
@@ -115,6 +189,7 @@ base::Result<luks::HeaderCopy> readHeader(const Session &session, const DeviceCo
         return base::fail(unexpectedContent(session, found));
     auto header = copyHeader(session);
     if (!header) return header;
+    warnOfOthers(session, found);
     if (header->needsRepair)
         session.reporter().warning(ErrorCode::HeaderCorrupt,
                                    session.describe() +

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "blockdev/content.h"
@@ -20,6 +22,9 @@ struct DeviceContent {
     blockdev::Content content;
     bool interruptedFormat =
         false;  // our marker: a format that was started and can be started over
+    // Of something else, beside a LUKS2 header with the volume's record: the volume was made over
+    // it, or grew over it.
+    std::vector<blockdev::Signature> others = {};
 };
 base::Result<DeviceContent> lookAtDevice(const Session &session);
 
@@ -34,6 +39,16 @@ base::Result<luks::HeaderCopy> readHeader(const Session &session, const DeviceCo
 
 // locked or unlocked, by the mapping.
 base::Result<model::VolumeState> encryptedState(const Session &session);
+
+// Beside a volume of ours there are signatures of something else: which, and how to remove them.
+void warnOfOthers(const Session &session, const DeviceContent &found);
+
+// What to do about content that is in the way, as the end of a hint. Never to wipe a device with a
+// LUKS header on it: that may be the very volume.
+std::string giveUpHint(const Session &session, const blockdev::Content &content);
+
+// NotBlank when /etc/crypttab has a use for a device that looks blank.
+base::Status checkUnclaimed(const Session &session);
 
 // "nothing was written …" for content that is not what is declared.
 base::Error unexpectedContent(const Session &session, const DeviceContent &found);

@@ -13,6 +13,7 @@
 #include "base/journal.h"
 #include "blockdev/content.h"
 #include "engine/content_room.h"
+#include "engine/device_state.h"
 #include "engine/enrol.h"
 #include "engine/key_failures.h"
 #include "engine/record_book.h"
@@ -73,10 +74,12 @@ base::Status checkWritable(const Session &session, int fd) {
     if (marker == session.id().text()) return {};
     VC_ASSIGN(const blockdev::Content content, blockdev::probeContent(fd, session.device().size));
     if (content.kind == blockdev::ContentKind::Blank) return {};
-    return base::fail(ErrorCode::NotBlank,
-                      session.describe() + " is not blank: it holds " + content.describe(),
-                      "Nothing was written. To give up what it holds, run `volumecryptctl wipe " +
-                          session.id().text() + "`, or format it with --force.");
+    return base::fail(
+        ErrorCode::NotBlank, session.describe() + " is not blank: it holds " + content.describe(),
+        "Nothing was written. " +
+            (content.hasLuks() ? giveUpHint(session, content)
+                               : "To give up what it holds, run `volumecryptctl wipe " +
+                                     session.id().text() + "`, or format it with --force."));
 }
 
 }  // namespace

@@ -23,7 +23,10 @@ base::Result<Outcome> format(Session &session) {
                           "Lock it first: `volumecryptctl lock " + session.id().text() + "`.");
     KeyRing ring(session);
     // Forcing it is the declared way to give up the volume that was there.
-    if (!session.options().force) VC_TRY(checkNotPinned(session));
+    if (!session.options().force) {
+        VC_TRY(checkNotPinned(session));
+        VC_TRY(checkUnclaimed(session));
+    }
     VC_TRY(formatDevice(session, ring, session.options().force));
     VC_TRY(dropPin(session));
     Outcome outcome;

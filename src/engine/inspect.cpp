@@ -183,6 +183,7 @@ base::Result<Outcome> look(Session &session) {
     VC_ASSIGN(const DeviceContent found, lookAtDevice(session));
     const bool luks2 =
         !found.interruptedFormat && found.content.kind == blockdev::ContentKind::Luks2;
+    if (luks2) warnOfOthers(session, found);
     if (luks2 && session.spec().encryption) return inspectEncrypted(session, std::move(outcome));
     outcome.state = stateOfContent(session, found);
     if (found.interruptedFormat)

@@ -107,8 +107,8 @@ const std::vector<ErrorCase> kContentCases{
      .verb = "format",
      .code = "NotBlank",
      .message = "volume u-data (IMAGE) is not blank: it holds a LUKS2 volume",
-     .hint = "Nothing was written. To give up what it holds, run "
-             "`volumecryptctl wipe u-data`, or format it with --force."},
+     .hint = "Nothing was written. `volumecryptctl unlock u-data` opens it if a declared key does; "
+             "`cryptsetup luksDump IMAGE` shows what it is."},
     {.name = "FormatOverBytesOfNobody",
      .prepare = declaredThen([](ErrorMatrix &t) { t.overwriteImage(3 * kMiB + 5, "x"); }),
      .verb = "format",
@@ -127,8 +127,7 @@ const std::vector<ErrorCase> kContentCases{
      .verb = "sync",
      .code = "NotLuks2",
      .message = "volume u-data (IMAGE) is a LUKS1 volume, not LUKS2",
-     .hint = "Nothing was written. Convert it with `cryptsetup convert IMAGE "
-             "--type luks2`, or give its data up with `volumecryptctl wipe u-data`."},
+     .hint = "Nothing was written. Convert it with `cryptsetup convert IMAGE --type luks2`."},
     {.name = "RaidMember",
      .prepare = declaredThen([](ErrorMatrix &t) { t.overwriteImage(4096, raidSuperblock()); }),
      .verb = "sync",
@@ -149,8 +148,7 @@ const std::vector<ErrorCase> kContentCases{
      .code = "EncryptedNotDeclared",
      .message = "volume is encrypted, but no encryption config provided: volume "
                 "u-data (IMAGE)",
-     .hint = "Nothing was written. Declare its `encryption`, or give its data "
-             "up with `volumecryptctl wipe u-data`."},
+     .hint = "Nothing was written. Declare its `encryption`."},
     {.name = "OtherFilesystem",
      .prepare =
          [](ErrorMatrix &t) {

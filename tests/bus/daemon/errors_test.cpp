@@ -221,8 +221,7 @@ const std::vector<ErrorRow> kRows{
      .command = kSync,
      .code = "NotLuks2",
      .message = "volume u-data (IMAGE) is a LUKS1 volume, not LUKS2",
-     .hint = "Nothing was written. Convert it with `cryptsetup convert IMAGE "
-             "--type luks2`, or give its data up with `volumecryptctl wipe u-data`."},
+     .hint = "Nothing was written. Convert it with `cryptsetup convert IMAGE --type luks2`."},
     {.name = "EncryptedNotDeclared",
      .prepare =
          [](Errors &t) {
@@ -235,8 +234,7 @@ const std::vector<ErrorRow> kRows{
      .code = "EncryptedNotDeclared",
      .message = "volume is encrypted, but no encryption config provided: volume "
                 "u-data (IMAGE)",
-     .hint = "Nothing was written. Declare its `encryption`, or give its data "
-             "up with `volumecryptctl wipe u-data`."},
+     .hint = "Nothing was written. Declare its `encryption`."},
     {.name = "ForeignVolume",
      .prepare =
          [](Errors &t) {
