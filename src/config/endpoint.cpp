@@ -5,6 +5,7 @@
 #include <string>
 
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <netinet/in.h>
 
 #include "config/text.h"
@@ -31,6 +32,25 @@ bool isIpv6(std::string_view host) {
     return ::inet_pton(AF_INET6, std::string(host).c_str(), &address) == 1;
 }
 
+// What somebody who forgot the brackets wrote: with a port it may be no address at all.
+bool looksLikeIpv6(std::string_view authority) {
+    const std::string_view address = authority.substr(0, authority.find('%'));
+    return std::count(address.begin(), address.end(), ':') > 1 &&
+           address.find_first_not_of("0123456789abcdefABCDEF:.") == std::string_view::npos;
+}
+
+// The interface of a link-local address: "%eth0", or as URLs have it "%25eth0".
+bool isZone(std::string_view zone) {
+    return zone.size() > 1 && zone.size() < IFNAMSIZ + sizeof "%25" - 1 &&
+           std::all_of(zone.begin() + 1, zone.end(), isHostCharacter);
+}
+
+bool isZonedIpv6(std::string_view address) {
+    const std::size_t percent = std::min(address.find('%'), address.size());
+    return isIpv6(address.substr(0, percent)) &&
+           (percent == address.size() || isZone(address.substr(percent)));
+}
+
 bool isPort(std::string_view port) {
     unsigned value = 0;
     const char *end = port.data() + port.size();
@@ -48,15 +68,14 @@ Fault authorityFault(std::string_view authority) {
     if (authority.find('@') != std::string_view::npos) return "must not hold a user or password";
     if (authority.starts_with('[')) {
         const std::size_t end = authority.find(']');
-        if (end == std::string_view::npos || !isIpv6(authority.substr(1, end - 1)))
+        if (end == std::string_view::npos || !isZonedIpv6(authority.substr(1, end - 1)))
             return "has no valid IPv6 address in its brackets";
         return portFault(authority.substr(end + 1));
     }
     const std::size_t colon = authority.find(':');
     const std::string_view host = authority.substr(0, colon);
     if (host.empty()) return "names no host";
-    if (colon != std::string_view::npos && isIpv6(authority))
-        return "needs brackets around its IPv6 address";
+    if (looksLikeIpv6(authority)) return "needs brackets around its IPv6 address";
     if (!isHostName(host)) return "has no valid host name";
     return portFault(authority.substr(host.size()));
 }

@@ -4,6 +4,11 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
+
+#include <net/if.h>
+
+#include "base/envelope.h"
 
 namespace volumecrypt::kms {
 namespace {
@@ -11,9 +16,9 @@ namespace {
 using base::ErrorCode;
 
 auto invalid(std::string_view text, const char *what) {
-    return base::fail(ErrorCode::InvalidConfig,
-                      "the KMS endpoint \"" + std::string(text) + "\" " + what,
-                      "Write it as grpcs://HOST:PORT.");
+    return base::fail(
+        ErrorCode::InvalidConfig, "the KMS endpoint \"" + std::string(text) + "\" " + what,
+        "Write it as grpcs://HOST:PORT, or grpcs://[ADDRESS]:PORT for an IPv6 address.");
 }
 
 std::string lowerCase(std::string_view text) {
@@ -24,11 +29,30 @@ std::string lowerCase(std::string_view text) {
     return lower;
 }
 
+// Found here: where the connection is made, the C library could not ask (see sandbox.h).
+base::Result<unsigned> interfaceOf(std::string_view host, std::string_view zone) {
+    constexpr std::string_view encoded = "%25";
+    zone.remove_prefix(zone.starts_with(encoded) && zone.size() > encoded.size() ? 3 : 1);
+    const std::string name(zone);
+    unsigned index = ::if_nametoindex(name.c_str());
+    if (index == 0) std::from_chars(zone.data(), zone.data() + zone.size(), index);
+    if (index != 0) return index;
+    base::Error error;
+    error.code = ErrorCode::KmsUnreachable;
+    error.message = "the KMS " + std::string(host) +
+                    " cannot be reached: there is no network "
+                    "interface \"" +
+                    base::printableText(name, IFNAMSIZ) + "\"";
+    error.hint = "Is the interface's name right, and the network up?";
+    return base::fail(std::move(error).withRetry());
+}
+
 }  // namespace
 
 std::string Endpoint::authority() const {
-    const bool ipv6 = host.find(':') != std::string::npos;
-    return (ipv6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+    const std::string end = ":" + std::to_string(port);
+    if (host.find(':') == std::string::npos) return host + end;
+    return "[" + host + (interface == 0 ? "" : "%25" + std::to_string(interface)) + "]" + end;
 }
 
 base::Result<Endpoint> parseEndpoint(std::string_view text) {
@@ -44,9 +68,16 @@ base::Result<Endpoint> parseEndpoint(std::string_view text) {
     if (rest.starts_with('[')) {
         const std::size_t end = rest.find(']');
         if (end == std::string_view::npos) return invalid(text, "lacks a closing bracket");
-        endpoint.host = rest.substr(1, end - 1);
+        const std::string_view address = rest.substr(1, end - 1);
+        const std::size_t percent = std::min(address.find('%'), address.size());
+        endpoint.host = address.substr(0, percent);
+        if (percent < address.size()) {
+            VC_ASSIGN(endpoint.interface, interfaceOf(address, address.substr(percent)));
+        }
         port = rest.substr(end + 1);
     } else {
+        if (std::ranges::count(rest, ':') > 1)
+            return invalid(text, "needs brackets around its IPv6 address");
         const std::size_t colon = std::min(rest.find(':'), rest.size());
         endpoint.host = rest.substr(0, colon);
         port = rest.substr(colon);

@@ -65,6 +65,21 @@ TEST_F(KmsClientTest, SealsAndUnsealsInPlaintext) {
     }
 }
 
+// Through an interface, as link-local addresses are reached: the certificate knows of none.
+TEST_F(KmsClientTest, FindsIpv6AddressesWithAZone) {
+    const Identity identity = ca_.issue("server", "IP:::1");
+    const ServerProcess server({KMS_SERVER, "--listen", "[::1]:0", "--key-file", key_, "--tls-cert",
+                                identity.certificate, "--tls-key", identity.key});
+    ASSERT_NE(server.port(), 0U);
+    for (const char *host : {"[::1]", "[::1%lo]", "[::1%25lo]", "[::1%1]"})
+        EXPECT_THAT(askKms(trusting("grpcs://" + server.at(host), ca_.certificate())), IsOk())
+            << host;
+    // Looking at the certificate again, too.
+    const Authority other(directory_, "other");
+    expectFailure(askKms(trusting("grpcs://" + server.at("[::1%lo]"), other.certificate())),
+                  ErrorCode::KmsUnreachable, false, HasSubstr("no authority"));
+}
+
 TEST_F(KmsClientTest, SpeaksTlsForEveryOtherScheme) {
     const Identity identity = ca_.issue("server", kNames);
     const ServerProcess server(tls(identity));

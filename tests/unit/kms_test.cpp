@@ -114,7 +114,12 @@ TEST(KmsEndpoint, IsReadAsTalosReadsIt) {
           Case{"https://kms/path:1?q", true, "kms:443"}, Case{"http://kms:80", true, "kms:80"},
           Case{"grpcs://10.0.0.1:1", true, "10.0.0.1:1"},
           Case{"grpcs://[fd00::1]:1", true, "[fd00::1]:1"},
-          Case{"[fd00::1]", false, "[fd00::1]:443"}}) {
+          Case{"[fd00::1]", false, "[fd00::1]:443"},
+          // The first interface of every machine.
+          Case{"grpcs://[fe80::1%lo]:1", true, "[fe80::1%251]:1"},
+          Case{"grpcs://[fe80::1%25lo]:1", true, "[fe80::1%251]:1"},
+          Case{"grpcs://[fe80::1%7]:1", true, "[fe80::1%257]:1"},
+          Case{"grpcs://[fe80::1%25]:1", true, "[fe80::1%2525]:1"}}) {
         const auto endpoint = kms::parseEndpoint(wanted.text);
         ASSERT_THAT(endpoint, IsOk()) << wanted.text;
         EXPECT_EQ(endpoint->tls, wanted.tls) << wanted.text;
@@ -123,6 +128,16 @@ TEST(KmsEndpoint, IsReadAsTalosReadsIt) {
     for (const char *text : {"", "grpcs://", "grpcs://:1", "kms:", "kms:0", "kms:65536", "kms:1x",
                              "[fd00::1", "[fd00::1]1", "fd00::1"})
         EXPECT_THAT(kms::parseEndpoint(text), FailsWith(ErrorCode::InvalidConfig)) << text;
+    for (const char *text : {"fd00::1", "grpcs://2001:db8::1:4050", "fe80::1%lo", "[]:1"})
+        EXPECT_THAT(kms::parseEndpoint(text), FailsWith(ErrorCode::InvalidConfig)) << text;
+    EXPECT_THAT(kms::parseEndpoint("grpcs://2001:db8::1:4050"),
+                FailsWith(ErrorCode::InvalidConfig, HasSubstr("needs brackets")));
+    for (const char *text : {"[fe80::1%none0]:1", "[fe80::1%]:1"}) {
+        const auto endpoint = kms::parseEndpoint(text);
+        ASSERT_THAT(endpoint,
+                    FailsWith(ErrorCode::KmsUnreachable, HasSubstr("no network interface")));
+        EXPECT_TRUE(endpoint.error().retry);
+    }
 }
 
 TEST(KmsFailure, SaysWhetherToTryAgain) {
