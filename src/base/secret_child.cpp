@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <thread>
 #include <utility>
 
 #include <sys/wait.h>
@@ -39,16 +40,18 @@ class Running {
     Running(Running &&) = delete;
     Running &operator=(Running &&) = delete;
     ~Running() {
-        if (pid_ > 0) (void)finish(true);
+        if (pid_ > 0) (void)finish(Clock::now());
     }
 
     Status start(const SecretBuffer &input);
     Result<SecretBuffer> read();
-    // Its exit code; killed first with `kill`.
-    Result<int> finish(bool kill);
+    // Its exit code; killed when it has not ended by then.
+    Result<int> finish(Clock::time_point deadline);
+    [[nodiscard]] Clock::time_point deadline() const { return deadline_; }
 
   private:
     const SecretChild &child_;
+    Clock::time_point deadline_ = Clock::now() + std::chrono::milliseconds(child_.timeoutMs);
     pid_t pid_ = -1;
     UniqueFd output_;
 };
@@ -77,12 +80,11 @@ Status Running::start(const SecretBuffer &input) {
 }
 
 Result<SecretBuffer> Running::read() {
-    const auto deadline = Clock::now() + std::chrono::milliseconds(child_.timeoutMs);
     SecretBuffer buffer(child_.limit + 1);
     std::size_t filled = 0;
     while (filled <= child_.limit) {
         const auto left =
-            std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
+            std::chrono::duration_cast<std::chrono::milliseconds>(deadline_ - Clock::now()).count();
         pollfd waiting{.fd = output_.get(), .events = POLLIN, .revents = 0};
         const int ready = ::poll(&waiting, 1, left > 0 ? static_cast<int>(left) : 0);
         if (ready < 0 && errno == EINTR) continue;
@@ -107,12 +109,19 @@ Result<SecretBuffer> Running::read() {
                 child_.argv[0] + " wrote more than " + std::to_string(child_.limit) + " bytes");
 }
 
-Result<int> Running::finish(bool kill) {
+// A program that was taken over may close its output and stay, and may have become a user whom we
+// have no right to kill: neither keeps us.
+Result<int> Running::finish(Clock::time_point deadline) {
+    constexpr auto kStep = std::chrono::milliseconds(1);
     const pid_t pid = std::exchange(pid_, -1);
-    if (kill) (void)::kill(pid, SIGKILL);
     int status = 0;
-    while (::waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR) return fail(errnoError("wait for " + child_.argv[0], errno));
+    pid_t ended = 0;
+    while ((ended = ::waitpid(pid, &status, WNOHANG)) == 0 && Clock::now() < deadline)
+        std::this_thread::sleep_for(kStep);
+    if (ended == 0 && ::kill(pid, SIGKILL) < 0)
+        return fail(errnoError("end " + child_.argv[0], errno));
+    while (ended == 0 || (ended < 0 && errno == EINTR)) ended = ::waitpid(pid, &status, 0);
+    if (ended < 0) return fail(errnoError("wait for " + child_.argv[0], errno));
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
@@ -122,7 +131,7 @@ Result<SecretOutcome> runWithSecret(const SecretChild &child, const SecretBuffer
     Running running(child);
     VC_TRY(running.start(input));
     VC_ASSIGN(SecretBuffer output, running.read());
-    VC_ASSIGN(const int exitCode, running.finish(false));
+    VC_ASSIGN(const int exitCode, running.finish(running.deadline()));
     return SecretOutcome{.exitCode = exitCode, .output = std::move(output)};
 }
 

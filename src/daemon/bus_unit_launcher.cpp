@@ -14,6 +14,9 @@ using Property = BusSystemd::Property;
 using Strings = std::vector<std::string>;
 
 constexpr std::uint64_t kCapDacOverride = std::uint64_t{1} << 1;
+constexpr std::uint64_t kCapKill = std::uint64_t{1} << 5;
+constexpr std::uint64_t kCapSetgid = std::uint64_t{1} << 6;
+constexpr std::uint64_t kCapSetuid = std::uint64_t{1} << 7;
 constexpr std::uint64_t kCapSysAdmin = std::uint64_t{1} << 21;
 // From SIGTERM, which an engine heeds at its next safe point, to SIGKILL.
 constexpr std::uint64_t kStopMicroseconds = 90'000'000;
@@ -46,7 +49,9 @@ void addSandbox(std::vector<Property> &properties, const EngineProcess &process)
         set(properties, name, true);
     // Where udev gives /dev/tpmrm0 to a user of its own, root is nobody to it.
     const bool tpm = ::access("/sys/class/tpmrm", F_OK) == 0;
-    set(properties, "CapabilityBoundingSet", kCapSysAdmin | (tpm ? kCapDacOverride : 0));
+    // volumecrypt-kms becomes nobody, whom the engine can only end with the first.
+    const std::uint64_t kms = process.network ? kCapKill | kCapSetgid | kCapSetuid : 0;
+    set(properties, "CapabilityBoundingSet", kCapSysAdmin | kms | (tpm ? kCapDacOverride : 0));
     setText(properties, "ProtectSystem", "strict");
     setText(properties, "ProtectHome", "yes");
     setText(properties, "ProtectProc", "invisible");
@@ -65,8 +70,8 @@ void addSandbox(std::vector<Property> &properties, const EngineProcess &process)
     if (process.network) {
         families.insert(families.end(), {"AF_INET", "AF_INET6", "AF_NETLINK"});
         // With these volumecrypt-kms locks itself up.
-        calls.insert(calls.end(),
-                     {"landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self"});
+        calls.insert(calls.end(), {"landlock_create_ruleset", "landlock_add_rule",
+                                   "landlock_restrict_self", "seccomp"});
     }
     set(properties, "RestrictAddressFamilies", Filter{true, families});
     set(properties, "RestrictNamespaces", std::uint64_t{0});

@@ -21,6 +21,14 @@ namespace {
 
 constexpr int kExitUsage = 64;
 constexpr int kInputTimeoutMs = 10'000;
+constexpr unsigned kExtraSeconds = 4;  // less than the engine waits
+
+// libcryptsetup's descriptors of devices, which are not all closed on exec.
+void closeOthers() {
+    constexpr unsigned kFirst = STDERR_FILENO + 1;
+    if (::close_range(kFirst, ~0U, 0) == 0) return;
+    for (int fd = static_cast<int>(kFirst); fd < 1024; ++fd) (void)::close(fd);
+}
 
 base::Result<base::SecretBuffer> answer() {
     VC_ASSIGN(const base::SecretBuffer bytes,
@@ -28,6 +36,8 @@ base::Result<base::SecretBuffer> answer() {
     VC_ASSIGN(const base::KmsRequest request, base::decodeKmsRequest(bytes));
     VC_ASSIGN(const Endpoint endpoint, parseEndpoint(request.endpoint));
     VC_ASSIGN(const Certificates certificates, readCertificates(request, endpoint));
+    // Nobody may have the right to end a process of the sandbox's user.
+    (void)::alarm(static_cast<unsigned>(request.timeoutMs) / 1000 + kExtraSeconds);
     VC_TRY(enterSandbox());
     return call(request, endpoint, certificates);
 }
@@ -52,6 +62,7 @@ int write(const base::SecretBuffer &message) {
 }
 
 int run() {
+    closeOthers();
     (void)::prctl(PR_SET_DUMPABLE, 0);
     // The resolver of the C library knows what this system's names mean; gRPC's own does not ask
     // nsswitch. What gRPC would print is in the answer.

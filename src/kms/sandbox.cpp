@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Capabilities, user and Landlock of volumecrypt-kms.
+// Capabilities, user, Landlock and system calls of volumecrypt-kms.
 #include "kms/sandbox.h"
 
 #include <cerrno>
+#include <cstdint>
+#include <utility>
 
 #include <linux/capability.h>
 #include <linux/landlock.h>
@@ -15,11 +17,14 @@
 #include <unistd.h>
 
 #include "base/unique_fd.h"
+#include "kms/system_calls.h"
 
 namespace volumecrypt::kms {
 namespace {
 
-constexpr uid_t kNobody = 65534;
+// Nobody's, not even `nobody`'s, as whom other programs run: Debian reserves it, and systemd gives
+// it to none of its dynamic users.
+constexpr uid_t kUser = 65529;
 
 // What glibc reads to find a host, and OpenSSL and gRPC to start: never /etc as a whole, in which
 // the passphrases of the configuration are.
@@ -77,6 +82,23 @@ bool dropCapabilities() {
     return ::syscall(SYS_capset, &header, none) == 0;
 }
 
+// Root without any capability is still the owner of files and processes, and somebody to whom
+// services listen.
+base::Status leaveRoot() {
+    if (::geteuid() != 0 && ::getuid() != 0) return {};
+    if (::setgroups(0, nullptr) == 0 && ::setresgid(kUser, kUser, kUser) == 0 &&
+        ::setresuid(kUser, kUser, kUser) == 0)
+        return {};
+    return base::fail(
+        base::ErrorCode::Unsupported,
+        "volumecrypt-kms must not run as root, and may not become another user: " +
+            base::errnoError("setresuid", errno).message,
+        "Its unit needs CapabilityBoundingSet=CAP_SETUID CAP_SETGID, as volumecrypt-generator "
+        "writes "
+        "it for volumes with kms keys: run `systemctl daemon-reload`, and look for drop-ins that "
+        "take it away.");
+}
+
 }  // namespace
 
 base::Status enterSandbox() {
@@ -85,15 +107,11 @@ base::Status enterSandbox() {
     if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return base::fail(base::errnoError("give up new privileges", errno));
     restrictFiles();
-    // The units of the engine leave root no right to change users: then it is a root that may do
-    // nothing.
-    if (::setgroups(0, nullptr) == 0 && ::setresgid(kNobody, kNobody, kNobody) == 0 &&
-        ::setresuid(kNobody, kNobody, kNobody) < 0)
-        return base::fail(base::errnoError("become another user", errno));
+    VC_TRY(leaveRoot());
     if (!dropCapabilities()) return base::fail(base::errnoError("give up the capabilities", errno));
     // After the change of user, which sets it again.
     (void)::prctl(PR_SET_DUMPABLE, 0);
-    return {};
+    return restrictSystemCalls();
 }
 
 }  // namespace volumecrypt::kms

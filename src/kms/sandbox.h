@@ -6,9 +6,11 @@
 
 namespace volumecrypt::kms {
 
-// For the rest of the process: another user (nobody) where that may be chosen, no capabilities, no
-// new privileges, no core dumps, and where the kernel has Landlock, no file but those that name
-// resolution and TLS read, and none to write. Call it when every certificate has been read.
+// For the rest of the process: a user that nobody else is, where it was started by root; no
+// capabilities, no new privileges, no core dumps; only the system calls of system_calls.h; and
+// where the kernel has Landlock, no file but those that name resolution and TLS read. An error when
+// one of them cannot be had, but for Landlock. Call it when every certificate has been read, and
+// before there are threads.
 base::Status enterSandbox();
 
 }  // namespace volumecrypt::kms

@@ -78,6 +78,9 @@ TEST(Units, kmsAndTpmKeysGetWhatTheTemplateWithholds) {
         const auto text = contentOf(generated, unit + kDropIn);
         EXPECT_THAT(text, HasSubstr("PrivateNetwork=no\n")) << unit;
         EXPECT_THAT(text, HasSubstr("RestrictAddressFamilies=AF_INET AF_INET6 AF_NETLINK\n"));
+        // volumecrypt-kms does not stay root.
+        EXPECT_THAT(text, HasSubstr("CapabilityBoundingSet=CAP_SETUID CAP_SETGID CAP_KILL\n"));
+        EXPECT_THAT(text, HasSubstr("landlock_restrict_self seccomp\n"));
         EXPECT_THAT(text, HasSubstr("CapabilityBoundingSet=CAP_DAC_OVERRIDE\n"));
     }
     // It has a key that needs no network: it does not wait for one.
@@ -89,6 +92,7 @@ TEST(Units, kmsAndTpmKeysGetWhatTheTemplateWithholds) {
 
 TEST(Units, templateAloneSyncsAVolumeWithoutSuchKeys) {
     const auto generated = generate(volumeList(encryptedVolume("u-data")));
+    EXPECT_THAT(dump(generated), Not(HasSubstr("CapabilityBoundingSet")));
     EXPECT_EQ(find(generated, "volumecrypt-sync@u-data" + kDropIn), nullptr);
     EXPECT_NE(find(generated, "volumecrypt@u-data.service.wants/volumecrypt-sync@u-data.service"),
               nullptr);
