@@ -44,7 +44,7 @@ base::Status mayFormat(const Session &session) {
         return base::fail(
             ErrorCode::NotLuks2,
             session.describe() + " is blank and removable, and was selected by its label alone",
-            "Nothing was written. Declare `volume.device` (by-id, by-partuuid or by-path) to have "
+            "It was not formatted. Declare `volume.device` (by-id, by-partuuid or by-path) to have "
             "it formatted.");
     return {};
 }

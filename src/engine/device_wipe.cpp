@@ -81,9 +81,15 @@ base::Status wipeDevice(const Session &session) {
     VC_ASSIGN(const blockdev::ExclusiveDevice exclusive,
               blockdev::openExclusively(session.device(), checkStop));
     VC_TRY(dropPin(session));
-    if (auto done = wipeOpened(session, exclusive.device.get()); !done)
+    if (auto done = wipeOpened(session, exclusive.device.get()); !done) {
+        if (done.error().hint.empty())
+            done.error().hint =
+                "It may be wiped in part, and is not remembered any more: wipe it again.";
         return base::fail(std::move(done).error().because(session.describe() + ": wipe"));
-    VC_TRY(clearStateEncryption(session));
+    }
+    if (auto cleared = clearStateEncryption(session); !cleared)
+        return base::fail(std::move(cleared).error().because(
+            session.describe() + " is wiped, but META still says how it was encrypted"));
     base::log(base::Severity::Notice, "Wiped " + session.describe(),
               {{"VOLUME", session.id().text()}, {"OPERATION", "wipe"}});
     return {};

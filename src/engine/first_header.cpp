@@ -116,8 +116,12 @@ base::Status formatDevice(const Session &session, KeyRing &ring, bool overwrite)
     if (!overwrite) VC_TRY(checkWritable(session, fd));
     VC_TRY(checkStop());
     if (overwrite) VC_TRY(wipeEnd(fd, session.device().size));
-    if (auto written = luks::writeHeader(fd, session.id(), header); !written)
+    if (auto written = luks::writeHeader(fd, session.id(), header); !written) {
+        if (written.error().hint.empty())
+            written.error().hint =
+                "Its header may be written in part; the next attach starts the format over.";
         return base::fail(std::move(written).error().because(session.describe()));
+    }
     base::log(base::Severity::Notice, "Formatted " + session.describe() + " as LUKS2",
               {{"MESSAGE_ID", std::string(base::message_id::kVolumeFormatted)},
                {"VOLUME", session.id().text()},

@@ -68,9 +68,15 @@ base::Result<Outcome> erase(Session &session) {
     VC_ASSIGN(const luks::HeaderCopy header, readHeader(session));
     VC_TRY(dropPin(session));
     const auto store = luks::openHeaderStore(session.device().node);
-    for (const auto &[slot, view] : header.view.slots)
-        if (auto done = store->destroySlot(slot); !done)
+    std::string before;
+    for (const auto &[slot, view] : header.view.slots) {
+        if (auto done = store->destroySlot(slot); !done) {
+            if (!before.empty())
+                done.error().hint = "Destroyed before: slot" + before + ". " + done.error().hint;
             return base::fail(std::move(done).error().because(session.describe()).withSlot(slot));
+        }
+        before += (before.empty() ? " " : ", ") + std::to_string(slot);
+    }
     base::log(base::Severity::Notice, "Erased every key slot of " + session.describe(),
               {{"VOLUME", session.id().text()}, {"OPERATION", "erase"}});
     session.reporter().warning(ErrorCode::KeyRejected,

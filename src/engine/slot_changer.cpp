@@ -54,7 +54,9 @@ std::string SlotChanger::at(unsigned slot) const {
     return session_.describe() + ", slot " + std::to_string(slot);
 }
 
-void SlotChanger::log(const char *operation, unsigned slot) const {
+void SlotChanger::log(const char *operation, unsigned slot) {
+    done_.push_back(operation + (" " + std::to_string(slot)));
+    begun_.clear();
     base::log(base::Severity::Notice, at(slot) + ": " + operation,
               {{"MESSAGE_ID", std::string(base::message_id::kSlotChanged)},
                {"VOLUME", session_.id().text()},
@@ -67,14 +69,9 @@ base::Status SlotChanger::commit() {
     VC_ASSIGN(const unsigned token, chooseRecordToken(view, session_.encryption().keys, token_));
     if (token_ && *token_ != token && !written_.empty()) VC_TRY(move(token));
     const std::string json = sealRecord(record_, recordKey_);
-    if (auto done = store_.setToken(token, json); !done) {
-        if (done.error().code == ErrorCode::NoSpace)
-            done.error().hint =
-                "The header's metadata is full: remove tokens or key slots that nobody needs "
-                "(`cryptsetup luksDump` shows them).";
+    if (auto done = store_.setToken(token, json); !done)
         return base::fail(
             std::move(done).error().because(session_.describe() + ": writing the record"));
-    }
     const auto previous = std::exchange(token_, token);
     written_ = json;
     changed_ = true;
@@ -100,6 +97,10 @@ base::Status SlotChanger::announce(Pending pending) {
 }
 
 base::Status SlotChanger::finish(const model::HeaderView &begun) {
+    return told(commitIfDifferent(begun));
+}
+
+base::Status SlotChanger::commitIfDifferent(const model::HeaderView &begun) {
     std::optional<model::HeaderView> now;
     if (changed_) {
         VC_ASSIGN(now, store_.view());
@@ -111,6 +112,10 @@ base::Status SlotChanger::finish(const model::HeaderView &begun) {
 }
 
 base::Status SlotChanger::apply(const model::Step &step) {
+    return told(take(step));
+}
+
+base::Status SlotChanger::take(const model::Step &step) {
     switch (step.action) {
         case StepAction::Adopt:
             return adopt(step);
@@ -119,7 +124,7 @@ base::Status SlotChanger::apply(const model::Step &step) {
         case StepAction::Replace:
             return replace(step);
         case StepAction::Remove:
-            return removeOurs(step.slot);
+            return remove(step.slot);
         case StepAction::Keep:
         case StepAction::Defer:
         case StepAction::Refuse:
@@ -147,6 +152,7 @@ base::Status SlotChanger::fill(const model::KeySpec &key, const keys::NewKey &ma
     VC_TRY(
         addAndProve(session_, store_, key.slot, key.kind(), unlocked_.volumeKey, made.passphrase));
     proven_.insert(key.slot);
+    begun_.insert(key.slot);
     ring_.remember(key, made.passphrase);
     // The token names the slot, so it comes after it; until then the record's `pending` has it.
     if (!made.token.empty()) VC_TRY(writeToken(key.kind(), key.slot, made.token));
@@ -162,36 +168,13 @@ base::Status SlotChanger::add(const model::Step &step) {
     Pending pending = pendingFor(PendingOperation::Add, key.slot);
     pending.token = made.token;
     pending.entry = entryFor(key, ring_);
-    VC_TRY(checkRoom(key.slot));
+    VC_TRY(expectRoomToAdd(pending));
     VC_TRY(announce(std::move(pending)));
     if (auto done = fill(key, made); !done) return withdrawAdd(key.slot, std::move(done).error());
     record_.pending.reset();
     VC_TRY(commit());
     log("add", key.slot);
     return {};
-}
-
-// libcryptsetup would say so only after the change was announced.
-base::Status SlotChanger::checkRoom(unsigned slot) {
-    VC_ASSIGN(const model::HeaderView view, store_.view());
-    if (view.hasRoomForSlot(unlocked_.volumeKey.size())) return {};
-    base::Error error;
-    error.code = ErrorCode::NoSpace;
-    error.message = at(slot) + ": the header has no room for another key slot";
-    error.hint = "Remove a key slot that nobody needs; nothing was changed.";
-    return base::fail(std::move(error).withSlot(slot));
-}
-
-// What does not fit into the header goes out of it again; other failures may pass, and then the
-// next run goes on.
-base::Status SlotChanger::withdrawAdd(unsigned slot, base::Error error) {
-    if (error.code != ErrorCode::NoSpace) return base::fail(std::move(error));
-    VC_TRY(dropTokens(slot));
-    VC_TRY(destroyProven(slot));
-    record_.slots.erase(slot);
-    record_.pending.reset();
-    VC_TRY(commit());
-    return base::fail(std::move(error));
 }
 
 base::Status SlotChanger::replace(const model::Step &step) {
@@ -207,19 +190,22 @@ base::Status SlotChanger::replace(const model::Step &step) {
         error.message = at(key.slot) + ": the slot holds a key that is not ours";
         return base::fail(std::move(error).withSlot(key.slot));
     }
-    const auto spare = view.hasRoomForSlot(unlocked_.volumeKey.size()) ? view.highestFreeSlot(avoid)
-                                                                       : std::nullopt;
+    Pending pending = pendingFor(PendingOperation::Replace, key.slot);
+    pending.token = made.token;
+    pending.entry = entryFor(key, ring_);
+    const auto spare = hasRoomForSpare(view, pending) ? view.highestFreeSlot(avoid) : std::nullopt;
     if (spare) {
-        auto done = replaceThroughSpare(key, made, *spare);
-        if (done) return done;
-        // No room for one more key slot area: nothing has been touched yet, the slower way remains.
-        if (done.error().code != ErrorCode::NoSpace) return done;
+        auto added = addSpare(key, made, *spare);
+        if (added) return replaceThroughSpare(key, made, *spare);
+        // Nothing that worked has been touched yet: the slower way remains.
+        if (added.error().code != ErrorCode::NoSpace) return added;
     }
+    VC_TRY(expectRoomToRefill(pending));
     return replaceInPlace(key, made);
 }
 
-base::Status SlotChanger::replaceThroughSpare(const model::KeySpec &key, const keys::NewKey &made,
-                                              unsigned spare) {
+base::Status SlotChanger::addSpare(const model::KeySpec &key, const keys::NewKey &made,
+                                   unsigned spare) {
     Pending pending = pendingFor(PendingOperation::Replace, key.slot);
     pending.spare = spare;
     pending.token = made.token;
@@ -227,6 +213,12 @@ base::Status SlotChanger::replaceThroughSpare(const model::KeySpec &key, const k
     VC_TRY(announce(std::move(pending)));
     VC_TRY(addAndProve(session_, store_, spare, key.kind(), unlocked_.volumeKey, made.passphrase));
     proven_.insert(spare);
+    begun_.insert(key.slot);
+    return {};
+}
+
+base::Status SlotChanger::replaceThroughSpare(const model::KeySpec &key, const keys::NewKey &made,
+                                              unsigned spare) {
     VC_TRY(dropTokens(key.slot));
     VC_TRY(destroyProven(key.slot));
     VC_TRY(fill(key, made));
@@ -254,6 +246,10 @@ base::Status SlotChanger::replaceInPlace(const model::KeySpec &key, const keys::
 }
 
 base::Status SlotChanger::removeOurs(unsigned slot) {
+    return told(remove(slot));
+}
+
+base::Status SlotChanger::remove(unsigned slot) {
     VC_ASSIGN(const model::HeaderView view, store_.view());
     if (!view.slots.contains(slot)) {
         record_.slots.erase(slot);
@@ -273,6 +269,11 @@ base::Status SlotChanger::removeOurs(unsigned slot) {
 base::Status SlotChanger::addUndeclared(unsigned slot, model::KeyKind kind,
                                         const base::SecretBuffer &passphrase,
                                         const std::string &token) {
+    return told(addOther(slot, kind, passphrase, token));
+}
+
+base::Status SlotChanger::addOther(unsigned slot, model::KeyKind kind,
+                                   const base::SecretBuffer &passphrase, const std::string &token) {
     model::RecordSlot entry;
     entry.kind = kind;
     entry.origin = model::Origin::Added;
@@ -280,11 +281,12 @@ base::Status SlotChanger::addUndeclared(unsigned slot, model::KeyKind kind,
     Pending pending = pendingFor(PendingOperation::Add, slot);
     pending.token = token;
     pending.entry = entry;
-    VC_TRY(checkRoom(slot));
+    VC_TRY(expectRoomToAdd(pending));
     VC_TRY(announce(std::move(pending)));
     const auto enrol = [&]() -> base::Status {
         VC_TRY(addAndProve(session_, store_, slot, kind, unlocked_.volumeKey, passphrase));
         proven_.insert(slot);
+        begun_.insert(slot);
         if (!token.empty()) VC_TRY(writeToken(kind, slot, token));
         return completeEntry(store_, slot, recordKey_, passphrase, entry);
     };
@@ -347,6 +349,7 @@ base::Status SlotChanger::destroyProven(unsigned slot) {
     if (auto done = store_.destroySlot(slot); !done)
         return base::fail(std::move(done).error().because(at(slot)).withSlot(slot));
     changed_ = true;
+    begun_.insert(slot);
     proven_.erase(slot);
     return {};
 }

@@ -3,6 +3,7 @@
 // slot, and can be finished or undone after a kill at any write.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <set>
 #include <string>
@@ -50,16 +51,41 @@ class SlotChanger {
     [[nodiscard]] std::optional<unsigned> token() const { return token_; }
 
   private:
+    base::Status take(const model::Step &step);
     base::Status adopt(const model::Step &step);
     base::Status add(const model::Step &step);
-    // NoSpace when no further key slot fits into the header.
-    base::Status checkRoom(unsigned slot);
+    base::Status addOther(unsigned slot, model::KeyKind kind, const base::SecretBuffer &passphrase,
+                          const std::string &token);
     // Undoes an addition that failed for want of space; returns `error`.
     base::Status withdrawAdd(unsigned slot, base::Error error);
     base::Status replace(const model::Step &step);
+    // The new key in `spare`, announced and proven: nothing that worked is touched yet.
+    base::Status addSpare(const model::KeySpec &key, const keys::NewKey &made, unsigned spare);
     base::Status replaceThroughSpare(const model::KeySpec &key, const keys::NewKey &made,
                                      unsigned spare);
     base::Status replaceInPlace(const model::KeySpec &key, const keys::NewKey &made);
+    base::Status remove(unsigned slot);
+
+    // Whether the header has room for every write of a change, asked before the first of them:
+    // libcryptsetup says so only when it comes to it. NoSpace.
+    base::Status expectRoomToAdd(const model::Pending &pending);
+    base::Status expectRoomToRefill(const model::Pending &pending);
+    [[nodiscard]] bool hasRoomForSpare(const model::HeaderView &view,
+                                       const model::Pending &pending) const;
+    [[nodiscard]] std::int64_t recordGrowth(const model::HeaderView &view,
+                                            const std::optional<model::Pending> &pending,
+                                            const model::Pending &change) const;
+    // What the JSON grows by, at its largest, when the slots and tokens that a change leaves take
+    // `more` (less, where it is negative) and never less than `atFirst`.
+    [[nodiscard]] std::int64_t mostGrowth(const model::HeaderView &view,
+                                          const model::Pending &change, std::int64_t atFirst,
+                                          std::int64_t more) const;
+    [[nodiscard]] std::int64_t refillGrowth(const model::HeaderView &view,
+                                            const model::Pending &pending) const;
+    base::Status expectTokenNumber(const model::HeaderView &view, const model::Pending &change);
+    [[nodiscard]] base::Error noRoom(unsigned slot, const std::string &what) const;
+    // Says, of a header that is full, how to make room and what was done before.
+    base::Status told(base::Status done) const;
 
     // Adds the declared key to its (empty) slot, proves it and completes its entry in the record
     // (not yet written).
@@ -75,9 +101,11 @@ class SlotChanger {
     base::Status proveAnother(unsigned slot);
     base::Status announce(model::Pending pending);
     base::Status commit();
+    base::Status commitIfDifferent(const model::HeaderView &begun);
     // The record as it was, at a number that is free for it.
     base::Status move(unsigned token);
     // What is to become of the slots of a pending change; see settle.
+    base::Status settleAll();
     base::Status settlePending();
     base::Status claim(const model::Pending &pending);
     [[nodiscard]] bool isRemovalWanted(unsigned slot) const;
@@ -89,7 +117,8 @@ class SlotChanger {
     // it cannot be had, or is not what is declared any more.
     std::optional<keys::NewKey> pendingKey(const model::Pending &pending);
 
-    void log(const char *operation, unsigned slot) const;
+    // A completed change.
+    void log(const char *operation, unsigned slot);
     [[nodiscard]] std::string at(unsigned slot) const;
 
     const Session &session_;
@@ -102,6 +131,8 @@ class SlotChanger {
     std::vector<unsigned> surplus_;  // copies of the record that an interrupted move left
     std::string written_;            // the record's JSON as it is in the header
     std::set<unsigned> proven_;
+    std::vector<std::string> done_;  // "add 1": the changes that this run completed
+    std::set<unsigned> begun_;       // slots of one that it has begun
     bool changed_ = false;
 };
 

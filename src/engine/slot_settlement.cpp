@@ -14,6 +14,10 @@ using model::Pending;
 using model::PendingOperation;
 
 base::Status SlotChanger::settle() {
+    return told(settleAll());
+}
+
+base::Status SlotChanger::settleAll() {
     for (const unsigned copy : surplus_) {
         VC_TRY(store_.removeToken(copy));
         changed_ = true;

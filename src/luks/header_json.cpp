@@ -209,6 +209,9 @@ base::Result<model::HeaderView> viewOf(const Metadata &metadata) {
     view.uuid = printable(copy.binary.uuid);
     view.label = printable(copy.binary.label);
     view.metadataSize = copy.binary.size;
+    // libcryptsetup ends it with a zero. Others may have written blanks, which it takes out.
+    const std::uint64_t jsonArea = copy.binary.size - kBinaryHeaderSize;
+    view.jsonFree = jsonArea - std::min<std::uint64_t>(jsonArea, copy.text.size() + 1);
     const JsonReader root(*copy.document, "the LUKS2 header");
     VC_TRY(readConfiguration(root, view));
     VC_TRY(readSlots(root, view));

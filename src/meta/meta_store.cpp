@@ -71,7 +71,7 @@ base::Result<Copies> readCopies(int fd, const std::string &path) {
     if (copies.best() == nullptr && !copies.blank)
         return base::fail(ErrorCode::HeaderCorrupt,
                           path + ": both copies of META are damaged, or it is no META at all",
-                          "Nothing was written. If nothing in it is needed any more, zero it.");
+                          "META was left as it is. If nothing in it is needed any more, zero it.");
     return copies;
 }
 

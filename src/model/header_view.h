@@ -64,6 +64,7 @@ struct HeaderView {
     std::string label;
     std::uint64_t metadataSize = 0;  // bytes of one copy
     std::uint64_t keyslotsSize = 0;  // bytes of the key slot areas
+    std::uint64_t jsonFree = 0;      // bytes of one copy that its JSON may still grow by
     unsigned volumeKeyBits = 0;
     std::map<unsigned, SlotView> slots;
     std::map<unsigned, TokenView> tokens;

@@ -85,10 +85,14 @@ nlohmann::json FakeHeaderStore::document() const {
     return {{"keyslots", slots}, {"tokens", tokens}};
 }
 
-bool FakeHeaderStore::fits() const {
+std::size_t FakeHeaderStore::jsonSize() const {
     // What a real header has beside key slots and tokens.
     constexpr std::size_t kRest = 500;
-    return document().dump().size() + kRest <= layout_.metadataSize - 4096;
+    return document().dump().size() + kRest;
+}
+
+bool FakeHeaderStore::fits() const {
+    return jsonSize() <= layout_.metadataSize - 4096;
 }
 
 std::optional<std::uint64_t> FakeHeaderStore::freeArea() const {
@@ -108,6 +112,7 @@ base::Result<model::HeaderView> FakeHeaderStore::view() {
     view.uuid = kUuid;
     view.metadataSize = layout_.metadataSize;
     view.keyslotsSize = layout_.keyslotsSize;
+    view.jsonFree = layout_.metadataSize - 4096 - jsonSize();
     view.volumeKeyBits = slots_.empty() ? 0 : kKeyBytes * 8;
     model::SegmentView segment;
     segment.type = "crypt";

@@ -71,6 +71,7 @@ class FakeHeaderStore : public luks::HeaderStore {
     base::Status reachWritePoint();
     [[nodiscard]] nlohmann::json slotJson(const Slot &slot) const;
     [[nodiscard]] nlohmann::json document() const;
+    [[nodiscard]] std::size_t jsonSize() const;
     [[nodiscard]] bool fits() const;
     [[nodiscard]] std::optional<std::uint64_t> freeArea() const;
     void unlink(unsigned slot);

@@ -302,10 +302,11 @@ const std::vector<ErrorRow> kRows{
      .call = syncFails,
      .command = kSync,
      .code = "NoSpace",
-     .message = "volume u-data (IMAGE): writing the record: write token 31 of "
-                "IMAGE: No space left on device",
-     .hint = "The header's metadata is full: remove tokens or key slots that "
-             "nobody needs (`cryptsetup luksDump` shows them)."},
+     .message = "volume u-data (IMAGE), slot 2: the header has no room for its metadata: it "
+                "takes up to 1120 bytes, 15 are free",
+     .hint = "Make room: `cryptsetup luksDump IMAGE` shows tokens and key slots, `cryptsetup "
+             "token remove --token-id N IMAGE` and `cryptsetup luksKillSlot IMAGE N` remove what "
+             "nobody needs. No key was changed."},
     {.name = "AFileCannotBeMapped",
      .prepare =
          [](Errors &t) {
