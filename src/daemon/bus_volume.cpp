@@ -152,12 +152,13 @@ void BusVolume::Plan(sdbus::Result<StepMaps> &&result) {
 
 void BusVolume::Sync(JobReply &&result, Options options) {
     answering([&] {
-        checkOptions(options, {"verify"});
+        checkOptions(options, {"secret", "verify"});
         const bool verify = flagOption(options, "verify");
+        const auto secret = std::make_shared<base::UniqueFd>(fdOption(options, "secret"));
         startJob<action::ManageKeys>(
             std::move(result), "sync",
-            [&use = use_, verify](const auto &proof, const VolumePointer &volume) {
-                return use.operations.sync(proof, volume, verify);
+            [&use = use_, verify, secret](const auto &proof, const VolumePointer &volume) {
+                return use.operations.sync(proof, volume, verify, std::move(*secret));
             });
     });
 }

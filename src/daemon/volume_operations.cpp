@@ -68,8 +68,9 @@ void VolumeOperations::planAll(const Authorized<action::ManageKeys> &proof,
 }
 
 base::Result<JobPointer> VolumeOperations::sync(const Authorized<action::ManageKeys> &proof,
-                                                const VolumePointer &volume, bool verify) {
-    EngineCommand command{.verb = "sync", .volume = volume->id()};
+                                                const VolumePointer &volume, bool verify,
+                                                base::UniqueFd secret) {
+    EngineCommand command{.verb = "sync", .volume = volume->id(), .secret = std::move(secret)};
     if (verify) command.arguments = {"--verify"};
     return engines_.start(volume, std::move(command), proof.caller().uid);
 }

@@ -32,7 +32,7 @@ class VolumeOperations {
     void planAll(const Authorized<action::ManageKeys> &proof,
                  const std::vector<VolumePointer> &volumes, AllPlanned planned);
     base::Result<JobPointer> sync(const Authorized<action::ManageKeys> &proof,
-                                  const VolumePointer &volume, bool verify);
+                                  const VolumePointer &volume, bool verify, base::UniqueFd secret);
     base::Result<JobPointer> format(const Authorized<action::Format> &proof,
                                     const VolumePointer &volume, bool force);
     void addKey(const Authorized<action::ManageKeys> &proof, const VolumePointer &volume,

@@ -21,6 +21,7 @@
 #include "engine/pin.h"
 #include "engine/state_meta.h"
 #include "engine/stop.h"
+#include "engine/unlock.h"
 #include "engine/verbs.h"
 #include "luks/mapping.h"
 #include "model/names.h"
@@ -153,8 +154,12 @@ base::Result<Outcome> attachMapped(Session &session) {
     outcome.state = model::VolumeState::Unlocked;
     VC_ASSIGN(luks::HeaderCopy header, readHeader(session));
     const FoundRecord found = peekRecord(header.view);
-    if (!found.record || found.record->phase == model::Phase::Ready) return outcome;
     KeyRing ring(session);
+    if (!found.record || found.record->phase == model::Phase::Ready) {
+        // Being open already says nothing of a secret that came along.
+        if (session.secret() != nullptr) VC_TRY(unlock(session, header, ring));
+        return outcome;
+    }
     VC_ASSIGN(OpenedVolume volume, openVolume(session, ring, std::move(header)));
     VC_TRY(checkPin(session, volume.header.view, volume.unlocked.volumeKey));
     if (!volume.found.record || volume.found.record->phase == model::Phase::Ready) return outcome;
@@ -279,8 +284,8 @@ base::Result<Outcome> attachAny(Session &session) {
     return session.spec().encryption ? attachEncrypted(session) : attachPlain(session);
 }
 
-// Opened by a given secret: maybe no declared key opens it any more, and then no later sync could
-// bring them back in. A failure leaves the volume open.
+// By a given secret, whether that opened it or fits one that was open: maybe no declared key opens
+// it any more, and then no later sync could bring them back in. A failure leaves the volume open.
 void bringKeysIn(Session &session) {
     auto synced = syncKeys(session);
     if (!synced)
@@ -302,8 +307,8 @@ base::Result<Outcome> attach(Session &session) {
                               session.device().node + "`) and declare that.");
     VC_TRY(session.lock());
     VC_ASSIGN(Outcome outcome, attachAny(session));
-    const bool opened = outcome.changed && outcome.state == model::VolumeState::Unlocked;
-    if (opened && session.secret() != nullptr) bringKeysIn(session);
+    const bool isOpen = outcome.state == model::VolumeState::Unlocked;
+    if (isOpen && session.secret() != nullptr) bringKeysIn(session);
     if (session.id().kind() == model::VolumeKind::State) VC_TRY(linkContent(session));
     return outcome;
 }

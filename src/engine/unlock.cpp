@@ -228,10 +228,14 @@ base::Result<Unlocked> Attempt::byDeclaredKeys() {
 }
 
 base::Error Attempt::noUsableKey() const {
+    // Without it the boot has most likely ended in the emergency shell.
+    const bool endsBoot = session_.options().verb == Verb::Attach && session_.spec().required;
     return failures_.summary(
         session_.describe() + ": no declared key opens it",
         "Give a passphrase that opens it: `volumecryptctl unlock " + session_.id().text() +
-            " --secret-file -`; the next sync then brings the declared keys in.");
+            " --passphrase` asks for one and brings the declared keys in." +
+            (endsBoot ? " In the emergency shell, `systemctl default` then goes on with the boot."
+                      : ""));
 }
 
 }  // namespace

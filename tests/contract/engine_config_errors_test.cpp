@@ -170,7 +170,7 @@ const std::vector<ErrorCase> kConfigCases{
      .message = "volume u-data (IMAGE): no declared key opens it: slot 0: ROOT/key "
                 "holds a passphrase and can be read by others",
      .hint = "Give a passphrase that opens it: `volumecryptctl unlock u-data "
-             "--secret-file -`; the next sync then brings the declared keys in."},
+             "--passphrase` asks for one and brings the declared keys in."},
 };
 
 INSTANTIATE_TEST_SUITE_P(Table, EngineConfigErrors, testing::ValuesIn(kConfigCases), nameOfCase);

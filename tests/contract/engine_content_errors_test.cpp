@@ -262,7 +262,7 @@ const std::vector<ErrorCase> kContentCases{
          "volume u-data \\(IMAGE\\): no declared key opens it: slot 1: the KDF of key "
          "slot 1 asks for 2147483647 KiB of memory, more than half of the [0-9]+ KiB here"),
      .hint = "Give a passphrase that opens it: `volumecryptctl unlock u-data "
-             "--secret-file -`; the next sync then brings the declared keys in."},
+             "--passphrase` asks for one and brings the declared keys in."},
     {.name = "ForeignVolume",
      .prepare = declaredThen([](ErrorMatrix &t) {
          adopted(t);

@@ -86,14 +86,14 @@ const std::vector<ErrorCase> kKeyCases{
      .message = "volume u-data (IMAGE): no declared key opens it: slot 1: the "
                 "declared static key does not open it",
      .hint = "Give a passphrase that opens it: `volumecryptctl unlock u-data "
-             "--secret-file -`; the next sync then brings the declared keys in."},
+             "--passphrase` asks for one and brings the declared keys in."},
     {.name = "NoKeyInTheDeclaredSlot",
      .prepare = volume("- {slot: 5, static: {passphrase: wrong}}"),
      .verb = "plan",
      .code = "NoUsableKey",
      .message = "volume u-data (IMAGE): no declared key opens it: slot 5: empty",
      .hint = "Give a passphrase that opens it: `volumecryptctl unlock u-data "
-             "--secret-file -`; the next sync then brings the declared keys in."},
+             "--passphrase` asks for one and brings the declared keys in."},
     {.name = "WrongPassphraseGiven",
      .prepare = volume(kWrongKey),
      .verb = "sync",

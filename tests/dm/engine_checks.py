@@ -210,19 +210,57 @@ def grown_device(machine):
             equal((where / "file").read_text(), "precious")
 
 
+def with_secret(machine, verb, secret):
+    """The answer of a run that is given a passphrase by descriptor."""
+    reader, writer = os.pipe()
+    os.write(writer, secret.encode())
+    os.close(writer)
+    try:
+        return machine.engine(verb, "u-data", "--secret-fd", str(reader), pass_fds=(reader,))
+    finally:
+        os.close(reader)
+
+
+REPLACED = "\n    - {slot: 3, static: {passphrase: another secret}}"
+
+
 def secret_by_descriptor(machine):
     """a passphrase given by descriptor unlocks when the declared keys do not"""
     with Volume(machine) as volume:
         volume.attach().succeeded()
         volume.detach().succeeded()
-        volume.declare(keys="\n    - {slot: 3, static: {passphrase: another secret}}")
-        reader, writer = os.pipe()
-        os.write(writer, SECRET.encode())
-        os.close(writer)
-        answer = machine.engine("attach", "u-data", "--secret-fd", str(reader), pass_fds=(reader,))
-        os.close(reader)
-        answer.succeeded(state="unlocked")
+        volume.declare(keys=REPLACED)
+        with_secret(machine, "attach", SECRET).succeeded(state="unlocked")
         equal(mappings(), [MAP])
+
+
+def secret_of_an_open_volume(machine):
+    """a passphrase for a volume that is unlocked already must open it, and brings the declared keys in"""
+    with Volume(machine) as volume:
+        volume.attach().succeeded()
+        digest = volume.disk.digest(HEADER)
+        with_secret(machine, "attach", "nonsense").failed("KeyRejected")
+        with_secret(machine, "attach", SECRET).succeeded(state="unlocked", changed=False)
+        equal(volume.disk.digest(HEADER), digest, "header area when nothing differs")
+        volume.declare(keys=REPLACED)
+        machine.engine("sync", "u-data").failed("NoUsableKey")
+        with_secret(machine, "attach", "nonsense").failed("KeyRejected")
+        assert not opens(volume.disk.node, "another secret"), "a wrong passphrase brought a key in"
+        with_secret(machine, "attach", SECRET).succeeded(state="unlocked")
+        assert opens(volume.disk.node, "another secret"), "the declared key was not brought in"
+        equal(mappings(), [MAP])
+
+
+def sync_by_secret(machine):
+    """sync takes a passphrase that opens the volume when no declared key does, while it is in use"""
+    with Volume(machine) as volume:
+        volume.attach().succeeded()
+        volume.declare(keys=REPLACED)
+        with mounted(NODE):
+            with_secret(machine, "sync", "nonsense").failed("KeyRejected")
+            with_secret(machine, "sync", SECRET).succeeded(changed=True)
+            assert opens(volume.disk.node, "another secret"), "the declared key was not brought in"
+            machine.engine("sync", "u-data").succeeded(changed=False)
 
 
 def sync_while_mounted(machine):
@@ -280,7 +318,7 @@ def run_all(build):
     machine = Machine(build)
     for group in (first_attach, attach_again, detach, detach_undeclared, second_attach, encrypted, swap,
                   no_filesystem, mount_options, mapping_options, grown_device, secret_by_descriptor,
-                  sync_while_mounted, older_header, filled_by_hand):
+                  secret_of_an_open_volume, sync_by_secret, sync_while_mounted, older_header, filled_by_hand):
         check(group, machine)
     for kind, mebibytes in (("ext4", 64), ("xfs", 380), ("btrfs", 160), ("vfat", 64)):
         check(each_filesystem, machine, kind, mebibytes, name=f"attach makes and keeps {kind}")

@@ -154,7 +154,7 @@ const std::vector<ErrorRow> kRows{
      .message = "volume u-data (IMAGE): no declared key opens it: slot 1: the "
                 "declared static key does not open it",
      .hint = "Give a passphrase that opens it: `volumecryptctl unlock u-data "
-             "--secret-file -`; the next sync then brings the declared keys in."},
+             "--passphrase` asks for one and brings the declared keys in."},
     {.name = "TheLastKeyStays",
      .prepare =
          [](Errors &t) {
