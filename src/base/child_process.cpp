@@ -60,7 +60,7 @@ bool hasProgram(const std::string &name) {
     return !locate(name).empty();
 }
 
-Result<ChildOutcome> runProgram(const std::vector<std::string> &argv) {
+Result<ChildOutcome> runProgram(const std::vector<std::string> &argv, int input) {
     int ends[2] = {-1, -1};
     if (::pipe2(ends, O_CLOEXEC) < 0) return fail(errnoError("create a pipe", errno));
     const UniqueFd readEnd(ends[0]);
@@ -69,7 +69,10 @@ Result<ChildOutcome> runProgram(const std::vector<std::string> &argv) {
     posix_spawn_file_actions_t actions;
     ::posix_spawn_file_actions_init(&actions);
     ScopeExit destroyActions([&] { ::posix_spawn_file_actions_destroy(&actions); });
-    ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    if (input < 0)
+        ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    else
+        ::posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
     ::posix_spawn_file_actions_adddup2(&actions, writeEnd.get(), STDOUT_FILENO);
     ::posix_spawn_file_actions_adddup2(&actions, writeEnd.get(), STDERR_FILENO);
 

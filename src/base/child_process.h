@@ -14,10 +14,11 @@ struct ChildOutcome {
     std::string output;  // stdout and stderr together, at most 64 KiB
 };
 
-// `argv[0]` is looked up in the usual system directories. stdin is /dev/null, the environment is
+// `argv[0]` is looked up in the usual system directories. stdin is `input`, or /dev/null when that
+// is negative; the environment is
 // PATH (those) and LC_ALL=C only. Errors: NotFound when the program is not there, Io otherwise; an
 // exit code other than 0 is not an error here.
-Result<ChildOutcome> runProgram(const std::vector<std::string> &argv);
+Result<ChildOutcome> runProgram(const std::vector<std::string> &argv, int input = -1);
 
 // Whether runProgram would find it.
 bool hasProgram(const std::string &name);

@@ -102,7 +102,8 @@ Result<Client> Client::connect(const std::string &address, bool interactive) {
     } catch (const sdbus::Error &error) {
         return base::fail(
             ErrorCode::NotFound, "cannot reach the bus: " + error.getMessage(),
-            "Is D-Bus running? Where it is not, volumecrypt-engine(8) does the work.");
+            "Is D-Bus running? Where it is not, `volumecryptctl unlock` still works for root, and "
+            "volumecrypt-engine(8) does the rest.");
     }
     VC_TRY(guarded([&] { impl->prepare(interactive); }));
     return Client(std::move(impl));
@@ -188,9 +189,9 @@ Result<std::string> Client::apply() {
     return guarded([&] { return jobNumber(impl_->manager().Apply({})); });
 }
 
-Result<std::string> Client::sync(const std::string &id, bool verify) {
+Result<std::string> Client::sync(const std::string &id, bool verify, const base::UniqueFd &secret) {
     return guarded([&] {
-        Properties options;
+        Properties options = withSecret(secret);
         if (verify) options.emplace("verify", sdbus::Variant(true));
         return jobNumber(impl_->volume(id).Sync(options));
     });

@@ -59,7 +59,9 @@ class Client {
 
     // These start a job and return its number.
     base::Result<std::string> apply();
-    base::Result<std::string> sync(const std::string &id, bool verify);
+    // `secret` opens the volume where no declared key does; it may be invalid.
+    base::Result<std::string> sync(const std::string &id, bool verify,
+                                   const base::UniqueFd &secret = {});
     base::Result<std::string> rotateKey(const std::string &id, unsigned slot);
     base::Result<std::string> format(const std::string &id, const std::string &confirm, bool force);
     base::Result<std::string> wipe(const std::string &id, const std::string &confirm);

@@ -191,6 +191,9 @@ class Parser {
         volume(sync, false);
         sync->add_flag("--verify", arguments_.verify,
                        "Really open every slot instead of comparing with the record");
+        secretFile(sync,
+                   "Open the volume with the passphrase in this file (- is standard input), every "
+                   "byte of it: for when no declared key opens it; needs ID");
         CLI::App *addKey = add(kGroup, Command::AddKey, "add-key",
                                "Add a passphrase that is not declared; asks for it twice");
         volume(addKey, true);
@@ -220,6 +223,7 @@ class Parser {
         CLI::App *unlock = add(kGroup, Command::Unlock, "unlock",
                                "Unlock a volume with its declared keys, and mount it");
         volume(unlock, true);
+        unlock->add_option("--engine", arguments_.engine)->group("");
         secretFile(unlock,
                    "Try the passphrase in this file too (- is standard input), every byte of it");
         unlock

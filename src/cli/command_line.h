@@ -50,7 +50,7 @@ struct Arguments {
     bool noWait = false;
     bool json = false;
     std::optional<bool> ask;  // whether polkit may ask somebody; unset: when stdin is a terminal
-    std::string engine;       // meta: the engine to ask; empty: the installed one
+    std::string engine;       // meta, unlock: the engine to ask; empty: the installed one
     std::string topic;        // help: the command to tell about
     std::vector<std::string> files;       // check: these; none: those of the machine
     std::string root;                     // check: prefix of the machine's directories

@@ -2,13 +2,19 @@
 // Connects and hands over to the command.
 #include "cli/commands.h"
 
+#include <algorithm>
+#include <array>
+#include <optional>
+
 #include <unistd.h>
 
 #include "cli/check.h"
 #include "cli/commands_change.h"
 #include "cli/commands_meta.h"
 #include "cli/commands_show.h"
+#include "cli/commands_unlock.h"
 #include "cli/exit_code.h"
+#include "cli/polkit_agent.h"
 #include "cli/tpm.h"
 
 namespace volumecrypt::cli {
@@ -61,6 +67,19 @@ int dispatch(Session &session) {
     return kExitUsage;
 }
 
+// Reading needs none: no agent has to be started for it.
+bool needsAuthorisation(Command command) {
+    constexpr std::array kFree{Command::List, Command::Status, Command::Keys, Command::Jobs,
+                               Command::Watch};
+    return std::find(kFree.begin(), kFree.end(), command) == kFree.end();
+}
+
+// A bus that was named must be there.
+bool mayDoWithoutBus(const Arguments &arguments) {
+    return arguments.command == Command::Unlock && arguments.address.empty() &&
+           (::geteuid() == 0 || !arguments.engine.empty());
+}
+
 }  // namespace
 
 int run(const Arguments &arguments) {
@@ -71,7 +90,10 @@ int run(const Arguments &arguments) {
     if (arguments.command == Command::Check) return runCheck(arguments);
     const bool interactive = arguments.ask.value_or(::isatty(STDIN_FILENO) == 1);
     auto client = Client::connect(arguments.address, interactive);
+    if (!client && mayDoWithoutBus(arguments)) return runUnlockWithoutBus(arguments);
     if (!client) return reportError(arguments, arguments.volume, client.error());
+    std::optional<PolkitAgent> agent;
+    if (interactive && !arguments.json && needsAuthorisation(arguments.command)) agent.emplace();
     Session session(arguments, std::move(*client));
     return dispatch(session);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// apply, reload, unlock, lock, sync, keys' changes, and what destroys data.
+// apply, reload, lock, sync, keys' changes, and what destroys data.
 #include "cli/commands_change.h"
 
 #include <algorithm>
@@ -9,9 +9,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "base/key_withheld.h"
 #include "cli/check.h"
 #include "cli/commands_recovery.h"
+#include "cli/commands_unlock.h"
 #include "cli/exit_code.h"
 #include "cli/text.h"
 
@@ -21,67 +21,6 @@ namespace {
 using base::ErrorCode;
 using base::Result;
 using base::UniqueFd;
-
-constexpr int kPassphraseAttempts = 3;
-
-base::Error noTerminal() {
-    base::Error error;
-    error.code = ErrorCode::InvalidConfig;
-    error.message = "there is no terminal to ask for a passphrase on";
-    error.hint = "Give it with --secret-file FILE, or --secret-file - on standard input.";
-    return error;
-}
-
-Result<UniqueFd> secretFromFile(const std::string &path) {
-    VC_ASSIGN(const base::SecretBuffer secret, readSecretFile(path));
-    return base::secretToMemfd(secret);
-}
-
-Result<UniqueFd> secretFromPerson(Terminal &terminal, const std::string &volume) {
-    VC_ASSIGN(const base::SecretBuffer secret,
-              terminal.askSecret("Passphrase for " + printable(volume) + ": "));
-    return base::secretToMemfd(secret);
-}
-
-bool wrongKey(const base::Error &error) {
-    return error.code == ErrorCode::NoUsableKey || error.code == ErrorCode::KeyRejected;
-}
-
-// A key that a person has may open the volume, where the machine's own do not.
-bool needsPerson(const base::Error &error) {
-    return wrongKey(error) || base::isKeyWithheld(error.code);
-}
-
-// Asks until one fits, the person gives up, or three did not fit.
-Result<std::string> unlockByPerson(Session &session, Terminal &terminal) {
-    const std::string &id = session.arguments().volume;
-    for (int attempt = 1;; ++attempt) {
-        VC_ASSIGN(const UniqueFd secret, session.arguments().recovery
-                                             ? askRecoveryKey(terminal, id)
-                                             : secretFromPerson(terminal, id));
-        auto mapping = session.client().unlock(id, secret);
-        if (mapping || !wrongKey(mapping.error()) || attempt == kPassphraseAttempts) return mapping;
-        terminal.say("It does not fit.\n");
-    }
-}
-
-Result<std::string> unlock(Session &session) {
-    const Arguments &arguments = session.arguments();
-    auto person = session.person();
-    if (arguments.passphrase || arguments.recovery) {
-        if (!person) return base::fail(noTerminal());
-        return unlockByPerson(session, *person);
-    }
-    UniqueFd secret;
-    if (arguments.secretFile) {
-        VC_ASSIGN(secret, secretFromFile(*arguments.secretFile));
-    }
-    auto mapping = session.client().unlock(arguments.volume, secret);
-    const bool ask = !mapping && needsPerson(mapping.error()) && !arguments.secretFile && person;
-    if (!ask) return mapping;
-    person->say(printable(mapping.error().message) + "\n");
-    return unlockByPerson(session, *person);
-}
 
 // What somebody must know before confirming.
 std::string warning(const Session &session, const VolumeInfo &volume) {
@@ -166,6 +105,18 @@ Result<std::string> startConfirmed(Session &session) {
     }
 }
 
+int syncOne(Session &session) {
+    const Arguments &arguments = session.arguments();
+    UniqueFd secret;
+    if (arguments.secretFile) {
+        auto given = secretFromFile(*arguments.secretFile);
+        if (!given) return failed(session, given.error());
+        secret = std::move(*given);
+    }
+    return session.finish(session.client().sync(arguments.volume, arguments.verify, secret),
+                          arguments.volume);
+}
+
 }  // namespace
 
 int runApply(Session &session) {
@@ -192,15 +143,6 @@ int runReload(Session &session) {
     return kExitDone;
 }
 
-int runUnlock(Session &session) {
-    const std::string &id = session.arguments().volume;
-    const auto mapping = unlock(session);
-    if (!mapping) return failed(session, mapping.error());
-    session.result(fmt::format("{}: unlocked as {}", id, *mapping), *mapping,
-                   {{"volume", id}, {"mapping", *mapping}});
-    return kExitDone;
-}
-
 int runLock(Session &session) {
     const std::string &id = session.arguments().volume;
     const auto before = unlockedBesides(session, id);
@@ -218,9 +160,10 @@ int runLock(Session &session) {
 
 int runSync(Session &session) {
     const Arguments &arguments = session.arguments();
-    if (!arguments.volume.empty())
-        return session.finish(session.client().sync(arguments.volume, arguments.verify),
-                              arguments.volume);
+    if (!arguments.volume.empty()) return syncOne(session);
+    if (arguments.secretFile)
+        return reportUsage("a passphrase opens one volume",
+                           "Name it: `volumecryptctl sync ID --secret-file FILE`.");
     const auto volumes = session.client().volumes();
     if (!volumes) return failed(session, volumes.error());
     int code = kExitDone;
@@ -244,6 +187,10 @@ int runAddKey(Session &session) {
     if (arguments.secretFile) {
         secret = secretFromFile(*arguments.secretFile);
     } else if (auto person = session.person()) {
+        // Whoever may not is told before typing, and polkit asks first. This is the cheapest call
+        // that needs the same authorisation; the key that it hands out is dropped.
+        if (const auto may = session.client().newRecoveryKey(arguments.volume); !may)
+            return failed(session, may.error());
         auto typed = person->askNewSecret("New passphrase for " + printable(arguments.volume));
         secret = typed ? base::secretToMemfd(*typed) : base::fail(std::move(typed).error());
     }

@@ -9,7 +9,6 @@ namespace volumecrypt::cli {
 // Each returns the exit code.
 int runApply(Session &session);
 int runReload(Session &session);
-int runUnlock(Session &session);
 int runLock(Session &session);
 int runSync(Session &session);
 int runAddKey(Session &session);

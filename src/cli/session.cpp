@@ -23,21 +23,12 @@ Session::Session(const Arguments &arguments, Client client)
       err_(Style::of(STDERR_FILENO)) {}
 
 std::optional<Terminal> Session::person() const {
-    if (arguments_.json || ::isatty(STDIN_FILENO) != 1) return std::nullopt;
-    return Terminal::open();
+    return personAt(arguments_);
 }
 
 void Session::result(const std::string &sentence, const std::string &plain,
                      const nlohmann::json &members) {
-    if (arguments_.json) {
-        nlohmann::json line = {{"type", "result"}, {"verb", arguments_.name}};
-        line.update(members);
-        print(jsonLine(line));
-    } else if (out_.terminal) {
-        print(printable(sentence) + "\n");
-    } else if (!plain.empty()) {
-        print(printable(plain) + "\n");
-    }
+    printResult(arguments_, sentence, plain, members);
 }
 
 int Session::finish(const base::Result<std::string> &job, const std::string &volume) {
@@ -71,6 +62,24 @@ int Session::finish(const base::Result<std::string> &job, const std::string &vol
     const bool named = volume.empty() || what.starts_with(volume + ": ");
     result(named ? what : volume + ": " + what, "", members);
     return kExitDone;
+}
+
+std::optional<Terminal> personAt(const Arguments &arguments) {
+    if (arguments.json || ::isatty(STDIN_FILENO) != 1) return std::nullopt;
+    return Terminal::open();
+}
+
+void printResult(const Arguments &arguments, const std::string &sentence, const std::string &plain,
+                 const nlohmann::json &members) {
+    if (arguments.json) {
+        nlohmann::json line = {{"type", "result"}, {"verb", arguments.name}};
+        line.update(members);
+        print(jsonLine(line));
+    } else if (Style::of(STDOUT_FILENO).terminal) {
+        print(printable(sentence) + "\n");
+    } else if (!plain.empty()) {
+        print(printable(plain) + "\n");
+    }
 }
 
 int reportError(const Arguments &arguments, const std::string &volume, const base::Error &error) {

@@ -42,6 +42,10 @@ class Session {
     Style err_;
 };
 
+// As Session::person and Session::result, where there is no connection.
+std::optional<Terminal> personAt(const Arguments &arguments);
+void printResult(const Arguments &arguments, const std::string &sentence, const std::string &plain,
+                 const nlohmann::json &members);
 // Reports to standard error, and with --json also as an object to standard output; the exit code.
 int reportError(const Arguments &arguments, const std::string &volume, const base::Error &error);
 // The same, about the volume that the command line names.

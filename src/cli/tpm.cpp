@@ -5,15 +5,27 @@
 #include <cerrno>
 #include <vector>
 
-#include <build_config.h>
 #include <unistd.h>
 
+#include "cli/engine.h"
 #include "cli/session.h"
 
 namespace volumecrypt::cli {
+namespace {
+
+base::Error notRoot() {
+    base::Error error;
+    error.code = base::ErrorCode::NotAuthorized;
+    error.message = "only root may ask the TPM and read the volumes' headers";
+    error.hint = "Run it as root (sudo volumecryptctl tpm).";
+    return error;
+}
+
+}  // namespace
 
 int runTpm(const Arguments &arguments) {
-    std::vector<std::string> words{VOLUMECRYPT_LIBEXECDIR "/volumecrypt-engine", "tpm"};
+    if (::geteuid() != 0) return reportError(arguments, arguments.volume, notRoot());
+    std::vector<std::string> words{enginePath(arguments), "tpm"};
     if (!arguments.volume.empty()) words.push_back(arguments.volume);
     if (arguments.json) words.insert(words.end(), {"--output", "json"});
     std::vector<char *> pointers;

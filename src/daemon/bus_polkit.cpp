@@ -37,6 +37,11 @@ base::Error refusal(const std::string &action, const std::string &why, const std
     return error;
 }
 
+std::string allowing(const std::string &action) {
+    return "To allow it without asking, answer " + action +
+           " in a rule of /etc/polkit-1/rules.d: org.example.VolumeCrypt(5) has an example.";
+}
+
 void logRefusal(const Caller &caller, const Purpose &purpose, const std::string &action) {
     base::log(base::Severity::Info,
               purpose.operation + " refused: uid " + std::to_string(caller.uid) +
@@ -94,8 +99,9 @@ void PolkitAuthorizer::answered(const std::string &id, const sdbus::Error *error
     questions_.erase(found);
     if (error != nullptr) {
         if (isAbsent(*error))
-            return question.decided(base::fail(refusal(
-                question.action, "polkit is not there to ask", "only root may without it")));
+            return question.decided(
+                base::fail(refusal(question.action, "polkit is not there to ask",
+                                   "Run it as root, or start polkit (polkit.service).")));
         withdraw(id);
         return question.decided(base::fail(
             refusal(question.action, "polkit did not decide: " + error->getMessage(), "")));
@@ -104,12 +110,16 @@ void PolkitAuthorizer::answered(const std::string &id, const sdbus::Error *error
     const bool dismissed = answer.get<2>().contains("polkit.dismissed");
     if (dismissed)
         return question.decided(
-            base::fail(refusal(question.action, "the question was dismissed", "")));
+            base::fail(refusal(question.action, "the question was dismissed",
+                               "Try again and authenticate as an administrator, or run it as "
+                               "root.")));
     if (answer.get<1>())
-        return question.decided(base::fail(
-            refusal(question.action, "an administrator has to authenticate for it",
-                    "call with interactive authorisation allowed, where polkit has an agent")));
-    question.decided(base::fail(refusal(question.action, "polkit's rules refuse it", "")));
+        return question.decided(
+            base::fail(refusal(question.action, "an administrator has to authenticate for it",
+                               "Run it as root, or at a terminal, where polkit can ask. " +
+                                   allowing(question.action))));
+    question.decided(base::fail(refusal(question.action, "polkit's rules refuse it",
+                                        "Run it as root. " + allowing(question.action))));
 }
 
 void PolkitAuthorizer::callerLeft(const std::string &name) {

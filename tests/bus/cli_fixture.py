@@ -57,3 +57,18 @@ class CliFixture:
 
     def person(self, *words, **environment):
         return Person([self.program, *words], {**self.environment, **environment})
+
+
+ENGINE = """#!/bin/sh
+echo "$*" >>{log}
+case "$*" in *--secret-fd*) [ "$(cat)" = right ] && echo '{{"type":"result","state":"unlocked"}}' && exit ;; esac
+echo '{{"type":"error","code":"NoUsableKey","message":"no declared key opens it","hint":"give one","retry":false}}'
+exit 1
+"""
+
+
+def without_bus(cli):
+    """An environment without a bus, and an engine that knows one passphrase."""
+    engine = cli.file("engine", ENGINE.format(log=cli.bus.folder / "engine.log").encode())
+    pathlib.Path(engine).chmod(0o755)
+    return {**cli.environment, "DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/nonexistent"}, engine

@@ -175,8 +175,11 @@ void FakeVolume::begin(sdbus::Result<sdbus::ObjectPath> &&result, const std::str
                        const Options &options) {
     std::string line = operation + " " + state_.id + asked();
     for (const auto &[name, value] : options)
-        line += " " + name + "=" +
-                (value.containsValueOfType<bool>() ? "true" : value.get<std::string>());
+        if (value.containsValueOfType<sdbus::UnixFd>())
+            line += " " + name + "=[" + contentOf(value.get<sdbus::UnixFd>()) + "]";
+        else
+            line += " " + name + "=" +
+                    (value.containsValueOfType<bool>() ? "true" : value.get<std::string>());
     service_.note(line);
     const bool instant = state_.id == "u-instant";
     if (state_.id == "u-dies") service_.dying = true;

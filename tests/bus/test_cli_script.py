@@ -4,9 +4,10 @@
 usage: test_cli_script.py VOLUMECRYPTCTL FAKE-SERVICE"""
 import json
 import signal
+import subprocess
 import sys
 
-from cli_fixture import CliFixture, wait_for
+from cli_fixture import CliFixture, wait_for, without_bus
 from support.tap import equal, holds, lacks, run, tests_of
 
 
@@ -243,6 +244,48 @@ def test_sync_all(cli):
     equal(cli.run("lock", "STATE").returncode, 0)
     result = cli.run("sync", "--json")
     equal((result.returncode, json.loads(result.stdout)), (0, {"type": "result", "verb": "sync"}))
+
+
+def test_sync_with_secret(cli):
+    """sync hands a passphrase on for the volume that is named"""
+    equal(cli.run("sync", "u-data", "--secret-file", "-", "--no-wait", secret=b"old one").returncode, 0)
+    equal(cli.calls(), ["sync u-data no-ask secret=[old one]"])
+    result = cli.run("sync", "--secret-file", "-", secret=b"old one")
+    equal((result.returncode, result.stdout), (64, ""))
+
+
+def test_unlock_without_bus(cli):
+    """without a bus unlock runs the engine, with the same codes, and the secret goes to its standard input"""
+    environment, engine = without_bus(cli)
+    words = ["unlock", "u-data", "--engine", engine]
+    result = cli.run(*words, environment=environment)
+    equal((result.returncode, result.stdout), (1, ""))
+    equal(result.stderr, "volumecryptctl: u-data: no declared key opens it\nhint: give one\n")
+    result = cli.run(*words, "--secret-file", "-", secret=b"right", environment=environment)
+    equal((result.returncode, result.stdout, result.stderr), (0, "/dev/mapper/luks2-u-data\n", ""))
+    equal(cli.bus.log("engine.log"), ["attach u-data --output json", "attach u-data --output json --secret-fd 0"])
+    # A bus that was named must be there, and other commands need one.
+    equal(cli.run(*words, "--address", "unix:path=/nonexistent").returncode, 1)
+    equal(cli.run("lock", "u-data", environment=environment).returncode, 1)
+    equal(cli.calls(), [])
+
+
+def as_nobody(cli, *words, environment=None):
+    return subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", cli.program, *words],
+                          env=environment or cli.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          timeout=60, check=False)
+
+
+def test_for_root(cli):
+    """a user is told what is for root, and why"""
+    for command in ("tpm", "meta"):
+        result = as_nobody(cli, command)
+        equal((command, result.returncode, result.stdout), (command, 1, ""))
+        holds(result.stderr, f"hint: Run it as root (sudo volumecryptctl {command}).")
+    result = as_nobody(cli, "unlock", "u-data", environment=without_bus(cli)[0])
+    equal(result.returncode, 1)
+    holds(result.stderr, "cannot reach the bus")
+    holds(result.stderr, "still works for root")
 
 
 def test_service_dies(cli):

@@ -4,7 +4,7 @@
 usage: test_cli_terminal.py VOLUMECRYPTCTL FAKE-SERVICE"""
 import sys
 
-from cli_fixture import CliFixture
+from cli_fixture import CliFixture, Person, without_bus
 from support.tap import equal, holds, lacks, run, tests_of
 
 
@@ -78,6 +78,21 @@ def test_unlock_asks_instead_of_the_tpm(cli):
         equal(person.leaves(), 0)
 
 
+def test_unlock_without_bus(cli):
+    """without a bus unlock asks in the same way, and says how the boot goes on"""
+    environment, engine = without_bus(cli)
+    with Person([cli.program, "unlock", "u-data", "--engine", engine], environment) as person:
+        person.reads("no declared key opens it\n")
+        person.reads("Passphrase for u-data: ")
+        person.types("wrong\n")
+        person.reads("It does not fit.\nPassphrase for u-data: ")
+        person.types("right\n")
+        person.reads("u-data: unlocked as /dev/mapper/luks2-u-data. Without a bus nothing was mounted: "
+                     "`systemctl default` goes on with the boot.\n")
+        equal(person.leaves(), 0)
+        lacks(person.seen, "right")
+
+
 def test_three_attempts(cli):
     """after three passphrases that do not fit it gives up"""
     with cli.person("unlock", "u-data", "--passphrase", "--no-ask") as person:
@@ -116,7 +131,7 @@ def test_new_key_twice(cli):
                 person.reads("The two differ.\n")
         person.reads("u-data: the passphrase is in slot 31\n")
         equal(person.leaves(), 0)
-    equal(cli.calls(), ["add-key u-data passphrase [new \u00e9\u00e9]"])
+    equal(cli.calls(), ["new-recovery-key u-data", "add-key u-data passphrase [new \u00e9\u00e9]"])
 
 
 RECOVERY = "cbdefghi-jklnrtuv-vutrnlkj-ihgfedbc-cbdefghi-jklnrtuv-vutrnlkj-ihgfedbc"

@@ -161,7 +161,7 @@ TEST_F(OtherErrors, WhoMayNotIsToldSo) {
     EXPECT_EQ(text.exitCode, 1);
     EXPECT_EQ(text.err,
               "volumecryptctl: u-data: not authorised for org.example.VolumeCrypt.erase: polkit is "
-              "not there to ask\nhint: only root may without it\n");
+              "not there to ask\nhint: Run it as root, or start polkit (polkit.service).\n");
     EXPECT_TRUE(bytesOfFile(image_) == before);
 }
 

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+// Declared keys first, then a person, who may try three times.
+#include "cli/commands_unlock.h"
+
+#include <functional>
+
+#include <fmt/format.h>
+
+#include "base/key_withheld.h"
+#include "cli/commands_recovery.h"
+#include "cli/engine.h"
+#include "cli/exit_code.h"
+#include "cli/text.h"
+
+namespace volumecrypt::cli {
+namespace {
+
+using base::ErrorCode;
+using base::Result;
+using base::UniqueFd;
+
+constexpr int kPassphraseAttempts = 3;
+
+// The mapping; the secret may be invalid: only the declared keys.
+using Opener = std::function<Result<std::string>(const UniqueFd &secret)>;
+
+Result<UniqueFd> secretFromPerson(Terminal &terminal, const std::string &volume) {
+    VC_ASSIGN(const base::SecretBuffer secret,
+              terminal.askSecret("Passphrase for " + printable(volume) + ": "));
+    return base::secretToMemfd(secret);
+}
+
+bool wrongKey(const base::Error &error) {
+    return error.code == ErrorCode::NoUsableKey || error.code == ErrorCode::KeyRejected;
+}
+
+// A key that a person has may open the volume, where the machine's own do not.
+bool needsPerson(const base::Error &error) {
+    return wrongKey(error) || base::isKeyWithheld(error.code);
+}
+
+// Asks until one fits, the person gives up, or three did not fit.
+Result<std::string> unlockByPerson(const Arguments &arguments, const Opener &open,
+                                   Terminal &terminal) {
+    const std::string &id = arguments.volume;
+    for (int attempt = 1;; ++attempt) {
+        VC_ASSIGN(const UniqueFd secret, arguments.recovery ? askRecoveryKey(terminal, id)
+                                                            : secretFromPerson(terminal, id));
+        auto mapping = open(secret);
+        if (mapping || !wrongKey(mapping.error()) || attempt == kPassphraseAttempts) return mapping;
+        terminal.say("It does not fit.\n");
+    }
+}
+
+Result<std::string> unlock(const Arguments &arguments, const Opener &open) {
+    auto person = personAt(arguments);
+    if (arguments.passphrase || arguments.recovery) {
+        if (!person) return base::fail(noTerminal());
+        return unlockByPerson(arguments, open, *person);
+    }
+    UniqueFd secret;
+    if (arguments.secretFile) {
+        VC_ASSIGN(secret, secretFromFile(*arguments.secretFile));
+    }
+    auto mapping = open(secret);
+    const bool ask = !mapping && needsPerson(mapping.error()) && !arguments.secretFile && person;
+    if (!ask) return mapping;
+    person->say(printable(mapping.error().message) + "\n");
+    return unlockByPerson(arguments, open, *person);
+}
+
+Result<std::string> attach(const Arguments &arguments, const UniqueFd &secret) {
+    VC_ASSIGN(const nlohmann::json line,
+              runEngine(arguments, {"attach", arguments.volume}, secret));
+    if (line.value("state", "") != "unlocked") return std::string();
+    return "/dev/mapper/luks2-" + arguments.volume;
+}
+
+}  // namespace
+
+base::Error noTerminal() {
+    base::Error error;
+    error.code = ErrorCode::InvalidConfig;
+    error.message = "there is no terminal to ask for a passphrase on";
+    error.hint = "Give it with --secret-file FILE, or --secret-file - on standard input.";
+    return error;
+}
+
+Result<UniqueFd> secretFromFile(const std::string &path) {
+    VC_ASSIGN(const base::SecretBuffer secret, readSecretFile(path));
+    return base::secretToMemfd(secret);
+}
+
+int runUnlock(Session &session) {
+    const std::string &id = session.arguments().volume;
+    const auto mapping = unlock(session.arguments(), [&](const UniqueFd &secret) {
+        return session.client().unlock(id, secret);
+    });
+    if (!mapping) return failed(session, mapping.error());
+    session.result(fmt::format("{}: unlocked as {}", id, *mapping), *mapping,
+                   {{"volume", id}, {"mapping", *mapping}});
+    return kExitDone;
+}
+
+int runUnlockWithoutBus(const Arguments &arguments) {
+    const std::string &id = arguments.volume;
+    const auto mapping =
+        unlock(arguments, [&](const UniqueFd &secret) { return attach(arguments, secret); });
+    if (!mapping) return reportError(arguments, id, mapping.error());
+    const std::string what = mapping->empty() ? "it is not encrypted" : "unlocked as " + *mapping;
+    printResult(arguments,
+                fmt::format("{}: {}. Without a bus nothing was mounted: `systemctl default` goes "
+                            "on with the boot.",
+                            id, what),
+                *mapping, {{"volume", id}, {"mapping", *mapping}});
+    return kExitDone;
+}
+
+}  // namespace volumecrypt::cli
