@@ -78,6 +78,11 @@ const std::vector<Maker> &makers() {
 }
 
 constexpr std::uint64_t kSmallestSupportedXfs = std::uint64_t{300} << 20;
+// What mkfs.xfs makes of a disk where it does not count CPUs, and its own bounds: it refuses a file
+// system without a second superblock, and larger groups.
+constexpr std::uint64_t kUsualXfsGroups = 4;
+constexpr std::uint64_t kFewestXfsGroups = 2;
+constexpr std::uint64_t kLargestXfsGroup = std::uint64_t{1} << 40;
 constexpr const char *kUnsupportedOption = "--unsupported";
 
 std::string upperCase(std::string text) {
@@ -106,6 +111,15 @@ base::Result<std::uint64_t> expectNothing(const std::string &path) {
         return base::fail(ErrorCode::NotBlank, path + " holds " + found->describe(),
                           "No file system was made.");
     return size;
+}
+
+// On machines with many CPUs mkfs.xfs makes hundreds of small groups of a fast disk: the usual
+// number, or as many as keep to the minimum.
+std::string xfsGroups(std::uint64_t size, std::uint64_t minimum) {
+    const std::uint64_t least =
+        std::max(kFewestXfsGroups, (size + kLargestXfsGroup - 1) / kLargestXfsGroup);
+    const std::uint64_t most = std::max(kUsualXfsGroups, least);
+    return "agcount=" + std::to_string(std::clamp(size / minimum, least, most));
 }
 
 // The program's own words, on one line.
@@ -176,7 +190,10 @@ base::Status makeFilesystem(const model::FilesystemSpec &spec, const std::string
     VC_ASSIGN(auto argv, commandOf(*maker, spec.label));
     VC_ASSIGN(const std::uint64_t size, expectNothing(path));
     const bool smallXfs = spec.type == FilesystemType::Xfs && size <= kSmallestSupportedXfs;
-    if (smallXfs) argv.emplace_back(kUnsupportedOption);
+    if (smallXfs)
+        argv.emplace_back(kUnsupportedOption);
+    else if (spec.type == FilesystemType::Xfs && spec.minAllocationGroupSize > 0)
+        argv.insert(argv.end(), {"-d", xfsGroups(size, spec.minAllocationGroupSize)});
     argv.push_back(path);
     VC_ASSIGN(auto outcome, run(*maker, argv));
     // Before 5.19 there was neither the limit nor the option.

@@ -2,6 +2,8 @@
 // A volume as one document declares it, before the rules between documents are applied.
 #pragma once
 
+#include <chrono>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -16,6 +18,9 @@ struct Draft {
     model::SourcePosition device;
     model::SourcePosition meta;
     model::SourcePosition where;
+    std::optional<bool> trimEnabled;
+    std::optional<std::chrono::seconds> trimInterval;
+    model::SourcePosition trim;
     std::vector<model::SourcePosition> lockedToState;  // every `lockToState: true`
 
     explicit Draft(model::VolumeId id) : spec(std::move(id)) {}

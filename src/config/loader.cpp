@@ -22,6 +22,7 @@ namespace {
 struct Collection {
     std::vector<Draft> drafts;
     std::vector<Problem> problems;
+    std::optional<TrimDefault> trim;
     bool complete = true;  // no file was left unread, or half read
 };
 
@@ -35,7 +36,7 @@ void readText(std::string_view text, const std::string &file, const std::string 
     Report report(file);
     const std::size_t firstDraft = collection.drafts.size();
     const ReadOutcome outcome = readYaml(text, secrets, [&](const Document &document) {
-        readDocument(document, report, collection.drafts);
+        readDocument(document, report, collection.drafts, collection.trim);
         return !report.full();
     });
     report.setVolume({});
@@ -64,6 +65,7 @@ void sortProblems(std::vector<Problem> &problems, const std::vector<std::string>
 
 Configuration finish(Collection collection, const std::vector<std::string> &files) {
     checkTogether(collection.drafts, collection.complete, collection.problems);
+    resolveTrim(collection.drafts, collection.trim, collection.problems);
     sortProblems(collection.problems, files);
     Configuration result;
     result.problems = std::move(collection.problems);

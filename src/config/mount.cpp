@@ -47,10 +47,11 @@ std::vector<std::string> readOptionList(Fields &fields) {
     return options;
 }
 
-// Talos' words for options; not for STATE, whose mount is its own business there.
+// Talos' words for options; not for those whose mount is its own business there.
 std::optional<bool> readTalosFlag(Fields &fields, std::string_view name, const Draft &draft) {
     const auto flag = fields.flag(name);
-    if (!flag || draft.spec.id.kind() != VolumeKind::State) return flag;
+    const bool refused = draft.spec.id.kind() == VolumeKind::State || isImageCache(draft.spec.id);
+    if (!flag || !refused) return flag;
     fields.report().error(
         fields.place(name),
         fmt::format("mount config is not allowed for the {} volume", quote(draft.spec.id.text())));
@@ -59,11 +60,12 @@ std::optional<bool> readTalosFlag(Fields &fields, std::string_view name, const D
 
 // Of `mount.secure`, as in Talos; not given, scripts and programs on a data volume still run, as
 // everywhere else.
-std::vector<std::string> guards(std::optional<bool> secure, VolumeKind kind,
+std::vector<std::string> guards(std::optional<bool> secure, const model::VolumeId &id,
                                 const std::vector<std::string> &given) {
     std::vector<std::string> options;
     if (!secure.value_or(true)) return options;
-    const bool noExec = secure && kind == VolumeKind::User;
+    const bool noExec =
+        secure && (id.kind() == VolumeKind::User || id.text() == "ETCD" || id.text() == "LOG");
     for (const Guard &guard : kGuards)
         if ((guard.option != "noexec" || noExec) && !isAmong(given, guard.option) &&
             !isAmong(given, guard.opposite))
@@ -75,7 +77,7 @@ std::vector<std::string> readMountOptions(Fields &fields, const Draft &draft) {
     std::vector<std::string> given = readOptionList(fields);
     const auto secure = readTalosFlag(fields, "secure", draft);
     const auto noAccessTime = readTalosFlag(fields, "disableAccessTime", draft);
-    std::vector<std::string> options = guards(secure, draft.spec.id.kind(), given);
+    std::vector<std::string> options = guards(secure, draft.spec.id, given);
     if (noAccessTime.value_or(false) &&
         std::none_of(kAccessTimes.begin(), kAccessTimes.end(),
                      [&given](std::string_view option) { return isAmong(given, option); }))
@@ -167,7 +169,7 @@ void readMount(Fields &document, Draft &draft) {
     if (!fields) {
         if (spec.filesystem.type == FilesystemType::None) return;
         if (const std::string where = defaultMountPoint(spec.id); !where.empty())
-            spec.mount = model::MountSpec{where, guards(std::nullopt, kind, {})};
+            spec.mount = model::MountSpec{where, guards(std::nullopt, spec.id, {})};
         return;
     }
     if (isMountable(kind))

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "config/paths.h"
+#include "config/talos_values.h"
 #include "config/text.h"
 #include "config/values.h"
 
@@ -18,16 +19,16 @@ using model::VolumeKind;
 
 constexpr std::string_view kByPartLabel = "/dev/disk/by-partlabel/";
 
-FilesystemType defaultFilesystem(VolumeKind kind) {
-    if (kind == VolumeKind::Raw) return FilesystemType::None;
-    if (kind == VolumeKind::Swap) return FilesystemType::Swap;
-    return FilesystemType::Xfs;
+FilesystemType defaultFilesystem(const model::VolumeId &id) {
+    if (id.kind() == VolumeKind::Raw) return FilesystemType::None;
+    if (id.kind() == VolumeKind::Swap) return FilesystemType::Swap;
+    return isImageCache(id) ? FilesystemType::Ext4 : FilesystemType::Xfs;
 }
 
 // STATE holds the salt and pins of the other volumes: it always has a file system.
-bool isSupported(VolumeKind kind, FilesystemType type) {
-    if (!isMountable(kind)) return type == defaultFilesystem(kind);
-    if (type == FilesystemType::None) return kind != VolumeKind::State;
+bool isSupported(const model::VolumeId &id, FilesystemType type) {
+    if (!isMountable(id.kind())) return type == defaultFilesystem(id);
+    if (type == FilesystemType::None) return id.kind() != VolumeKind::State;
     return type != FilesystemType::Swap;
 }
 
@@ -44,10 +45,32 @@ void readMeta(Fields &fields, Draft &draft) {
     draft.meta = fields.report().position(fields.place("meta"));
 }
 
+void readXfs(Fields &filesystem, model::FilesystemSpec &spec) {
+    auto xfs = filesystem.map("xfs");
+    if (!xfs) return;
+    if (spec.type != FilesystemType::Xfs)
+        filesystem.report().error(xfs->place(),
+                                  "xfs options are only available for xfs filesystem");
+    if (const auto text = xfs->text("minAllocationGroupSize")) {
+        const auto size = parseByteSize(*text);
+        if (!size)
+            filesystem.report().error(
+                xfs->place("minAllocationGroupSize"),
+                fmt::format("{} must be a size such as 128GiB, not {}",
+                            xfs->pathOf("minAllocationGroupSize"), quote(*text)));
+        spec.minAllocationGroupSize = size.value_or(0);
+    }
+    xfs->finish();
+}
+
 }  // namespace
 
 bool isSystemVolume(VolumeKind kind) {
-    return kind == VolumeKind::State || kind == VolumeKind::Ephemeral;
+    return kind == VolumeKind::State || kind == VolumeKind::Ephemeral || kind == VolumeKind::System;
+}
+
+bool isImageCache(const model::VolumeId &id) {
+    return id.text() == "IMAGECACHE";
 }
 
 bool isMountable(VolumeKind kind) {
@@ -87,11 +110,15 @@ void readFilesystem(Fields &document, Draft &draft) {
     const model::VolumeId &id = draft.spec.id;
     model::FilesystemSpec &spec = draft.spec.filesystem;
     Report &report = document.report();
-    spec.type = defaultFilesystem(id.kind());
+    spec.type = defaultFilesystem(id);
     auto fields = document.map("filesystem");
+    if (fields && isImageCache(id) && !fields->node().entries.empty())
+        report.error(fields->place(),
+                     "filesystem config is not allowed for the \"IMAGECACHE\" "
+                     "volume");
     if (const auto name = fields ? fields->text("type") : std::nullopt) {
         const auto type = model::filesystemFromName(*name);
-        if (type && isSupported(id.kind(), *type))
+        if (type && isSupported(id, *type))
             spec.type = *type;
         else
             report.error(fields->place("type"),
@@ -109,6 +136,7 @@ void readFilesystem(Fields &document, Draft &draft) {
     if (spec.projectQuota && spec.type != FilesystemType::Xfs)
         report.error(fields->place("projectQuotaSupport"),
                      "project quota support is only available for xfs filesystem");
+    readXfs(*fields, spec);
     fields->finish();
 }
 

@@ -7,8 +7,10 @@
 
 namespace volumecrypt::config {
 
-// STATE and EPHEMERAL, which have names of their own.
+// Those of a VolumeConfig, which have names of their own.
 bool isSystemVolume(model::VolumeKind kind);
+// Talos makes its file system, and no field says how.
+bool isImageCache(const model::VolumeId &id);
 // Can hold a file system.
 bool isMountable(model::VolumeKind kind);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The four kinds of documents.
+// The kinds of documents: four of volumes, one for all of them.
 #include "config/volume_document.h"
 
 #include <array>
@@ -12,6 +12,7 @@
 #include "config/encryption.h"
 #include "config/fields.h"
 #include "config/mount.h"
+#include "config/provisioning.h"
 #include "config/storage.h"
 #include "config/text.h"
 
@@ -24,8 +25,9 @@ constexpr std::string_view kSystemVolume = "VolumeConfig";
 constexpr std::string_view kUserVolume = "UserVolumeConfig";
 constexpr std::string_view kRawVolume = "RawVolumeConfig";
 constexpr std::string_view kSwapVolume = "SwapVolumeConfig";
+constexpr std::string_view kTrim = "FilesystemTrimConfig";
 const std::vector<std::string_view> kDocumentKinds{kSystemVolume, kUserVolume, kRawVolume,
-                                                   kSwapVolume};
+                                                   kSwapVolume, kTrim};
 
 constexpr std::string_view kApiVersion = "v1alpha1";
 
@@ -68,19 +70,10 @@ bool checkApiVersion(Fields &fields) {
     return !version;
 }
 
-std::optional<model::VolumeId> systemVolume(Fields &fields, const std::string &name) {
-    if (name == "STATE") return model::VolumeId::state();
-    if (name == "EPHEMERAL") return model::VolumeId::ephemeral();
-    if (name == "IMAGECACHE")
-        fields.report().error(
-            fields.place("name"),
-            "the \"IMAGECACHE\" volume is not supported, only \"STATE\" and \"EPHEMERAL\" are",
-            base::ErrorCode::Unsupported);
-    else
-        fields.report().error(
-            fields.place("name"),
-            "only [\"STATE\" \"EPHEMERAL\" \"IMAGECACHE\"] volumes are supported");
-    return std::nullopt;
+// Of the documents whose volumes are named freely.
+VolumeKind volumeKind(std::string_view kind) {
+    if (kind == kUserVolume) return VolumeKind::User;
+    return kind == kRawVolume ? VolumeKind::Raw : VolumeKind::Swap;
 }
 
 std::optional<model::VolumeId> readId(Fields &fields, std::string_view kind) {
@@ -90,11 +83,8 @@ std::optional<model::VolumeId> readId(Fields &fields, std::string_view kind) {
             fields.report().error(fields.place(), "name is required");
         return std::nullopt;
     }
-    if (kind == kSystemVolume) return systemVolume(fields, *name);
-    const VolumeKind volumeKind = kind == kUserVolume  ? VolumeKind::User
-                                  : kind == kRawVolume ? VolumeKind::Raw
-                                                       : VolumeKind::Swap;
-    auto id = model::VolumeId::named(volumeKind, *name);
+    auto id = kind == kSystemVolume ? model::VolumeId::system(*name)
+                                    : model::VolumeId::named(volumeKind(kind), *name);
     if (id) return *id;
     fields.report().error(fields.place("name"), id.error().message);
     return std::nullopt;
@@ -103,73 +93,34 @@ std::optional<model::VolumeId> readId(Fields &fields, std::string_view kind) {
 // An ID whose kind has the same rules, for a document whose own name is wrong.
 model::VolumeId placeholderId(std::string_view kind) {
     if (kind == kSystemVolume) return model::VolumeId::ephemeral();
-    const VolumeKind volumeKind = kind == kUserVolume  ? VolumeKind::User
-                                  : kind == kRawVolume ? VolumeKind::Raw
-                                                       : VolumeKind::Swap;
-    return *model::VolumeId::named(volumeKind, "x");
+    return *model::VolumeId::named(volumeKind(kind), "x");
 }
 
-bool isGiven(const TreeNode *node) {
-    return node != nullptr && !(node->type == TreeNode::Type::Map && node->entries.empty());
-}
-
-void readProvisioning(Fields &fields, VolumeKind kind) {
-    const TreeNode *provisioning = fields.any("provisioning");
-    if (provisioning == nullptr || !fields.map("provisioning") || !isGiven(provisioning)) return;
-    if (kind == VolumeKind::State)
-        fields.report().error(provisioning->place,
-                              "provisioning config is not allowed for the \"STATE\" volume");
-    else
-        fields.report().warning(provisioning->place,
-                                "provisioning is ignored: the partition has to be there");
-}
-
-void refuse(Fields &fields, std::string_view name, std::string message) {
-    fields.report().error(fields.place(name), std::move(message), base::ErrorCode::Unsupported);
-}
-
-void readVolumeType(Fields &fields) {
-    const auto type = fields.text("volumeType");
-    if (!type || *type == "partition") return;
-    if (*type != "directory" && *type != "disk") {
-        fields.report().error(fields.place("volumeType"),
-                              fmt::format("unsupported volume type {}", quote(*type)));
-        return;
-    }
-    refuse(fields, "volumeType",
-           fmt::format("volumeType {} is not supported, only \"partition\" is", quote(*type)));
-    if (*type == "directory") {
-        for (const std::string_view name : {"provisioning", "encryption", "filesystem"})
-            if (isGiven(fields.any(name)))
-                fields.report().error(
-                    fields.place(name),
-                    fmt::format("{} spec is invalid for volumeType directory", name));
-        return;
-    }
-    const TreeNode *provisioning = fields.any("provisioning");
-    if (provisioning == nullptr) return;
-    for (const std::string_view name : {"minSize", "maxSize", "grow"})
-        if (provisioning->find(name) != nullptr) {
-            fields.report().error(provisioning->place,
-                                  "min size, max size and grow are not supported");
-            return;
-        }
-}
-
-void readVolume(Fields &fields, std::string_view kind, Draft &draft) {
+// False when the document is about no volume of ours.
+bool readVolume(Fields &fields, std::string_view kind, Draft &draft) {
     draft.spec.position = fields.report().position(fields.place());
-    readProvisioning(fields, draft.spec.id.kind());
-    if (kind == kUserVolume) readVolumeType(fields);
+    const bool isVolume = readPlace(fields, draft.spec.id);
     readDevice(fields, draft);
     readFilesystem(fields, draft);
     readMount(fields, draft);
     draft.spec.encryption = readEncryption(fields, draft);
+    if (kind == kSystemVolume || kind == kUserVolume) readUpkeep(fields, draft);
     fields.finish();
+    return isVolume;
+}
+
+void readGeneral(Fields &fields, Report &report, std::optional<TrimDefault> &trim) {
+    if (!checkApiVersion(fields)) return;
+    if (trim)
+        report.error(fields.place(), fmt::format("{} is declared twice", kTrim));
+    else
+        trim = readTrimDefault(fields);
 }
 
 }  // namespace
 
-void readDocument(const Document &document, Report &report, std::vector<Draft> &drafts) {
+void readDocument(const Document &document, Report &report, std::vector<Draft> &drafts,
+                  std::optional<TrimDefault> &trim) {
     const TreeNode *root = document.root;
     if (root == nullptr || root->type == TreeNode::Type::Null) return;
     report.setVolume({});
@@ -188,12 +139,13 @@ void readDocument(const Document &document, Report &report, std::vector<Draft> &
     const std::size_t errorsBefore = report.errorCount();
     Fields fields(*root, "", report);
     fields.any("kind");
+    if (*kind == kTrim) {
+        readGeneral(fields, report, trim);
+        return;
+    }
     const auto id = readId(fields, *kind);
     if (id) report.setVolume(id->text());
-    const TreeNode *name = root->find("name");
-    const bool unsupported =
-        !id && *kind == kSystemVolume && name != nullptr && name->text == "IMAGECACHE";
-    if (!checkApiVersion(fields) || unsupported) {
+    if (!checkApiVersion(fields)) {
         // Nothing more can be said, but the volume counts as declared.
         if (!id) return;
         Draft &draft = drafts.emplace_back(*id);
@@ -202,9 +154,9 @@ void readDocument(const Document &document, Report &report, std::vector<Draft> &
         return;
     }
     Draft draft(id ? *id : placeholderId(*kind));
-    readVolume(fields, *kind, draft);
+    const bool isVolume = readVolume(fields, *kind, draft);
     draft.valid = report.errorCount() == errorsBefore;
-    if (id) drafts.push_back(std::move(draft));
+    if (id && isVolume) drafts.push_back(std::move(draft));
 }
 
 }  // namespace volumecrypt::config

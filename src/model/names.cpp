@@ -66,4 +66,8 @@ std::string syncUnit(const VolumeId &id) {
     return "volumecrypt-sync@" + id.text() + ".service";
 }
 
+std::string trimUnit(const VolumeId &id, std::string_view type) {
+    return "volumecrypt-trim@" + id.text() + "." + std::string(type);
+}
+
 }  // namespace volumecrypt::model

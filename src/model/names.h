@@ -23,5 +23,7 @@ std::string mountUnit(std::string_view where);  // ….mount
 std::string swapUnit(std::string_view path);    // dev-….swap
 std::string attachUnit(const VolumeId &id);     // volumecrypt@ID.service
 std::string syncUnit(const VolumeId &id);       // volumecrypt-sync@ID.service
+// volumecrypt-trim@ID.service and .timer
+std::string trimUnit(const VolumeId &id, std::string_view type);
 
 }  // namespace volumecrypt::model

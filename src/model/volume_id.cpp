@@ -3,6 +3,7 @@
 #include "model/volume_id.h"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 
 namespace volumecrypt::model {
@@ -10,6 +11,9 @@ namespace {
 
 // A GPT partition label holds 36 characters, two of which are our prefix.
 constexpr std::size_t kLongestName = 34;
+
+constexpr std::array<std::string_view, 5> kSystemNames{"IMAGECACHE", "ETCD", "CRI", "KUBELET",
+                                                       "LOG"};
 
 bool isNameCharacter(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
@@ -25,6 +29,7 @@ std::string_view prefixOf(VolumeKind kind) {
             return "s-";
         case VolumeKind::State:
         case VolumeKind::Ephemeral:
+        case VolumeKind::System:
             break;
     }
     return "";
@@ -38,6 +43,8 @@ std::string_view kindName(VolumeKind kind) {
             return "state";
         case VolumeKind::Ephemeral:
             return "ephemeral";
+        case VolumeKind::System:
+            return "system";
         case VolumeKind::User:
             return "user";
         case VolumeKind::Raw:
@@ -56,6 +63,16 @@ VolumeId VolumeId::ephemeral() {
     return {VolumeKind::Ephemeral, "EPHEMERAL"};
 }
 
+base::Result<VolumeId> VolumeId::system(std::string_view name) {
+    if (name == "STATE") return state();
+    if (name == "EPHEMERAL") return ephemeral();
+    if (std::find(kSystemNames.begin(), kSystemNames.end(), name) != kSystemNames.end())
+        return VolumeId(VolumeKind::System, std::string(name));
+    return base::fail(base::ErrorCode::InvalidConfig,
+                      "only [\"STATE\" \"EPHEMERAL\" \"IMAGECACHE\" \"ETCD\" \"CRI\" \"KUBELET\" "
+                      "\"LOG\"] volumes are supported");
+}
+
 base::Result<VolumeId> VolumeId::named(VolumeKind kind, std::string_view name) {
     using base::ErrorCode;
     if (name.empty()) return base::fail(ErrorCode::InvalidConfig, "name is required");
@@ -70,14 +87,14 @@ base::Result<VolumeId> VolumeId::named(VolumeKind kind, std::string_view name) {
 }
 
 base::Result<VolumeId> VolumeId::parse(std::string_view text) {
-    if (text == "STATE") return state();
-    if (text == "EPHEMERAL") return ephemeral();
+    if (auto id = system(text)) return id;
     for (const VolumeKind kind : {VolumeKind::User, VolumeKind::Raw, VolumeKind::Swap})
         if (text.starts_with(prefixOf(kind)))
             if (auto id = named(kind, text.substr(2))) return id;
-    return base::fail(base::ErrorCode::InvalidConfig,
-                      "\"" + std::string(text) + "\" is not a volume ID",
-                      "Volume IDs are STATE, EPHEMERAL, u-NAME, r-NAME and s-NAME.");
+    return base::fail(
+        base::ErrorCode::InvalidConfig, "\"" + std::string(text) + "\" is not a volume ID",
+        "Volume IDs are STATE, EPHEMERAL, u-NAME, r-NAME, s-NAME, and Talos' IMAGECACHE, "
+        "ETCD, CRI, KUBELET and LOG.");
 }
 
 std::string VolumeId::name() const {

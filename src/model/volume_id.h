@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The name of a volume: STATE, EPHEMERAL, u-NAME, r-NAME or s-NAME, the same everywhere.
+// The name of a volume: STATE, EPHEMERAL, another of Talos' system volumes, u-NAME, r-NAME or
+// s-NAME, the same everywhere.
 #pragma once
 
 #include <compare>
@@ -10,9 +11,11 @@
 
 namespace volumecrypt::model {
 
-enum class VolumeKind { State, Ephemeral, User, Raw, Swap };
+// System: IMAGECACHE, ETCD, CRI, KUBELET and LOG, which mean something to Talos only; here they are
+// volumes with a name of their own.
+enum class VolumeKind { State, Ephemeral, System, User, Raw, Swap };
 
-// "state", "ephemeral", "user", "raw", "swap".
+// "state", "ephemeral", "system", "user", "raw", "swap".
 std::string_view kindName(VolumeKind kind);
 
 class VolumeId {
@@ -21,6 +24,8 @@ class VolumeId {
     static base::Result<VolumeId> parse(std::string_view text);
     static VolumeId state();
     static VolumeId ephemeral();
+    // STATE, EPHEMERAL or a System one by its name; the text of the error is Talos'.
+    static base::Result<VolumeId> system(std::string_view name);
     // `name` as in the document's `name`: 1..34 characters of [A-Za-z0-9-]; the texts of the errors
     // are Talos'.
     static base::Result<VolumeId> named(VolumeKind kind, std::string_view name);

@@ -50,6 +50,7 @@ struct FilesystemSpec {
     FilesystemType type = FilesystemType::None;
     std::string label;  // empty: none
     bool projectQuota = false;
+    std::uint64_t minAllocationGroupSize = 0;  // xfs: bytes; 0: mkfs decides
 };
 
 // How a document put what has defaults: META keeps that, as Talos does.
@@ -89,6 +90,8 @@ struct VolumeSpec {
     // How long a boot waits for the device; 0: for ever, absent: systemd's default.
     std::optional<std::chrono::seconds> deviceTimeout;
     FilesystemSpec filesystem;
+    // How often a timer of ours has unused blocks discarded while it is mounted; absent: never.
+    std::optional<std::chrono::seconds> trimInterval;
     std::optional<EncryptionSpec> encryption;  // absent: a plain volume
     // `provider: none`: STATE is plain, whatever META says.
     bool declaredPlain = false;

@@ -159,6 +159,11 @@ void readStorage(const Json &json, VolumeSpec &spec) {
     spec.filesystem.type = required(filesystemFromName(filesystem.at("type").get<std::string>()));
     spec.filesystem.label = filesystem.at("label").get<std::string>();
     spec.filesystem.projectQuota = filesystem.at("projectQuota").get<bool>();
+    // Not in what an older version has written during this boot.
+    spec.filesystem.minAllocationGroupSize =
+        filesystem.value("minAllocationGroupSize", std::uint64_t{0});
+    if (json.contains("trimInterval"))
+        spec.trimInterval = std::chrono::seconds(json.at("trimInterval").get<std::int64_t>());
 }
 
 }  // namespace
@@ -176,11 +181,13 @@ std::string toJson(const VolumeSpec &spec) {
               {"filesystem",
                {{"type", filesystemName(spec.filesystem.type)},
                 {"label", spec.filesystem.label},
-                {"projectQuota", spec.filesystem.projectQuota}}},
+                {"projectQuota", spec.filesystem.projectQuota},
+                {"minAllocationGroupSize", spec.filesystem.minAllocationGroupSize}}},
               {"position", positionJson(spec.position)}};
     if (spec.mount)
         json["mount"] = {{"where", spec.mount->where}, {"options", spec.mount->options}};
     if (spec.deviceTimeout) json["deviceTimeout"] = spec.deviceTimeout->count();
+    if (spec.trimInterval) json["trimInterval"] = spec.trimInterval->count();
     if (spec.encryption) json["encryption"] = encryptionJson(*spec.encryption);
     return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }

@@ -9,6 +9,7 @@
 #include "units/boot_role.h"
 #include "units/consumer_unit.h"
 #include "units/links.h"
+#include "units/trim_units.h"
 #include "units/unit_text.h"
 
 namespace volumecrypt::units {
@@ -91,6 +92,7 @@ base::Result<std::vector<UnitFile>> volumeUnits(const VolumeSpec &volume,
     addLinks(files, role, directories);
     addTimeouts(files, volume, role);
     addDeviceMarks(files, volume, role);
+    addTrim(files, volume, role, directories);
     VC_TRY(checkNames(files));
     return files;
 }

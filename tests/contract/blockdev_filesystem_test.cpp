@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // makeFilesystem with the real mkfs programs on plain files.
+#include <filesystem>
+
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -65,6 +67,36 @@ TEST_P(EveryType, IsMadeWithItsLabel) {
     EXPECT_EQ(content().kind, ContentKind::Filesystem);
     EXPECT_EQ(content().type, model::filesystemName(GetParam().type));
     EXPECT_EQ(content().label, GetParam().made);
+}
+
+// sb_agcount, big endian, of the superblock.
+std::uint32_t allocationGroups(const std::string &path) {
+    const auto head = base::readFile(path, std::size_t{1} << 30);
+    EXPECT_THAT(head, test::IsOk());
+    std::uint32_t count = 0;
+    for (std::size_t i = 88; i < 92; ++i)
+        count = count << 8U | static_cast<unsigned char>(head->at(i));
+    return count;
+}
+
+TEST_F(MakeFilesystem, AllocationGroupsOfXfsKeepToTheirMinimum) {
+    struct Groups {
+        std::uint64_t minimum;  // MiB
+        std::uint32_t made;
+    };
+    // One group alone mkfs.xfs does not make.
+    for (const Groups &groups : {Groups{0, 4}, {1, 4}, {100, 4}, {130, 3}, {200, 2}, {4096, 2}}) {
+        model::FilesystemSpec spec = wanted(FilesystemType::Xfs);
+        spec.minAllocationGroupSize = groups.minimum * kMebibyte;
+        const std::string path = image(400 * kMebibyte);
+        ASSERT_THAT(makeFilesystem(spec, path), test::IsOk());
+        EXPECT_EQ(allocationGroups(path), groups.made) << groups.minimum;
+        std::filesystem::remove(path);
+    }
+    // Too small for a choice.
+    model::FilesystemSpec spec = wanted(FilesystemType::Xfs);
+    spec.minAllocationGroupSize = kMebibyte;
+    EXPECT_THAT(makeFilesystem(spec, image(20 * kMebibyte)), test::IsOk());
 }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -51,6 +51,11 @@ const std::vector<Case> kKinds{
 };
 INSTANTIATE_TEST_SUITE_P(Kinds, ConfigDocument, testing::ValuesIn(kKinds), caseName);
 
+const std::string kSystemNames =
+    "3:7: only [\"STATE\" \"EPHEMERAL\" \"IMAGECACHE\" \"ETCD\" \"CRI\" \"KUBELET\" \"LOG\"] "
+    "volumes "
+    "are supported";
+
 const std::vector<Case> kNames{
     {"NoName", "apiVersion: v1alpha1\nkind: UserVolumeConfig\n", {"1:1: name is required"}},
     {"NullName", document("VolumeConfig", "~"), {"1:1: name is required"}},
@@ -64,15 +69,9 @@ const std::vector<Case> kNames{
      document("SwapVolumeConfig", "a_b"),
      {"3:7: name can only contain lowercase and uppercase ASCII letters, digits, and hyphens"}},
     {"NumberIsAName", document("UserVolumeConfig", "42"), {}},
-    {"UnknownSystemVolume",
-     document("VolumeConfig", "DATA"),
-     {"3:7: only [\"STATE\" \"EPHEMERAL\" \"IMAGECACHE\"] volumes are supported"}},
-    {"SystemVolumeInLowerCase",
-     document("VolumeConfig", "state"),
-     {"3:7: only [\"STATE\" \"EPHEMERAL\" \"IMAGECACHE\"] volumes are supported"}},
-    {"ImageCache",
-     document("VolumeConfig", "IMAGECACHE") + "encryption: {keys: [{slot: 99}]}\n",
-     {"3:7: the \"IMAGECACHE\" volume is not supported, only \"STATE\" and \"EPHEMERAL\" are"}},
+    {"UnknownSystemVolume", document("VolumeConfig", "DATA"), {kSystemNames}},
+    {"SystemVolumeInLowerCase", document("VolumeConfig", "state"), {kSystemNames}},
+    {"ImageCache", document("VolumeConfig", "IMAGECACHE"), {}},
     {"OtherProblemsOfABadNameAreReportedToo",
      document("UserVolumeConfig", "a.b") + "color: red\n",
      {"3:7: name can only contain lowercase and uppercase ASCII letters, digits, and hyphens",
@@ -143,19 +142,17 @@ const std::vector<Case> kTalosFields{
      {"4:13: unsupported volume type \"tmpfs\""}},
     {"Directory",
      userVolume("volumeType: directory\n"),
-     {"4:13: volumeType \"directory\" is not supported, only \"partition\" is"}},
+     {"warning 4:13: volumeType \"directory\": nothing is done for it"}},
     {"DirectoryWithMore",
      userVolume("volumeType: directory\nprovisioning: {grow: true}\nencryption: {provider: none}\n"
                 "filesystem: {type: xfs}\n"),
-     {"4:13: volumeType \"directory\" is not supported, only \"partition\" is",
-      "warning 5:15: provisioning is ignored: the partition has to be there",
+     {"warning 4:13: volumeType \"directory\": nothing is done for it",
       "5:15: provisioning spec is invalid for volumeType directory",
       "6:13: encryption spec is invalid for volumeType directory",
       "7:13: filesystem spec is invalid for volumeType directory"}},
     {"Disk",
      userVolume("volumeType: disk\nprovisioning: {diskSelector: {match: x}, maxSize: 1GiB}\n"),
-     {"4:13: volumeType \"disk\" is not supported, only \"partition\" is",
-      "warning 5:15: provisioning is ignored: the partition has to be there",
+     {"warning 4:13: volumeType \"disk\": no disk is searched for; name it in volume.device",
       "5:15: min size, max size and grow are not supported"}},
 };
 INSTANTIATE_TEST_SUITE_P(Talos, ConfigDocument, testing::ValuesIn(kTalosFields), caseName);
@@ -202,13 +199,13 @@ INSTANTIATE_TEST_SUITE_P(Together, ConfigDocument, testing::ValuesIn(kTogether),
 
 TEST(ConfigProblems, CarryTheVolumeAndACode) {
     const Configuration result = parseText(
-        userVolume("color: red\n---\n" + document("VolumeConfig", "IMAGECACHE") + "---\nx: 1\n"));
+        userVolume("color: red\n---\n" + document("VolumeConfig", "DATA") + "---\nx: 1\n"));
     ASSERT_EQ(result.problems.size(), 3U);
     EXPECT_EQ(result.problems[0].volume, "u-data");
     EXPECT_EQ(result.problems[0].code, base::ErrorCode::InvalidConfig);
     EXPECT_EQ(result.problems[0].position.file, "f");
     EXPECT_EQ(result.problems[1].volume, "");
-    EXPECT_EQ(result.problems[1].code, base::ErrorCode::Unsupported);
+    EXPECT_EQ(result.problems[1].code, base::ErrorCode::InvalidConfig);
     EXPECT_EQ(result.problems[2].level, Level::Warning);
     EXPECT_TRUE(result.hasErrors());
     EXPECT_FALSE(parseText("x: 1\n").hasErrors());

@@ -40,6 +40,8 @@ encryption:
 apiVersion: v1alpha1
 kind: UserVolumeConfig
 name: plain
+filesystem: {xfs: {minAllocationGroupSize: 2GiB}}
+trim: {enabled: true, interval: 36h}
 ---
 apiVersion: v1alpha1
 kind: SwapVolumeConfig

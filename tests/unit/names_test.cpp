@@ -20,7 +20,8 @@ TEST(NamesTest, EscapesAsSystemdDoes) {
 }
 
 TEST(NamesTest, VolumeIdsRoundTrip) {
-    for (const char *text : {"STATE", "EPHEMERAL", "u-data", "r-x", "s-swap-1"}) {
+    for (const char *text : {"STATE", "EPHEMERAL", "IMAGECACHE", "ETCD", "CRI", "KUBELET", "LOG",
+                             "u-data", "r-x", "s-swap-1"}) {
         const auto id = VolumeId::parse(text);
         ASSERT_TRUE(id) << text;
         EXPECT_EQ(id->text(), text);
@@ -31,8 +32,8 @@ TEST(NamesTest, VolumeIdsRoundTrip) {
 }
 
 TEST(NamesTest, OtherTextsAreNoVolumeIds) {
-    for (const char *text : {"", "state", "META", "u-", "u-a/b", "u-a_b", "x-data", "u-%i",
-                             "../STATE", "u-a\n", "u-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"})
+    for (const char *text : {"", "state", "META", "u-", "u-a/b", "u-a_b", "x-data", "u-%i", "etcd",
+                             "LOGS", "../STATE", "u-a\n", "u-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"})
         EXPECT_FALSE(VolumeId::parse(text)) << text;
     EXPECT_TRUE(VolumeId::parse("u-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"));
 }

@@ -76,6 +76,19 @@ TEST(UnitsGolden, unlockedByHandOnly) {
     expectGolden("manual", volumeList(std::move(vault)));
 }
 
+TEST(UnitsGolden, trimmedVolumes) {
+    VolumeSpec daily = plainVolume("u-daily");
+    daily.trimInterval = std::chrono::hours(24);
+    daily.mount->where = "/srv/with space";
+    VolumeSpec often = encryptedVolume("u-often");
+    often.trimInterval = std::chrono::seconds(90);
+    VolumeSpec unmounted = plainVolume("EPHEMERAL");
+    unmounted.trimInterval = std::chrono::hours(24);
+    auto volumes = volumeList(std::move(daily), std::move(often));
+    volumes.push_back(std::move(unmounted));
+    expectGolden("trim", volumes);
+}
+
 TEST(UnitsGolden, plainFile) {
     VolumeSpec image = encryptedVolume("u-image");
     image.device = {.path = "/srv/images/data.img", .byLabel = false};

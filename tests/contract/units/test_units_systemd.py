@@ -50,6 +50,7 @@ apiVersion: v1alpha1
 kind: UserVolumeConfig
 name: plain
 mount: {required: true}
+trim: {enabled: true}
 ---
 apiVersion: v1alpha1
 kind: RawVolumeConfig
@@ -72,7 +73,8 @@ apiVersion: v1alpha1
 kind: VolumeConfig
 name: STATE
 mount: {{where: '{ODD_WHERE.replace("'", "''")}'}}
-encryption: {{keys: [{{slot: 0, nodeID: {{}}}}]}}
+trim: {{enabled: true, interval: 36h}}
+encryption: {{allowDiscards: true, keys: [{{slot: 0, nodeID: {{}}}}]}}
 ---
 apiVersion: v1alpha1
 kind: UserVolumeConfig
@@ -95,8 +97,9 @@ def understood(check, generator, build):
         static = templates(folder, build)
         ours = sorted(p.name for p in tree.glob("*.mount")) + sorted(p.name for p in tree.glob("*.swap"))
         ours += sorted({p.name for p in tree.glob("*/volumecrypt*@*.service")})
-        # Nine attach units, a sync unit for each of the eight encrypted ones, seven mounts, one swap.
-        check.equal("every volume has its units", len(ours), 25)
+        ours += sorted({p.name for p in tree.glob("*/volumecrypt-trim@*.timer")})
+        # Nine attach units, a sync unit for each of the eight encrypted ones, seven mounts, one swap, one trim.
+        check.equal("every volume has its units", len(ours), 26)
         verify = subprocess.run(["systemd-analyze", "verify", "--man=no", *ours], capture_output=True, text=True,
                                 check=False, env=unit_path(tree, static))
         check.equal("systemd-analyze verify is silent", (verify.returncode, verify.stdout + verify.stderr), (0, ""))
@@ -105,7 +108,8 @@ def understood(check, generator, build):
         check.fact("the boot attaches the required volumes", {"volumecrypt@STATE.service", "volumecrypt@u-net.service",
                                                               "volumecrypt-sync@STATE.service"} <= units.names())
         notices_mistakes(check, tree, static)
-        for name in ("volumecrypt@u-data.service", "volumecrypt-sync@u-data.service"):
+        for name in ("volumecrypt@u-data.service", "volumecrypt-sync@u-data.service",
+                     "volumecrypt-trim@u-data.service"):
             # 20 is 2.0 of 10.
             secure = subprocess.run(["systemd-analyze", "security", "--offline=yes", "--threshold=20", name],
                                     capture_output=True, text=True, check=False, env=unit_path(tree, static))
@@ -144,6 +148,12 @@ def harmless(check, generator, build):
         mount = subprocess.run(["systemd-escape", "--path", "--suffix=mount", ODD_WHERE], capture_output=True,
                                text=True, check=True).stdout.strip()
         check.equal("Where= is the mount point", units.get(mount, "Where"), [ODD_WHERE])
+        check.fact("the mount starts the timer of its trim",
+                   "volumecrypt-trim@STATE.timer" in units.dependencies(mount, "Wants"))
+        check.equal("the timer goes with the mount",
+                    units.dependencies("volumecrypt-trim@STATE.timer", "BindsTo"), {mount})
+        check.equal("the trim is of the mount point", units.get("volumecrypt-trim@STATE.service", "Environment"),
+                    [f"WHERE={ODD_WHERE}"])
         check.equal("What= is the mapping", units.get(mount, "What"), ["/dev/mapper/luks2-STATE"])
         check.equal("Options= are the declared ones and the guards", units.get("var-mnt-odd.mount", "Options"),
                     [f"nodev,nosuid,{ODD_OPTION},nofail"])

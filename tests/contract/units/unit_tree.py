@@ -4,6 +4,7 @@ import collections
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -53,6 +54,8 @@ def templates(folder, build):
         if count == 0:
             raise ValueError(f"{name} does not run the engine")
         (out / name).write_text(text, encoding="utf-8")
+    for name in ("volumecrypt-trim@.service", "volumecrypt-trim@.timer"):
+        shutil.copy(pathlib.Path(build) / "systemd" / name, out)
     return out
 
 
