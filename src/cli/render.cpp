@@ -13,8 +13,14 @@
 namespace volumecrypt::cli {
 namespace {
 
+// It would be formatted if it were not remembered.
+bool hasVanished(const VolumeInfo &volume) {
+    return volume.pinned && volume.state == "blank";
+}
+
 Colour stateColour(const VolumeInfo &volume) {
-    if (volume.state == "foreign" || volume.state == "failed") return Colour::Red;
+    if (volume.state == "foreign" || volume.state == "failed" || hasVanished(volume))
+        return Colour::Red;
     if (volume.degraded) return Colour::Yellow;
     if (volume.state == "unlocked") return Colour::Green;
     if (volume.state == "reencrypting") return Colour::Yellow;
@@ -27,8 +33,14 @@ Colour healthColour(const std::string &health) {
     return health == "unverified" ? Colour::None : Colour::Yellow;
 }
 
-std::string condition(const VolumeInfo &volume) {
-    return volume.degraded ? "degraded" : "ok";
+// "ok" only where the keys were looked at, and nothing has failed since.
+Cell condition(const VolumeInfo &volume) {
+    if (volume.degraded) return {"degraded", Colour::Yellow};
+    if (hasVanished(volume)) return {"vanished", Colour::Red};
+    if (!volume.errorCode.empty()) return {"failed", Colour::Red};
+    const bool known =
+        volume.state == "locked" || volume.state == "unlocked" || volume.state == "reencrypting";
+    return known ? "ok" : "";
 }
 
 const char *yesNo(bool value) {
@@ -107,8 +119,7 @@ std::string renderList(const std::vector<VolumeInfo> &volumes, const Style &styl
     Table table({"VOLUME", "STATE", "KEYS", "DEVICE", "MOUNT POINT"});
     for (const auto &volume : volumes)
         table.add({Cell(volume.id, Colour::Bold), Cell(volume.state, stateColour(volume)),
-                   Cell(condition(volume), volume.degraded ? Colour::Yellow : Colour::None),
-                   volume.device, volume.mountPoint});
+                   condition(volume), volume.device, volume.mountPoint});
     if (table.empty() && style.terminal)
         return "No volume is declared in /etc/volumecrypt: see volumecrypt.yaml(5).\n";
     return table.render(style);

@@ -55,6 +55,24 @@ TEST(CliRender, ListIsOneLineAVolume) {
     EXPECT_THAT(renderList({}, kTerminal), HasSubstr("volumecrypt.yaml(5)"));
 }
 
+TEST(CliRender, ListSaysOkOnlyOfWhatIs) {
+    VolumeInfo failed = unlocked();
+    failed.state = "locked";
+    failed.errorCode = "ForeignVolume";
+    VolumeInfo vanished = failed;
+    vanished.state = "blank";
+    VolumeInfo blank = unlocked();
+    blank.state = "blank";
+    blank.pinned = false;
+    VolumeInfo foreign = blank;
+    foreign.state = "foreign";
+    EXPECT_EQ(renderList({failed, vanished, blank, foreign}, kPlain),
+              "u-data\tlocked\tfailed\t/dev/vda3\t/var/mnt/data\n"
+              "u-data\tblank\tvanished\t/dev/vda3\t/var/mnt/data\n"
+              "u-data\tblank\t-\t/dev/vda3\t/var/mnt/data\n"
+              "u-data\tforeign\t-\t/dev/vda3\t/var/mnt/data\n");
+}
+
 TEST(CliRender, ListOnATerminalIsATable) {
     EXPECT_EQ(renderList({unlocked()}, kTerminal),
               "VOLUME  STATE     KEYS  DEVICE     MOUNT POINT\n"

@@ -87,4 +87,13 @@ void Errors::checkCommand(const ErrorRow &row, const std::string &message) const
     EXPECT_EQ(line.at("retry"), row.retry);
 }
 
+void Errors::checkListed() {
+    const ProcessResult list =
+        Process{.argv = {CTL_PROGRAM, "list"}, .input = {}, .secret = {}}.run();
+    EXPECT_EQ(list.exitCode, 0) << list.err;
+    const auto at = list.out.find("u-data\t");
+    if (at == std::string::npos) return;
+    EXPECT_THAT(list.out.substr(at), ::testing::Not(::testing::HasSubstr("\tok\t")));
+}
+
 }  // namespace volumecrypt::test
