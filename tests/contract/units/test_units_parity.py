@@ -83,6 +83,8 @@ DIFFERENCES = [
      "detach waits for udev: with udevd stopped first, a shutdown would hang"),
     (OURS, "attach", "After", "systemd-tpm2-setup-early.service", 255, "a TPM may have to be set up first"),
     (OURS, "attach", "After", "tpm2.target", 256, "the TPM has to be there"),
+    (OURS, "attach", "RequiresMountsFor", "/etc/volumecrypt/state", None, "volumes are known again by what is there"),
+    (OURS, "attach", "After", "-.mount", None, "the same"),
     (OURS, "attach", "(Wants|After)", "modprobe@dm_mod.service", None,
      "the engine has no right to load modules"),
     (OURS, "attach", "PropagatesStopTo", "blockdev@CONTENT.target", None,
