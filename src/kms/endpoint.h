@@ -11,7 +11,7 @@ namespace volumecrypt::kms {
 
 struct Endpoint {
     bool tls = true;
-    std::string host;  // without brackets
+    std::string host;        // without brackets
     unsigned interface = 0;  // through which a link-local address is reached; 0 for any
     unsigned port = 443;
 

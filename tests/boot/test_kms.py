@@ -62,9 +62,28 @@ def with_server(check, machine):
     check.fact("the server's log names the machine", f"seal for node {UUID}" in log, log)
     plain = machine.run(f"journalctl -b --no-pager -u {ATTACH}").output
     check.fact("the journal warns of the endpoint without TLS", "is not encrypted" in plain, plain)
+    helper_is_nobody(check, machine)
     guest_kms.set_up_unit(machine, UUID)
     machine.output(f"systemctl enable {guest_kms.UNIT}")
     machine.power_off()
+
+
+def helper_is_nobody(check, machine):
+    """volumecrypt-kms in the unit of the engine, while the server lets it wait."""
+    sync = "volumecrypt-sync@u-data.service"
+    status = "/proc/$(pgrep -of '^/usr/libexec/volumecrypt/volumecrypt-kms$')/status"
+    machine.output(f"systemctl kill -s STOP vmtest-kms.service; systemctl restart --no-block {sync}")
+    seen = machine.wait_until(f"grep '^Uid:.*[1-9]' {status} && cat {status}", 60)
+    machine.output("systemctl kill -s CONT vmtest-kms.service")
+    shown = dict(line.split(":\t", 1) for line in seen.output.splitlines() if ":\t" in line)
+    log = machine.run(f"journalctl -b --no-pager -u {sync}").output
+    check.equal("volumecrypt-kms is nobody: user, group", [set(shown.get(name, "").split()) for name in ("Uid", "Gid")],
+                [{"65529"}, {"65529"}])
+    check.equal("it has no capability, and gets none",
+                [shown.get(name) for name in ("CapPrm", "CapEff", "CapInh", "CapAmb", "NoNewPrivs")],
+                ["0" * 16] * 4 + ["1"])
+    ended = machine.wait_until(f"systemctl is-active {sync}", 120)
+    check.fact("its engine is done when the server goes on", ended.ok, log)
 
 
 def without_server(check, machine):
@@ -103,6 +122,14 @@ def by_its_unit(check, machine):
     check.equal("it has no capability", capabilities, {0})
     check.equal("it has a system call filter, and gets no new privileges", (status["Seccomp"], status["NoNewPrivs"]),
                 ("2", "1"))
+    def shown(name):
+        return machine.output(f"systemctl show --value -p {name} {unit}")
+
+    check.equal("its watchdog waits for it, and it has descriptors for all of its connections",
+                [shown("WatchdogUSec"), shown("LimitNOFILESoft")], ["30s", "8192"])
+    before = int(shown("WatchdogTimestampMonotonic"))
+    heard = machine.wait_until(f"test $(systemctl show --value -p WatchdogTimestampMonotonic {unit}) -gt {before}", 60)
+    check.fact("it connects to itself, and tells its watchdog", heard.ok, log())
     machine.write("/etc/volumecrypt/volumes.yaml", CONFIG + (
         f'    - {{slot: 1, kms: {{endpoint: "grpcs://{guest_kms.UNIT_ADDRESS}", caFile: {guest_kms.UNIT_CA}}}}}\n'),
         mode="0600")
