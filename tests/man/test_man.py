@@ -162,6 +162,7 @@ def loader_fields():
         names |= set(re.findall(r"(?:\.|->)(?:any|text|textNode|flag|number|map|list|texts|numbers)\(\"(\w+)\"\)", text))
         names |= set(re.findall(r"choice<[^>]+>\(\s*\"(\w+)\"", text))
         names |= set(re.findall(r"readPath\(\*?\w+, \"(\w+)\"\)", text))
+        names |= set(re.findall(r"readTalosFlag\(\w+, \"(\w+)\"", text))
         kinds = re.search(r"kKinds\{((?:\"\w+\"(?:, )?)+)\}", text)
         names |= set(re.findall(r"\"(\w+)\"", kinds.group(1))) if kinds else set()
     assert {"unmanaged", "caFile", "deviceTimeout", "unlock"} <= names, names
