@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "daemon/async.h"
+#include "model/key_advice.h"
 
 namespace volumecrypt::daemon {
 namespace {
@@ -129,7 +130,7 @@ base::Result<JobPointer> VolumeOperations::rotateKey(const Authorized<action::Ma
                           "volume " + volume->id().text() + ", slot " + std::to_string(slot) +
                               ": a " + std::string(model::keyKindName(key->kind())) +
                               " key cannot be made anew here",
-                          "change it in the configuration, then apply");
+                          model::howToChange(key->kind()));
     return engines_.start(
         volume,
         {.verb = "rotate", .volume = volume->id(), .arguments = {"--slot", std::to_string(slot)}},

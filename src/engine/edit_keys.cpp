@@ -7,6 +7,7 @@
 #include "engine/enrol.h"
 #include "engine/slot_session.h"
 #include "engine/verbs.h"
+#include "model/key_advice.h"
 #include "model/slot_token.h"
 
 namespace volumecrypt::engine {
@@ -89,10 +90,12 @@ base::Status checkRotatableUndeclared(const Session &session, const OpenedVolume
                                     "this key was not made by volumecrypt",
                                     "Whoever added it can change it: `cryptsetup luksChangeKey " +
                                         session.device().node + "`."));
+    const bool isRecovery = entryOf(volume, slot)->kind == model::KeyKind::Recovery;
     return base::fail(slotError(session, slot, ErrorCode::InvalidConfig,
                                 "this key is an added one and cannot be made anew here",
-                                "Add another with `volumecryptctl add-key " + session.id().text() +
-                                    "`, then remove this one."));
+                                "Add another with `volumecryptctl add-key " +
+                                    std::string(isRecovery ? "--recovery " : "") +
+                                    session.id().text() + "`, then remove this one."));
 }
 
 // What nobody typed can be made anew by us; the others are changed where they come from.
@@ -118,7 +121,7 @@ base::Status checkRotatable(const Session &session, const OpenedVolume &volume, 
     return base::fail(slotError(
         session, slot, ErrorCode::InvalidConfig,
         "a " + std::string(model::keyKindName(declared->kind())) + " key cannot be made anew here",
-        "Change it in the configuration, then run `volumecryptctl apply`."));
+        model::howToChange(declared->kind())));
 }
 
 // A recovery key is enrolled as systemd writes it, whatever it looked like.

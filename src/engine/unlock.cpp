@@ -48,6 +48,7 @@ class Attempt {
     [[nodiscard]] base::Error doesNotOpen(const model::KeySpec &key, const base::Error &error);
     // The salt of STATE is not the one that the slot was made with, by the record.
     bool wasStateReplaced(const model::KeySpec &key);
+    [[nodiscard]] base::Error erased(base::ErrorCode code) const;
     [[nodiscard]] base::Error noUsableKey() const;
 
     const Session &session_;
@@ -94,6 +95,7 @@ base::Result<std::optional<Unlocked>> Attempt::trySecret(const base::SecretBuffe
 }
 
 base::Result<Unlocked> Attempt::bySecret() {
+    if (header_.view.slots.empty()) return base::fail(erased(ErrorCode::KeyRejected));
     // A recovery key, however it was typed.
     if (const auto recovery = base::normalizeRecoveryKey(*session_.secret());
         recovery && !(*recovery == *session_.secret())) {
@@ -227,7 +229,20 @@ base::Result<Unlocked> Attempt::byDeclaredKeys() {
     return base::fail(noUsableKey());
 }
 
+// Erased: no passphrase can help.
+base::Error Attempt::erased(ErrorCode code) const {
+    base::Error error;
+    error.code = code;
+    error.message = session_.describe() + ": it has no key slot any more: nothing opens it";
+    error.hint =
+        "Restore a backup of its header (cryptsetup luksHeaderRestore), or give its data "
+        "up: `volumecryptctl wipe " +
+        session_.id().text() + "` makes the device usable again.";
+    return error;
+}
+
 base::Error Attempt::noUsableKey() const {
+    if (header_.view.slots.empty()) return erased(ErrorCode::NoUsableKey);
     // Without it the boot has most likely ended in the emergency shell.
     const bool endsBoot = session_.options().verb == Verb::Attach && session_.spec().required;
     return failures_.summary(

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Keys beside the declared ones, pins, and the verbs that give a volume up, on plain files.
+#include <gmock/gmock.h>
+
 #include "base/files.h"
 #include "support/volume_fixture.h"
 
 namespace volumecrypt::test {
 namespace {
+
+using ::testing::HasSubstr;
 
 constexpr const char *kGivenUpKeys =
     "- {slot: 0, nodeID: {}}\n- {slot: 1, static: {passphrase: secret}}";
@@ -109,6 +113,27 @@ TEST_F(EngineGiveUpTest, WipeMakesBlankAndForgets) {
     EXPECT_EQ(engine("format").exitCode, 0);
 }
 
+TEST_F(EngineGiveUpTest, RotateSaysHowToChangeWhatItCannotMake) {
+    adopted();
+    const EngineResult nodeId = engine("rotate", {"--slot", "0"});
+    EXPECT_EQ(nodeId.code(), "InvalidConfig");
+    EXPECT_THAT(nodeId.last().at("hint"), HasSubstr("declare a key of another kind"));
+    const EngineResult fixed = engine("rotate", {"--slot", "1"});
+    EXPECT_EQ(fixed.code(), "InvalidConfig");
+    EXPECT_THAT(fixed.last().at("hint"), HasSubstr("Change the passphrase where it is declared"));
+    const std::string recovery =
+        "cbdefghi-jklnrtuv-vutrnlkj-ihgfedbc-cbdefghi-jklnrtuv-vutrnlkj-ihgfedbc";
+    const EngineResult added = engine("add-key", {"--kind", "recovery"}, recovery);
+    ASSERT_EQ(added.exitCode, 0) << added.last().dump();
+    const std::string slot = std::to_string(added.last().at("slot").get<unsigned>());
+    EXPECT_THAT(engine("rotate", {"--slot", slot}).last().at("hint"),
+                HasSubstr("`volumecryptctl add-key --recovery u-data`"));
+    const EngineResult passphrase = engine("add-key", {}, "mine");
+    const std::string other = std::to_string(passphrase.last().at("slot").get<unsigned>());
+    EXPECT_THAT(engine("rotate", {"--slot", other}).last().at("hint"),
+                HasSubstr("`volumecryptctl add-key u-data`"));
+}
+
 TEST_F(EngineGiveUpTest, EraseDestroysEveryKey) {
     adopted();
     EXPECT_EQ(engine("erase").exitCode, 64);
@@ -117,7 +142,11 @@ TEST_F(EngineGiveUpTest, EraseDestroysEveryKey) {
     ASSERT_EQ(erased.exitCode, 0) << erased.last().dump();
     EXPECT_FALSE(opens(0, kNodeId));
     EXPECT_FALSE(opens(1, "secret"));
-    EXPECT_FALSE(engine("sync").code().empty());
+    // A hint that asks for a passphrase would lead nowhere.
+    const EngineResult synced = engine("sync");
+    EXPECT_EQ(synced.code(), "NoUsableKey");
+    EXPECT_THAT(synced.last().at("message"), HasSubstr("no key slot any more"));
+    EXPECT_THAT(synced.last().at("hint"), HasSubstr("`volumecryptctl wipe u-data`"));
 }
 
 }  // namespace

@@ -230,6 +230,13 @@ def secret_by_descriptor(machine):
         volume.attach().succeeded()
         volume.detach().succeeded()
         volume.declare(keys=REPLACED)
+        hint = volume.attach().failed("NoUsableKey").last["hint"]
+        assert "`volumecryptctl unlock u-data --passphrase`" in hint and "systemctl default" not in hint, hint
+        # Without this one the boot ends in the emergency shell.
+        volume.declare(keys=REPLACED, more="mount: {where: /srv/data, required: true}\n")
+        hint = volume.attach().failed("NoUsableKey").last["hint"]
+        assert "`systemctl default`" in hint, hint
+        volume.declare(keys=REPLACED)
         with_secret(machine, "attach", SECRET).succeeded(state="unlocked")
         equal(mappings(), [MAP])
 

@@ -17,6 +17,8 @@
 namespace volumecrypt::test {
 namespace {
 
+using ::testing::HasSubstr;
+
 // The engine's view of the kernel is a tree of ours, mounted over /sys.
 class OtherErrors : public Errors {};
 
@@ -109,6 +111,31 @@ TEST_F(OtherErrors, ASecretIsAFileOrPipeOfFewBytes) {
     EXPECT_EQ(large, "InvalidConfig");
     EXPECT_EQ(large.message, "volume u-data: the secret is longer than 8192 bytes");
     EXPECT_TRUE(bytesOfFile(image_) == before);
+}
+
+// All declared keys were replaced: the passphrase that still opens the volume brings them in.
+TEST_F(OtherErrors, SyncTakesAPassphraseThatOpensTheVolume) {
+    declare();
+    luksFormat();
+    start();
+    sync();
+    declare({"1: another"});
+    reload();
+    EXPECT_EQ(job("Sync"), "NoUsableKey");
+    const auto sync = [](const std::string &passphrase) {
+        return Process{.argv = {CTL_PROGRAM, "sync", "u-data", "--secret-file", "-"},
+                       .input = passphrase,
+                       .secret = {}}
+            .run();
+    };
+    const std::string before = bytesOfFile(image_);
+    const ProcessResult wrong = sync("nonsense");
+    EXPECT_EQ(wrong.exitCode, 1);
+    EXPECT_THAT(wrong.err, HasSubstr("the given secret opens none of its key slots"));
+    EXPECT_TRUE(bytesOfFile(image_) == before);
+    const ProcessResult right = sync("secret");
+    EXPECT_EQ(right.exitCode, 0) << right.err;
+    EXPECT_EQ(job("Sync"), "");
 }
 
 TEST_F(OtherErrors, ACancelledJobEndsAtASafePoint) {

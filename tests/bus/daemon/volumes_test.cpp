@@ -114,6 +114,7 @@ TEST_F(Volumes, OnlyMadeKeysAreMadeAnew) {
     const Answer declared = client_.call(data_, kVolume, "RotateKey", 1U, Options());
     EXPECT_EQ(declared, "InvalidConfig");
     EXPECT_THAT(declared.message, HasSubstr("static"));
+    EXPECT_THAT(declared.message, HasSubstr("\nChange the passphrase where it is declared"));
     const Finished empty = client_.runJob(data_, kVolume, "RotateKey", 9U, Options());
     EXPECT_FALSE(empty.success);
     EXPECT_THAT(empty.error, HasSubstr("NotFound"));
@@ -212,6 +213,27 @@ TEST_F(Volumes, ConfigErrorsRepeatNothingOfTheKeys) {
         EXPECT_THAT(read, HasSubstr("slip" + std::to_string(i) + ".yaml: ")) << slips[i];
     EXPECT_THAT(read, ::testing::Not(HasSubstr("hunter2")));
     EXPECT_THAT(daemon_.log(), ::testing::Not(HasSubstr("hunter2")));
+}
+
+TEST_F(Volumes, WhatIsNotReadIsAWarning) {
+    const auto reload = [] {
+        return Process{.argv = {CTL_PROGRAM, "reload"}, .input = {}, .secret = {}}.run();
+    };
+    EXPECT_EQ(reload().exitCode, 0);
+    daemon_.configure("other.yml", "kind: UserVolumeConfig\n");
+    daemon_.configure("pod.yaml", "apiVersion: v1\nkind: Pod\n");
+    const ProcessResult told = reload();
+    EXPECT_EQ(told.exitCode, 0);
+    EXPECT_THAT(told.err, HasSubstr("other.yml: warning: is not read: the name has to end with"));
+    EXPECT_THAT(told.err,
+                HasSubstr("pod.yaml:2:7: warning: a document of kind \"Pod\" is skipped"));
+    using Problem =
+        sdbus::Struct<std::string, std::uint32_t, std::uint32_t, std::string, std::string>;
+    EXPECT_EQ(client_.property<std::vector<Problem>>(kRoot, kManager, "ConfigWarnings").size(), 2U);
+    EXPECT_TRUE(client_.property<std::vector<Problem>>(kRoot, kManager, "ConfigErrors").empty());
+    daemon_.configure("broken.yaml",
+                      "apiVersion: v1alpha1\nkind: UserVolumeConfig\nname: \"a b\"\n");
+    EXPECT_EQ(reload().exitCode, 1);
 }
 
 // File names are bytes, and a YAML string may hold what D-Bus cannot: one such name must not hide
