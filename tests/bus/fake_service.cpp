@@ -182,6 +182,7 @@ void FakeVolume::begin(sdbus::Result<sdbus::ObjectPath> &&result, const std::str
                     (value.containsValueOfType<bool>() ? "true" : value.get<std::string>());
     service_.note(line);
     const bool instant = state_.id == "u-instant";
+    keysAreIn_ = keysAreIn_ || options.contains("secret");
     if (state_.id == "u-dies") service_.dying = true;
     result.returnResults(service_.start(operation, pathOf(state_.id), instant ? 0 : 12));
 }
@@ -252,6 +253,9 @@ void FakeVolume::AddKey(sdbus::Result<std::uint32_t> &&result, std::string kind,
                         sdbus::UnixFd secret, Options /*options*/) {
     const std::string given = contentOf(secret);
     service_.note("add-key " + state_.id + " " + kind + " [" + given + "]");
+    // No declared key opens this one until one that does was given.
+    if (state_.id == "u-instant" && !keysAreIn_)
+        return result.returnError(failure("NoUsableKey", "u-instant: no declared key opens it"));
     if (kind == "recovery" && given.find("cbdefghi") == std::string::npos)
         return result.returnError(failure("KeyRejected", "this is not the recovery key"));
     result.returnResults(31U);

@@ -134,6 +134,22 @@ def test_new_key_twice(cli):
     equal(cli.calls(), ["new-recovery-key u-data", "add-key u-data passphrase [new \u00e9\u00e9]"])
 
 
+def test_add_key_by_a_passphrase(cli):
+    """add-key asks for a passphrase that opens the volume where no declared key does, and needs the new one once"""
+    with cli.person("add-key", "u-instant") as person:
+        for _ in range(2):
+            person.reads("New passphrase for u-instant")
+            person.types("new one\n")
+        person.reads("u-instant: no declared key opens it\nA passphrase that opens u-instant now: ")
+        assert not person.echoes()
+        person.types("old one\n")
+        person.reads("u-instant: the passphrase is in slot 31\n")
+        equal(person.leaves(), 0)
+        lacks(person.seen, "old one")
+    equal(cli.calls(), ["new-recovery-key u-instant", "add-key u-instant passphrase [new one]",
+                        "sync u-instant ask secret=[old one]", "add-key u-instant passphrase [new one]"])
+
+
 RECOVERY = "cbdefghi-jklnrtuv-vutrnlkj-ihgfedbc-cbdefghi-jklnrtuv-vutrnlkj-ihgfedbc"
 
 
