@@ -35,7 +35,8 @@ base::Error configError(const std::vector<config::Problem> &problems) {
         if (count++ == 0) error.message = problem.text();
     }
     if (count > 1) error.message += " (and " + std::to_string(count - 1) + " more)";
-    error.hint = "correct the configuration (`volumecryptctl check` lists all errors); nothing was changed";
+    error.hint =
+        "correct the configuration (`volumecryptctl check` lists all errors); nothing was changed";
     return error;
 }
 
