@@ -145,8 +145,11 @@ Status removeBelow(const FileBelow &file) {
     const auto place = find(file, Missing::Report);
     if (!place && place.error().code == ErrorCode::NotFound) return {};
     if (!place) return fail(Error(place.error()));
-    if (::unlinkat(place->directory.get(), place->name.c_str(), 0) == 0 || errno == ENOENT)
-        return {};
+    const auto remove = [&](int flags) {
+        return ::unlinkat(place->directory.get(), place->name.c_str(), flags) == 0 ||
+               errno == ENOENT;
+    };
+    if (remove(0) || (errno == EISDIR && remove(AT_REMOVEDIR))) return {};
     return fail(errnoError("remove " + file.path(), errno));
 }
 

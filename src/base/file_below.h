@@ -32,7 +32,7 @@ Result<std::string> readBelow(const FileBelow &file, std::size_t limit);
 // As writeFileAtomically; replaces what has the name, unless that is a directory.
 Status writeBelow(const FileBelow &file, std::string_view content, unsigned mode);
 
-// Removes what has the name, unless that is a directory. Absent is success.
+// Removes what has the name, unless that is a directory with something in it. Absent is success.
 Status removeBelow(const FileBelow &file);
 
 }  // namespace volumecrypt::base

@@ -305,8 +305,9 @@ const std::vector<ErrorCase> kContentCases{
      }),
      .verb = "sync",
      .code = "Io",
-     .message = HasSubstr("pins/u-data.json: Is a directory"),
-     .hint = ""},
+     .message = HasSubstr("pins/u-data.json is no regular file: it is not opened"),
+     .hint = "If this is meant, run `volumecryptctl forget u-data` and try "
+             "again."},
 };
 
 INSTANTIATE_TEST_SUITE_P(Table, EngineContentErrors, testing::ValuesIn(kContentCases), nameOfCase);

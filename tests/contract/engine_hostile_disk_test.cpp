@@ -206,9 +206,11 @@ TEST_F(HostileStateTest, APinIsARegularFile) {
         EXPECT_THAT(refused.last().at("hint").get<std::string>(), HasSubstr("forget u-data"))
             << kind;
     }
-    putInPlaceOf(pin_, "fifo");
-    EXPECT_EQ(engine("forget", {"--confirm", "u-data"}).exitCode, 0);
-    EXPECT_FALSE(fs::exists(pin_));
+    for (const char *kind : kKinds) {
+        putInPlaceOf(pin_, kind);
+        EXPECT_EQ(engine("forget", {"--confirm", "u-data"}).exitCode, 0) << kind;
+        EXPECT_FALSE(fs::exists(fs::symlink_status(pin_))) << kind;
+    }
     EXPECT_TRUE(fs::exists(outside_ + "/file"));
 }
 

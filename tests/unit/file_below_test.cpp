@@ -117,6 +117,15 @@ TEST_F(FileBelowTest, ALinkInItsPlaceIsReplacedNotFollowed) {
     EXPECT_TRUE(fs::exists(outside_ + "/shadow"));
 }
 
+TEST_F(FileBelowTest, AnEmptyDirectoryIsRemovedAndNoOther) {
+    make(pin_.name + "/inside");
+    EXPECT_THAT(removeBelow(pin_), FailsWith(ErrorCode::Io));
+    EXPECT_TRUE(fs::exists(pin_.path() + "/inside"));
+    fs::remove(pin_.path() + "/inside");
+    EXPECT_THAT(removeBelow(pin_), IsOk());
+    EXPECT_FALSE(*existsBelow(pin_));
+}
+
 TEST_F(FileBelowTest, WhatLeadsToTheVolumeMayBeALink) {
     make(pin_.name);
     fs::create_directory_symlink(root_, directory_.file("link"));
