@@ -333,8 +333,8 @@ const std::vector<ErrorRow> kRows{
      .call = syncFails,
      .command = kSync,
      .code = "Io",
-     .message = ::testing::HasSubstr("Is a directory"),
-     .hint = ""},
+     .message = ::testing::HasSubstr("u-data.json is no regular file"),
+     .hint = "If this is meant, run `volumecryptctl forget u-data` and try again."},
 };
 
 INSTANTIATE_TEST_SUITE_P(All, ErrorTable, testing::ValuesIn(kRows),
