@@ -31,6 +31,13 @@ def document(kind, name, where):
 
 DATA_AT_SRV = document("UserVolumeConfig", "data", "/srv/data")
 EPHEMERAL_AT_VAR = document("VolumeConfig", "EPHEMERAL", "/var")
+# Where the sandbox of the units hides everything else.
+KEY_FILES = {"u-inroot": "/root/keys/inroot", "u-inhome": "/home/keys/inhome"}
+
+
+def key_file_document(name, path):
+    text = document("UserVolumeConfig", name.removeprefix("u-"), f"/srv/{name}")
+    return text.replace(f"{{passphrase: {SECRET}}}", f"{{passphraseFile: {path}}}")
 
 
 def ext4_image(path, size_mib):
@@ -69,6 +76,11 @@ def check_pinned(check, machine, name):
     check.fact("nothing is kept in /var/lib", not machine.run("test -e /var/lib/volumecrypt").ok)
 
 
+def check_key_files(check, machine):
+    for name, path in KEY_FILES.items():
+        check.fact(f"{name} opens by {path}", machine.run(f"mountpoint -q /srv/{name}").ok, journal(machine, name))
+
+
 def check_no_cycle(check, machine):
     found = machine.run("journalctl -b --no-pager | grep -i 'ordering cycle'").output
     check.fact("systemd found no ordering cycle", not found, found)
@@ -103,15 +115,20 @@ def var_on_a_partition(check, system):
 
 def ephemeral_at_var(check, system):
     machine = Machine(system, UUID)
-    disk = Disk(machine.folder / "data.img", {"EPHEMERAL": 200})
+    disk = Disk(machine.folder / "data.img", {"EPHEMERAL": 200, **dict.fromkeys(KEY_FILES, 40)})
     machine.attach(disk)
-    machine.inject("/etc/volumecrypt/volumes.yaml", EPHEMERAL_AT_VAR, mode=0o600)
+    documents = [EPHEMERAL_AT_VAR]
+    for name, path in KEY_FILES.items():
+        machine.inject(path, f"the key of {name}", mode=0o600)
+        documents.append(key_file_document(name, path))
+    machine.inject("/etc/volumecrypt/volumes.yaml", "---\n".join(documents), mode=0o600)
     check.section("EPHEMERAL at /var: the first boot, and an order to wipe it")
     machine.boot()
     machine.wait_booted()
     source = machine.run("findmnt -no SOURCE /var").output.strip()
     check.equal("EPHEMERAL is mounted at /var", source, "/dev/mapper/luks2-EPHEMERAL")
     check_pinned(check, machine, "EPHEMERAL")
+    check_key_files(check, machine)
     check_no_cycle(check, machine)
     uuid = machine.output(f"cryptsetup luksUUID {EPHEMERAL.device}")
     machine.write("/var/kept", "kept")
@@ -128,6 +145,7 @@ def ephemeral_at_var(check, system):
                source == "/dev/mapper/luks2-EPHEMERAL" and made not in ("", uuid)
                and not machine.run("test -e /var/kept").ok, f"{source} {made}\n{journal(machine, 'EPHEMERAL')}")
     check_pinned(check, machine, "EPHEMERAL")
+    check_key_files(check, machine)
     machine.power_off()
     check.section("EPHEMERAL at /var: another disk in its place, with the same key")
     disk.fill("EPHEMERAL", luks_image(machine.folder / "luks", SECRET))
