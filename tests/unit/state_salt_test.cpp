@@ -100,6 +100,10 @@ TEST(MountInfo, LastMountAtADirectoryIsTheOneOnTop) {
     EXPECT_EQ(base::mountAt(text, "/mnt/with blank")->source, "/dev/with\\slash");
     EXPECT_EQ(base::mountAt(text, "/")->type, "ext4");
     EXPECT_FALSE(base::mountAt(text, "/system"));
+    EXPECT_EQ(base::mountOver(text, "/system/state/volumecrypt/pins")->where, "/system/state");
+    EXPECT_EQ(base::mountOver(text, "/system/state")->where, "/system/state");
+    EXPECT_EQ(base::mountOver(text, "/system/statement")->where, "/");
+    EXPECT_EQ(base::mountOver(text, "/")->where, "/");
 }
 
 }  // namespace
