@@ -14,6 +14,7 @@ from vm import Machine
 
 UUID = "5e1c94d7-2b8a-4f30-96cd-d10f7b3e8a52"
 SECRET = "the key of every disk here"
+CONFIG = "/etc/volumecrypt/volumes.yaml"
 PINS = "/etc/volumecrypt/state/pins"
 FSTAB = "/dev/vda / ext4 errors=remount-ro 0 1\n/dev/disk/by-partlabel/VAR /var ext4 defaults 0 2\n"
 # Of /var alone, since the volumes have file systems too: as slow as it takes, however slow the machine is.
@@ -25,7 +26,7 @@ ExecStartPre=/bin/sh -c 'case "%i" in *VAR) for n in $$(seq 300); do \
 
 
 def document(kind, name, where):
-    return (f"apiVersion: v1alpha1\nkind: {kind}\nname: {name}\nmount: {{where: {where}, required: false}}\n"
+    return (f"apiVersion: v1alpha1\nkind: {kind}\nname: {name}\nmount: {{where: {where}, required: true}}\n"
             f"filesystem: {{type: ext4}}\nencryption:\n  keys:\n    - {{slot: 0, static: {{passphrase: {SECRET}}}}}\n")
 
 
@@ -38,6 +39,11 @@ KEY_FILES = {"u-inroot": "/root/keys/inroot", "u-inhome": "/home/keys/inhome"}
 def key_file_document(name, path):
     text = document("UserVolumeConfig", name.removeprefix("u-"), f"/srv/{name}")
     return text.replace(f"{{passphrase: {SECRET}}}", f"{{passphraseFile: {path}}}")
+
+
+def goes_on_without(machine, documents):
+    """What is declared is no longer needed by the boot: it goes on when a volume is refused."""
+    machine.write(CONFIG, documents.replace("required: true", "required: false"), mode="0600")
 
 
 def ext4_image(path, size_mib):
@@ -93,7 +99,7 @@ def var_on_a_partition(check, system):
     machine.attach(disk)
     machine.inject("/etc/fstab", FSTAB)
     machine.inject("/etc/systemd/system/systemd-fsck@.service.d/slow.conf", SLOW_FSCK)
-    machine.inject("/etc/volumecrypt/volumes.yaml", DATA_AT_SRV, mode=0o600)
+    machine.inject(CONFIG, DATA_AT_SRV, mode=0o600)
     check.section("/var on a partition of its own: the first boot")
     machine.boot()
     machine.wait_booted()
@@ -102,6 +108,7 @@ def var_on_a_partition(check, system):
     check.fact("it is mounted", machine.run("mountpoint -q /srv/data").ok, journal(machine, "u-data"))
     check_pinned(check, machine, "u-data")
     check_no_cycle(check, machine)
+    goes_on_without(machine, DATA_AT_SRV)
     machine.power_off()
     check.section("/var on a partition of its own: a blank disk in the place of u-data")
     disk.fill("u-data", blank_image(machine.folder / "blank", 64))
@@ -117,11 +124,11 @@ def ephemeral_at_var(check, system):
     machine = Machine(system, UUID)
     disk = Disk(machine.folder / "data.img", {"EPHEMERAL": 200, **dict.fromkeys(KEY_FILES, 40)})
     machine.attach(disk)
-    documents = [EPHEMERAL_AT_VAR]
+    documents = EPHEMERAL_AT_VAR
     for name, path in KEY_FILES.items():
         machine.inject(path, f"the key of {name}", mode=0o600)
-        documents.append(key_file_document(name, path))
-    machine.inject("/etc/volumecrypt/volumes.yaml", "---\n".join(documents), mode=0o600)
+        documents += "---\n" + key_file_document(name, path)
+    machine.inject(CONFIG, documents, mode=0o600)
     check.section("EPHEMERAL at /var: the first boot, and an order to wipe it")
     machine.boot()
     machine.wait_booted()
@@ -146,6 +153,7 @@ def ephemeral_at_var(check, system):
                and not machine.run("test -e /var/kept").ok, f"{source} {made}\n{journal(machine, 'EPHEMERAL')}")
     check_pinned(check, machine, "EPHEMERAL")
     check_key_files(check, machine)
+    goes_on_without(machine, documents)
     machine.power_off()
     check.section("EPHEMERAL at /var: another disk in its place, with the same key")
     disk.fill("EPHEMERAL", luks_image(machine.folder / "luks", SECRET))
