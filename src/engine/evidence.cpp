@@ -113,8 +113,8 @@ base::Result<SlotEvidence> Gatherer::evidenceFor(const model::KeySpec &key,
     if (!header_.view.slots.contains(key.slot)) return SlotEvidence::NotTested;
     if (const model::RecordSlot *entry = entryOf(key.slot)) {
         if (entry->origin == model::Origin::Added) return byTrying(key, passphrase);
-        // A changed kind is replaced whatever opens the slot now.
-        if (entry->kind != key.kind()) return SlotEvidence::NotTested;
+        // Somebody else may have made the slot what is declared now.
+        if (entry->kind != key.kind()) return byTrying(key, passphrase);
         return byRecord(key, *entry, passphrase);
     }
     return byTrying(key, passphrase);
@@ -204,6 +204,8 @@ base::Result<model::PlanInput> gatherEvidence(const Session &session,
                                               const Unlocked &unlocked, const FoundRecord &found,
                                               const base::SecretBuffer &recordKey) {
     model::PlanInput input;
+    input.volume = session.id().text();
+    input.device = session.device().node;
     input.policy = session.encryption().unmanagedSlots;
     input.declaredByMeta = session.encryptionIsMetas();
     input.header = header.view;

@@ -39,6 +39,14 @@ std::string differenceFromRecord(const DeclaredKey &key, const RecordSlot &entry
     return {};
 }
 
+// Somebody else, such as Talos, has changed the slot as the declaration says. What a sealed key of
+// the same kind is bound to is not seen in that it opens the slot: its parameters must be the same.
+bool isAlreadyAsDeclared(const DeclaredKey &key, const RecordSlot &entry) {
+    if (key.evidence != SlotEvidence::Opens) return false;
+    if (entry.kind != key.kind) return true;
+    return entry.lockedToState != key.lockedToState && entry.paramsDigest == key.paramsDigest;
+}
+
 // A sealed key that its token does not give any more.
 Step renew(const DeclaredKey &key) {
     if (key.renewalRefusal.empty()) return orDefer(StepAction::Replace, key, key.renewalReason);
@@ -47,6 +55,8 @@ Step renew(const DeclaredKey &key) {
 
 Step planManaged(const DeclaredKey &key, const RecordSlot &entry) {
     const std::string difference = differenceFromRecord(key, entry);
+    if (!difference.empty() && isAlreadyAsDeclared(key, entry))
+        return step(StepAction::Adopt, key, difference + "; the declared key opens it already");
     if (!difference.empty()) return orDefer(StepAction::Replace, key, difference);
     switch (key.evidence) {
         case SlotEvidence::Verified:
@@ -87,6 +97,23 @@ Step planTaken(const DeclaredKey &key, const std::string &whose) {
             (key.unavailableReason.empty() ? "it could not be compared" : key.unavailableReason));
 }
 
+// Talos seals under a policy of its own, which nobody else can satisfy.
+bool isTalosTpm(const HeaderView &header, unsigned slot) {
+    const auto token = header.tokens.find(slot);
+    return token != header.tokens.end() && token->second.type == "talos-tpm2";
+}
+
+Step refuseTalosTpm(const PlanInput &input, const DeclaredKey &key) {
+    const std::string number = std::to_string(key.slot);
+    return refuse(
+        key, base::ErrorCode::SlotInUse,
+        "the slot holds a key that Talos sealed to the TPM and only Talos can unseal: `cryptsetup "
+        "luksKillSlot " +
+            input.device + " " + number + "`, `cryptsetup token remove --token-id " + number + " " +
+            input.device + "` and `volumecryptctl sync " + input.volume +
+            "` turn it into the declared one; Talos itself cannot open the volume by it then");
+}
+
 Step planDeclared(const PlanInput &input, const DeclaredKey &key) {
     const Record *record = input.record ? &*input.record : nullptr;
     const bool present = input.header.slots.contains(key.slot);
@@ -94,6 +121,7 @@ Step planDeclared(const PlanInput &input, const DeclaredKey &key) {
     if (!present)
         return orDefer(StepAction::Add, key,
                        recorded ? "the slot is missing" : "the slot is empty");
+    if (!recorded && isTalosTpm(input.header, key.slot)) return refuseTalosTpm(input, key);
     if (!recorded) return planTaken(key, "the slot holds a key that is not ours");
     const RecordSlot &entry = record->slots.at(key.slot);
     // Somebody asked for that key, and may have no other.

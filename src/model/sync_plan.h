@@ -44,6 +44,9 @@ struct DeclaredKey {
 enum class RecordTrust { Absent, Valid, MacWrong, Newer };
 
 struct PlanInput {
+    // For commands in reasons.
+    std::string volume;
+    std::string device;
     std::vector<DeclaredKey> declared;       // without `unmanaged: {}` entries
     std::set<unsigned> documentedUnmanaged;  // slots with `unmanaged: {}`
     UnmanagedSlots policy = UnmanagedSlots::Keep;

@@ -62,6 +62,44 @@ TEST_F(EngineTpmTest, MissingTokenIsMadeAgain) {
     EXPECT_EQ(openedBy(run("sync")), "0");
 }
 
+// The plan says what turns it into ours, and that works.
+TEST_F(EngineTpmTest, SlotThatTalosSealed) {
+    formatted("- {slot: 1, static: {passphrase: other}}");
+    const std::string key = directory_.write("talos", "of Talos", std::filesystem::perms{0600});
+    ASSERT_EQ(cryptsetup({"luksAddKey", "--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000",
+                          "--key-slot", "0", "--key-file", "-", image_, key},
+                         "other")
+                  .exitCode,
+              0);
+    const std::string token = directory_.write(
+        "token", R"({"type":"talos-tpm2","keyslots":[],"kty":"tpm2","key":"AAAA"})");
+    ASSERT_EQ(
+        cryptsetup({"token", "import", "--token-id", "0", "--json-file", token, image_}).exitCode,
+        0);
+    declare(kTpmAndStatic);
+    const EngineResult plan = run("plan");
+    const std::string reason = reasonOf(plan, 0);
+    ASSERT_THAT(reason, HasSubstr("Talos")) << plan.last().dump();
+    EXPECT_EQ(plan.steps(), Steps{"refuse 0"});
+    // Every command but the last, which is the one that the test runs as `run`.
+    for (std::size_t at = 0, end = 0; (at = reason.find('`', end)) != std::string::npos;) {
+        end = reason.find('`', at + 1);
+        const std::string command = reason.substr(at + 1, end - at - 1);
+        ++end;
+        if (command == "volumecryptctl sync u-data") break;
+        const auto done = Process{
+            .argv = {"sh", "-c", command + " --batch-mode"},
+            .input = "other",
+            .secret = {}}.run();
+        ASSERT_EQ(done.exitCode, 0) << command << done.err;
+    }
+    const EngineResult sync = run("sync");
+    EXPECT_EQ(sync.exitCode, 0) << sync.last().dump();
+    EXPECT_EQ(sync.steps(), Steps{"add 0"});
+    EXPECT_EQ(openedBy(run("sync")), "0");
+    EXPECT_FALSE(tokens().contains("0"));
+}
+
 TEST_F(EngineTpmTest, RecordThatIsGoneIsMadeAgain) {
     formatted();
     const nlohmann::json json = header();

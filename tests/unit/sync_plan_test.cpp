@@ -69,6 +69,26 @@ const std::vector<Case> kCases{
      [](PlanInput &in) { in.declared[1].evidence = SlotEvidence::Rejected; },
      {"replace 1"}},
     {"kind changed", [](PlanInput &in) { in.declared[1].kind = KeyKind::Kms; }, {"replace 1"}},
+    {"kind changed, and the declared key opens the slot already",
+     [](PlanInput &in) {
+         in.declared[1].kind = KeyKind::NodeId;
+         in.declared[1].paramsDigest = digest('q');
+         in.declared[1].evidence = SlotEvidence::Opens;
+     },
+     {"adopt 1"}},
+    {"lockToState turned on, and the declared key opens the slot already",
+     [](PlanInput &in) {
+         in.declared[1].lockedToState = true;
+         in.declared[1].evidence = SlotEvidence::Opens;
+     },
+     {"adopt 1"}},
+    {"lockToState and parameters changed: what a sealed key is bound to does not show",
+     [](PlanInput &in) {
+         in.declared[1].lockedToState = true;
+         in.declared[1].paramsDigest = digest('q');
+         in.declared[1].evidence = SlotEvidence::Opens;
+     },
+     {"replace 1"}},
     {"parameters changed",
      [](PlanInput &in) { in.declared[1].paramsDigest = digest('q'); },
      {"replace 1"}},
