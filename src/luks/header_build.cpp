@@ -28,7 +28,7 @@ base::Status checkParameters(const FormatParameters &parameters) {
         return base::fail(ErrorCode::Unsupported, parameters.cipher + " has no keys of " +
                                                       std::to_string(parameters.keyBits) + " bits");
     const unsigned sector = parameters.sectorSize;
-    if (sector != 512 && sector != 4096)
+    if (sector < 512 || sector > 4096 || (sector & (sector - 1)) != 0)
         return base::fail(ErrorCode::Unsupported,
                           "sectors of " + std::to_string(sector) + " bytes");
     if (parameters.deviceSize < kDataOffset + sector)
