@@ -5,7 +5,11 @@
 #include <cerrno>
 #include <utility>
 
+#include <sys/mount.h>
+
 #include <unistd.h>
+
+#include "model/key_files.h"
 
 namespace volumecrypt::daemon {
 namespace {
@@ -18,6 +22,8 @@ constexpr std::uint64_t kCapKill = std::uint64_t{1} << 5;
 constexpr std::uint64_t kCapSetgid = std::uint64_t{1} << 6;
 constexpr std::uint64_t kCapSetuid = std::uint64_t{1} << 7;
 constexpr std::uint64_t kCapSysAdmin = std::uint64_t{1} << 21;
+// Of a bind mount.
+constexpr std::uint64_t kWithMountsBelow = MS_REC;
 // From SIGTERM, which an engine heeds at its next safe point, to SIGKILL.
 constexpr std::uint64_t kStopMicroseconds = 90'000'000;
 
@@ -41,6 +47,24 @@ void addStreams(std::vector<Property> &properties, const EngineProcess &process)
     setText(properties, "SyslogIdentifier", "volumecrypt-engine");
 }
 
+// Of /home, /root and /run/user an engine sees what its volume names and nothing else; what is not
+// there is the engine's to complain of.
+void addHomeAccess(std::vector<Property> &properties, const EngineProcess &process) {
+    using Bind = sdbus::Struct<std::string, std::string, bool, std::uint64_t>;
+    const auto bindsFor = [](const std::vector<std::string> &files) {
+        std::vector<Bind> binds;
+        for (const auto &file : files)
+            if (model::isBelowHome(file)) binds.emplace_back(file, file, true, kWithMountsBelow);
+        return binds;
+    };
+    const auto writable = bindsFor(process.files);
+    const auto readable = bindsFor(process.keyFiles);
+    const bool any = !writable.empty() || !readable.empty();
+    setText(properties, "ProtectHome", any ? "tmpfs" : "yes");
+    if (!writable.empty()) set(properties, "BindPaths", writable);
+    if (!readable.empty()) set(properties, "BindReadOnlyPaths", readable);
+}
+
 void addSandbox(std::vector<Property> &properties, const EngineProcess &process) {
     for (const char *name :
          {"NoNewPrivileges", "ProtectHostname", "ProtectClock", "ProtectKernelLogs",
@@ -53,12 +77,13 @@ void addSandbox(std::vector<Property> &properties, const EngineProcess &process)
     const std::uint64_t kms = process.network ? kCapKill | kCapSetgid | kCapSetuid : 0;
     set(properties, "CapabilityBoundingSet", kCapSysAdmin | kms | (tpm ? kCapDacOverride : 0));
     setText(properties, "ProtectSystem", "strict");
-    setText(properties, "ProtectHome", "yes");
     setText(properties, "ProtectProc", "invisible");
     // What attach knows before anything is mounted, and where earlier versions kept it.
     Strings writable{"/run", "-/etc/volumecrypt/state", "-/var/lib/volumecrypt"};
-    for (const auto &file : process.files) writable.push_back("-" + file);
+    for (const auto &file : process.files)
+        if (!model::isBelowHome(file)) writable.push_back("-" + file);
     set(properties, "ReadWritePaths", writable);
+    addHomeAccess(properties, process);
     setText(properties, "DevicePolicy", "closed");
     set(properties, "DeviceAllow",
         std::vector<sdbus::Struct<std::string, std::string>>{
@@ -77,6 +102,8 @@ void addSandbox(std::vector<Property> &properties, const EngineProcess &process)
     set(properties, "RestrictNamespaces", std::uint64_t{0});
     set(properties, "SystemCallArchitectures", Strings{"native"});
     set(properties, "SystemCallFilter", Filter{true, calls});
+    // Less these.
+    set(properties, "SystemCallFilter", Filter{false, Strings{"@resources"}});
     set(properties, "SystemCallErrorNumber", std::int32_t{EPERM});
     setText(properties, "KeyringMode", "private");
     set(properties, "UMask", std::uint32_t{0077});

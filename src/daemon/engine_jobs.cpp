@@ -86,6 +86,7 @@ base::Result<JobPointer> EngineJobs::start(const VolumePointer &volume, EngineCo
     const auto number = job->record().number;
     job->onCancel([this, number] { runner_.stop(number); });
     command.files = filesFor(*volume, volumes_);
+    command.keyFiles = volume->keyFiles();
     command.network = volume->needsNetwork();
     runner_.start(
         number, std::move(command), observerOf(job),
@@ -117,6 +118,7 @@ void EngineJobs::run(const VolumePointer &volume, EngineCommand command, const J
     const auto verb = command.verb;
     const auto number = store_.takeNumber();
     command.files = filesFor(*volume, volumes_);
+    command.keyFiles = volume->keyFiles();
     command.network = volume->needsNetwork();
     if (job) job->onCancel([this, number] { runner_.stop(number); });
     runner_.start(number, std::move(command), {},

@@ -16,10 +16,11 @@ struct EngineProcess {
     std::uint64_t number = 0;  // of the job; unique as long as the machine runs
     std::string description;
     std::vector<std::string> argv;
-    base::UniqueFd input;            // the secret; /dev/null when there is none
-    base::UniqueFd output;           // a file: it is complete once the process has ended
-    std::vector<std::string> files;  // plain files that it writes to besides /run and devices
-    bool network = false;            // it asks a KMS
+    base::UniqueFd input;               // the secret; /dev/null when there is none
+    base::UniqueFd output;              // a file: it is complete once the process has ended
+    std::vector<std::string> files;     // plain files that it writes to besides /run and devices
+    std::vector<std::string> keyFiles;  // files that it reads, wherever they are
+    bool network = false;               // it asks a KMS
 };
 
 // By which a process is found again after a restart of the daemon; opaque to all but the launcher

@@ -99,6 +99,7 @@ void EngineRunner::start(std::uint64_t number, EngineCommand command, EngineObse
                           .input = std::move(command.secret),
                           .output = std::move(*writeEnd),
                           .files = std::move(command.files),
+                          .keyFiles = std::move(command.keyFiles),
                           .network = command.network};
     auto &argv = process.argv;
     argv.insert(argv.end(), program_.options.begin(), program_.options.end());

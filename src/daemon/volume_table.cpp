@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <set>
 
+#include "base/links.h"
+#include "model/key_files.h"
+
 namespace volumecrypt::daemon {
 
 namespace {
@@ -53,6 +56,16 @@ std::vector<std::string> Volume::devices() const {
 std::vector<std::string> Volume::files() const {
     auto files = devices();
     std::erase_if(files, [](const std::string &path) { return path.starts_with("/dev/"); });
+    return files;
+}
+
+std::vector<std::string> Volume::keyFiles() const {
+    std::vector<std::string> files;
+    for (const model::KeyFile &file : model::keyFiles(spec_)) {
+        files.push_back(file.path);
+        if (const auto walk = base::walkLinks(file.path); walk && walk->target != file.path)
+            files.push_back(walk->target);
+    }
     return files;
 }
 

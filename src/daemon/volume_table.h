@@ -57,6 +57,8 @@ class Volume {
     [[nodiscard]] std::vector<std::string> devices() const;
     // Those that are plain files, for the sandbox of its engines.
     [[nodiscard]] std::vector<std::string> files() const;
+    // The files of its keys, and what those are links to.
+    [[nodiscard]] std::vector<std::string> keyFiles() const;
     // It has keys that a KMS keeps.
     [[nodiscard]] bool needsNetwork() const;
 

@@ -19,6 +19,11 @@ bool needsAnotherKey(ErrorCode code) {
     return code == ErrorCode::PcrMismatch || code == ErrorCode::ForeignTpm;
 }
 
+// Somebody can mend it here and now, and the hint says how.
+bool canBeMended(ErrorCode code) {
+    return code == ErrorCode::InvalidConfig || code == ErrorCode::KeyRejected;
+}
+
 }  // namespace
 
 void KeyFailures::note(const std::string &reason) {
@@ -30,6 +35,9 @@ void KeyFailures::add(const base::Error &error) {
     codes_.insert(error.code);
     retry_ = retry_ || error.retry;
     if (speaksForItself(error.code) && !needsAnotherKey(error.code)) hint_ = error.hint;
+    const bool told = repairs_.find(error.hint) != std::string::npos;
+    if (canBeMended(error.code) && !error.hint.empty() && !told)
+        repairs_ += error.hint + (error.hint.ends_with('.') ? " " : ". ");
 }
 
 base::Error KeyFailures::summary(const std::string &message, const std::string &hint) const {
@@ -37,7 +45,7 @@ base::Error KeyFailures::summary(const std::string &message, const std::string &
     base::Error error;
     error.code = only ? *codes_.begin() : ErrorCode::NoUsableKey;
     error.message = message + ": " + reasons_;
-    error.hint = only && !hint_.empty() ? hint_ : hint;
+    error.hint = only && !hint_.empty() ? hint_ : repairs_ + hint;
     error.retry = retry_;
     return error;
 }

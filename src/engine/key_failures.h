@@ -18,13 +18,14 @@ class KeyFailures {
 
     // NoUsableKey with these words and the reasons; when the same thing happened to every key, and
     // it is of the KMS, the TPM, the salt or the disk, its own code. Worth retrying when that is
-    // true of any.
+    // true of any. What can be mended at once is the first of the hint.
     [[nodiscard]] base::Error summary(const std::string &message, const std::string &hint) const;
 
   private:
     std::string reasons_;
     std::set<base::ErrorCode> codes_;
-    std::string hint_;  // of the last failure of these kinds
+    std::string hint_;     // of the last failure of these kinds
+    std::string repairs_;  // hints of keys that can be had again by a command or two
     bool retry_ = false;
 };
 

@@ -10,6 +10,7 @@
 #include "engine/state_meta.h"
 #include "engine/state_place.h"
 #include "engine/stop.h"
+#include "keys/static_key.h"
 #include "model/slot_token.h"
 
 namespace volumecrypt::engine {
@@ -99,6 +100,17 @@ const base::SecretBuffer *KeyRing::passphrase(const model::KeySpec &key,
     }
     found.passphrase = std::move(*obtained);
     return &*found.passphrase;
+}
+
+const base::SecretBuffer *KeyRing::known(const model::KeySpec &key) const {
+    const auto &passphrase = entries_.at(key.slot).passphrase;
+    return passphrase ? &*passphrase : nullptr;
+}
+
+std::optional<base::SecretBuffer> KeyRing::withOtherNewline(const model::KeySpec &key) const {
+    const base::SecretBuffer *passphrase = known(key);
+    if (passphrase == nullptr || key.lockToState) return std::nullopt;
+    return keys::withOtherNewline(*passphrase);
 }
 
 const base::Error &KeyRing::failure(const model::KeySpec &key) const {

@@ -29,6 +29,11 @@ class KeyRing {
     // The passphrase of the declared key, remembered for the rest of the run; nullptr when it
     // cannot be had, then failure() says why. `view` gives the sealed token of kinds that have one.
     const base::SecretBuffer *passphrase(const model::KeySpec &key, const model::HeaderView &view);
+    // What passphrase() gave, if it did.
+    [[nodiscard]] const base::SecretBuffer *known(const model::KeySpec &key) const;
+    // The same with a newline at its end less or more.
+    [[nodiscard]] std::optional<base::SecretBuffer> withOtherNewline(
+        const model::KeySpec &key) const;
     [[nodiscard]] const base::Error &failure(const model::KeySpec &key) const;
     // The passphrase from this token instead of the header's; not remembered.
     base::Result<base::SecretBuffer> passphraseFrom(const model::KeySpec &key,

@@ -12,6 +12,7 @@
 #include "engine/key_failures.h"
 #include "engine/record_book.h"
 #include "engine/stop.h"
+#include "keys/static_key.h"
 #include "model/slot_token.h"
 
 namespace volumecrypt::engine {
@@ -22,6 +23,8 @@ using base::ErrorCode;
 // Keys that moved to another slot are looked for, but a wrong configuration must not run for
 // minutes.
 constexpr int kMostDisplacedTries = 16;
+// A wrong passphrase must not take twice as long on a volume with many slots.
+constexpr int kMostNewlineTries = 4;
 
 class Attempt {
   public:
@@ -46,6 +49,10 @@ class Attempt {
                                                          const model::Pending &pending);
     // The key was had, and does not open its own slot.
     [[nodiscard]] base::Error doesNotOpen(const model::KeySpec &key, const base::Error &error);
+    // Where a newline at the end is all that is wrong, says so.
+    void explainNewline(const model::KeySpec &key, base::Error &shown) const;
+    // The same of a secret that somebody gave.
+    base::Result<std::string> newlineNote() const;
     // The salt of STATE is not the one that the slot was made with, by the record.
     bool wasStateReplaced(const model::KeySpec &key);
     [[nodiscard]] base::Error erased(base::ErrorCode code) const;
@@ -104,11 +111,32 @@ base::Result<Unlocked> Attempt::bySecret() {
     }
     VC_ASSIGN(auto opened, trySecret(*session_.secret()));
     if (opened) return std::move(*opened);
+    VC_ASSIGN(const std::string note, newlineNote());
     return base::fail(ErrorCode::KeyRejected,
                       session_.describe() + ": the given secret opens none of its key slots" +
+                          note +
                           (failures_.reasons().empty() ? "" : " (" + failures_.reasons() + ")"),
                       "Check the passphrase; `volumecryptctl keys " + session_.id().text() +
                           "` shows the key slots.");
+}
+
+base::Result<std::string> Attempt::newlineNote() const {
+    const base::SecretBuffer &given = *session_.secret();
+    const base::SecretBuffer variant = keys::withOtherNewline(given);
+    int tries = 0;
+    for (const auto &[slot, view] : header_.view.slots) {
+        if (tries++ == kMostNewlineTries) break;
+        VC_TRY(checkStop());
+        const auto opened = luks::openSlot(header_, slot, variant);
+        if (!opened && noKeyWasTried(opened.error())) return base::fail(opened.error());
+        if (opened)
+            return std::string(variant.size() < given.size()
+                                   ? "; without the newline at its end it would open slot "
+                                   : "; with a newline at its end it would open slot ") +
+                   std::to_string(slot) +
+                   (variant.size() < given.size() ? "" : ", as a key file has that `echo` wrote");
+    }
+    return std::string();
 }
 
 base::Result<std::optional<base::SecretBuffer>> Attempt::tryKey(const model::KeySpec &key,
@@ -149,8 +177,26 @@ base::Error Attempt::doesNotOpen(const model::KeySpec &key, const base::Error &e
     } else {
         shown.message = prefix + "the declared " + std::string(model::keyKindName(key.kind())) +
                         " key does not open it";
+        explainNewline(key, shown);
     }
     return shown;
+}
+
+// The most common fault of key files: an editor or `echo` put a newline at the end, or the slot was
+// made with one. One more key derivation, and only where the volume stays closed otherwise.
+void Attempt::explainNewline(const model::KeySpec &key, base::Error &shown) const {
+    const auto *fixed = std::get_if<model::StaticKey>(&key.parameters);
+    const auto variant = fixed == nullptr ? std::nullopt : ring_.withOtherNewline(key);
+    if (!variant || !luks::openSlot(header_, key.slot, *variant)) return;
+    const std::string what =
+        fixed->passphraseFile.empty() ? "the declared passphrase" : fixed->passphraseFile;
+    const bool surplus = variant->size() < ring_.known(key)->size();
+    shown.message += surplus ? ": " + what + " ends in a newline, without which it would"
+                             : ": " + what + " lacks a newline at its end, with which it would";
+    if (fixed->passphraseFile.empty())
+        shown.hint = "Declare a passphraseFile that holds exactly the bytes of the key.";
+    else
+        shown.hint = surplus ? "Run: truncate --size=-1 " + what : "Run: echo >> " + what;
 }
 
 base::Result<std::optional<Unlocked>> Attempt::opened(const model::KeySpec &key, unsigned slot) {

@@ -13,6 +13,7 @@
 #include <CLI/CLI.hpp>
 #include <unistd.h>
 
+#include "base/links.h"
 #include "build_config.h"
 #include "config/last_good.h"
 #include "config/loader.h"
@@ -91,7 +92,11 @@ int generate(const Options &options, Report &report) {
     reportProblems(report, configuration);
     const units::GeneratedUnits generated = units::generateUnits(
         configuration.volumes,
-        {.own = VOLUMECRYPT_SYSTEMUNITDIR, .vendor = VOLUMECRYPT_VENDORUNITDIR});
+        {.own = VOLUMECRYPT_SYSTEMUNITDIR, .vendor = VOLUMECRYPT_VENDORUNITDIR},
+        [](const std::string &path) {
+            const auto walk = base::walkLinks(path);
+            return walk ? walk->target : path;
+        });
     reportRefusals(report, configuration, generated.refusals);
     int status = 0;
     for (const units::UnitFile &file : generated.files)

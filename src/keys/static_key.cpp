@@ -3,12 +3,13 @@
 #include "keys/static_key.h"
 
 #include <cerrno>
+#include <cstring>
 
 #include <sys/stat.h>
 
-#include <fcntl.h>
 #include <unistd.h>
 
+#include "base/links.h"
 #include "base/unique_fd.h"
 
 namespace volumecrypt::keys {
@@ -39,14 +40,24 @@ base::Status checkOwnership(int fd, const std::string &path) {
 
 }  // namespace
 
+base::SecretBuffer withOtherNewline(const base::SecretBuffer &passphrase) {
+    const bool has = !passphrase.empty() && passphrase.chars()[passphrase.size() - 1] == '\n';
+    base::SecretBuffer other(passphrase.size() + (has ? 0 : 1));
+    std::memcpy(other.chars(), passphrase.chars(), passphrase.size());
+    if (has)
+        other.truncate(passphrase.size() - 1);
+    else
+        other.chars()[passphrase.size()] = '\n';
+    return other;
+}
+
 base::Result<base::SecretBuffer> StaticKeySource::read() const {
     if (key_.passphraseFile.empty()) {
         if (key_.passphrase.empty())
             return base::fail(ErrorCode::InvalidConfig, "static key must have key data defined");
         return base::SecretBuffer::copyOf(key_.passphrase.bytes());
     }
-    VC_ASSIGN(const base::UniqueFd fd,
-              base::openFile(key_.passphraseFile, O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
+    VC_ASSIGN(const base::UniqueFd fd, base::openFollowing(key_.passphraseFile));
     VC_TRY(checkOwnership(fd.get(), key_.passphraseFile));
     auto secret = base::readSecret(fd.get(), kLongestPassphrase, kFileTimeoutMs);
     if (!secret) return base::fail(std::move(secret).error().because(key_.passphraseFile));

@@ -6,9 +6,12 @@
 
 namespace volumecrypt::keys {
 
+// `passphrase` without the newline at its end, or with one where it has none.
+base::SecretBuffer withOtherNewline(const base::SecretBuffer &passphrase);
+
 // The whole content of the file is the passphrase, a final newline included, as with `cryptsetup
 // --key-file`. InvalidConfig when the file is empty, longer than 8 KiB, not owned by root (or by
-// the caller), or open to others.
+// the caller), or open to others, or a link that others can turn elsewhere.
 class StaticKeySource : public KeySource {
   public:
     // `key` must outlive the source.

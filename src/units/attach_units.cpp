@@ -3,8 +3,10 @@
 #include "units/attach_units.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
+#include "model/key_files.h"
 #include "model/names.h"
 #include "units/unit_text.h"
 
@@ -25,7 +27,7 @@ bool hasKey(const VolumeSpec &volume, KeyKind kind) {
 
 // systemd cannot boot without these two, so nothing has to be said about files in them.
 bool isAlwaysThere(std::string_view path) {
-    return isAtOrBelow(path, "/etc") || isAtOrBelow(path, "/usr");
+    return model::isAtOrBelow(path, "/etc") || model::isAtOrBelow(path, "/usr");
 }
 
 // WantsMountsFor=, which systemd has since version 256, in words of older ones: every directory on
@@ -72,9 +74,22 @@ void addStateAccess(UnitText &text, const VolumeSpec &volume, const Relations &r
     text.set("ReadWritePaths", wordValue(relations.stateMount(), "-"));
 }
 
+// The templates hide /home, /root and /run/user. Of them a volume sees what it names and nothing
+// else; what is not there is the engine's to complain of, not a unit that cannot start.
+void addHomeAccess(UnitText &text, const VolumeSpec &volume, const Relations &relations) {
+    std::map<std::string, std::string_view> binds;
+    for (const Need &need : relations.needs(volume))
+        if (model::isBelowHome(need.path))
+            binds.emplace(need.path, need.isKey ? "BindReadOnlyPaths" : "BindPaths");
+    if (binds.empty()) return;
+    text.set("ProtectHome", "tmpfs");
+    for (const auto &[path, directive] : binds) text.set(directive, bindValue(path, "-"));
+}
+
 void addKeyAccess(UnitText &text, const VolumeSpec &volume) {
     if (hasKey(volume, KeyKind::Kms))
         text.set("PrivateNetwork", "no")
+            .set("IPAddressDeny", "")
             .set("RestrictAddressFamilies", "AF_INET AF_INET6 AF_NETLINK")
             // With these volumecrypt-kms locks itself up, and becomes nobody: whom the engine can
             // only end with the last of the capabilities.
@@ -106,6 +121,7 @@ std::string attachDropIn(const VolumeSpec &volume, const BootRole &role,
     addNeeds(text, volume, relations);
     text.section("Service");
     addStateAccess(text, volume, relations);
+    addHomeAccess(text, volume, relations);
     addKeyAccess(text, volume);
     return text.text();
 }
@@ -119,6 +135,7 @@ std::string syncDropIn(const VolumeSpec &volume, const Relations &relations) {
         text.set("After", model::mountUnit(relations.stateMount()));
     text.section("Service");
     addStateAccess(text, volume, relations);
+    addHomeAccess(text, volume, relations);
     addKeyAccess(text, volume);
     return text.empty() ? std::string() : text.text();
 }

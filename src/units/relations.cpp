@@ -3,7 +3,9 @@
 #include "units/relations.h"
 
 #include <algorithm>
+#include <utility>
 
+#include "model/key_files.h"
 #include "units/boot_role.h"
 
 namespace volumecrypt::units {
@@ -12,25 +14,6 @@ namespace {
 using model::KeySpec;
 using model::VolumeId;
 using model::VolumeSpec;
-
-void addFile(std::vector<Need> &needs, const KeySpec &key, std::string_view name,
-             const std::string &path, bool strict) {
-    if (path.empty()) return;
-    needs.push_back({std::string(name) + " of slot " + std::to_string(key.slot), path, strict});
-}
-
-void addKeyFiles(std::vector<Need> &needs, const KeySpec &key, bool strict) {
-    if (const auto *fixed = std::get_if<model::StaticKey>(&key.parameters))
-        addFile(needs, key, "passphraseFile", fixed->passphraseFile, strict);
-    if (const auto *kms = std::get_if<model::KmsKey>(&key.parameters)) {
-        addFile(needs, key, "caFile", kms->caFile, strict);
-        addFile(needs, key, "clientCertFile", kms->clientCertFile, strict);
-        addFile(needs, key, "clientKeyFile", kms->clientKeyFile, strict);
-    }
-    if (const auto *tpm = std::get_if<model::TpmKey>(&key.parameters))
-        if (tpm->signedPolicy)
-            addFile(needs, key, "publicKey", tpm->signedPolicy->publicKey, strict);
-}
 
 bool hasNetworkMark(const VolumeSpec &volume) {
     return volume.mount && std::find(volume.mount->options.begin(), volume.mount->options.end(),
@@ -45,13 +28,8 @@ std::size_t enrolledKeys(const model::EncryptionSpec &encryption) {
 
 }  // namespace
 
-bool isAtOrBelow(std::string_view path, std::string_view directory) {
-    while (directory.ends_with('/')) directory.remove_suffix(1);
-    return path.starts_with(directory) &&
-           (path.size() == directory.size() || path[directory.size()] == '/');
-}
-
-Relations::Relations(const std::vector<VolumeSpec> &volumes) {
+Relations::Relations(const std::vector<VolumeSpec> &volumes, LinkTarget linkTarget)
+    : linkTarget_(std::move(linkTarget)) {
     for (const VolumeSpec &volume : volumes) {
         if (volume.id.kind() == model::VolumeKind::State && isMounted(volume))
             stateMount_ = volume.mount->where;
@@ -75,7 +53,13 @@ std::vector<Need> Relations::needs(const VolumeSpec &volume) const {
     if (!volume.encryption) return needs;
     // With a second key the first one's file may be out of reach: that must not stop the volume.
     const bool onlyKey = enrolledKeys(*volume.encryption) == 1;
-    for (const KeySpec &key : volume.encryption->keys) addKeyFiles(needs, key, onlyKey);
+    for (const model::KeyFile &file : model::keyFiles(volume)) {
+        const std::string what = std::string(file.field) + " of slot " + std::to_string(file.slot);
+        needs.push_back({what, file.path, onlyKey, true});
+        if (!linkTarget_) continue;
+        if (const std::string target = linkTarget_(file.path); target != file.path)
+            needs.push_back({what + " (a link to it)", target, onlyKey, true});
+    }
     if (volume.encryption->anyLockedToState() && !stateMount_.empty())
         needs.push_back({"lockToState", stateMount_, volume.encryption->allLockedToState()});
     return needs;
@@ -94,10 +78,10 @@ void Relations::addEdges(const std::vector<VolumeSpec> &volumes) {
             const std::string &where = other.mount->where;
             const auto paths = needs(volume);
             const bool needed = std::any_of(paths.begin(), paths.end(), [&where](const Need &need) {
-                return isAtOrBelow(need.path, where);
+                return model::isAtOrBelow(need.path, where);
             });
             const bool nested = isMounted(volume) && volume.mount->where != where &&
-                                isAtOrBelow(volume.mount->where, where);
+                                model::isAtOrBelow(volume.mount->where, where);
             if (needed || nested) before_[volume.id].insert(other.id);
         }
 }

@@ -3,10 +3,10 @@
 // network delays.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "model/volume_spec.h"
@@ -18,18 +18,21 @@ struct Need {
     std::string what;  // "passphraseFile of slot 1", for messages
     std::string path;
     bool strict = false;  // no key works without it; else it is only waited for
+    bool isKey = false;   // of a key, and read only
 };
 
-// Whether `path` is `directory` or below it. Both absolute.
-bool isAtOrBelow(std::string_view path, std::string_view directory);
+// Where a path leads whose last component, or one on the way, is a symbolic link; the path itself
+// when there is none.
+using LinkTarget = std::function<std::string(const std::string &path)>;
 
 class Relations {
   public:
-    explicit Relations(const std::vector<model::VolumeSpec> &volumes);
+    explicit Relations(const std::vector<model::VolumeSpec> &volumes, LinkTarget linkTarget = {});
 
     // Where STATE is mounted; empty: STATE is not declared, or not mounted.
     [[nodiscard]] const std::string &stateMount() const { return stateMount_; }
-    // Everything but the source device: a file that holds the volume, key files, STATE's mount.
+    // Everything but the source device: a file that holds the volume, key files and what they are
+    // links to, STATE's mount.
     [[nodiscard]] std::vector<Need> needs(const model::VolumeSpec &volume) const;
     // Attached only once the network is up: it has no other key, it is mounted with _netdev, or it
     // needs such a volume. It can have no part in local-fs.target.
@@ -43,6 +46,7 @@ class Relations {
     void addEdges(const std::vector<model::VolumeSpec> &volumes);
     void close();
 
+    LinkTarget linkTarget_;
     std::string stateMount_;
     Edges before_;
     std::set<model::VolumeId> network_;

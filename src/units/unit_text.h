@@ -25,6 +25,9 @@ std::string lineValue(std::string_view text);
 // needed. The prefix is put before the quoted word ("-" in ReadWritePaths=).
 std::string wordValue(std::string_view text, std::string_view prefix = {});
 
+// The same for BindPaths= and BindReadOnlyPaths=, where a colon says more.
+std::string bindValue(std::string_view path, std::string_view prefix = {});
+
 // Sections of directives, in the order of the calls. Values are taken as they are: they come from
 // the functions above, or are unit names, which hold no special character.
 class UnitText {

@@ -3,6 +3,7 @@
 #include "units/volume_units.h"
 
 #include <map>
+#include <utility>
 
 #include "model/names.h"
 #include "units/attach_units.h"
@@ -98,8 +99,8 @@ base::Result<std::vector<UnitFile>> volumeUnits(const VolumeSpec &volume,
 }
 
 GeneratedUnits generateUnits(const std::vector<VolumeSpec> &volumes,
-                             const UnitDirectories &directories) {
-    const Relations relations(volumes);
+                             const UnitDirectories &directories, LinkTarget linkTarget) {
+    const Relations relations(volumes, std::move(linkTarget));
     GeneratedUnits result;
     std::map<std::string, UnitFile> byPath;
     std::map<std::string, model::VolumeId> owners;

@@ -33,7 +33,8 @@ struct GeneratedUnits {
 };
 
 // Everything for all of them. A volume that is refused has no unit; the others do not suffer.
+// `linkTarget`: where key files lead that are links; nothing is asked of the disk without.
 GeneratedUnits generateUnits(const std::vector<model::VolumeSpec> &volumes,
-                             const UnitDirectories &directories);
+                             const UnitDirectories &directories, LinkTarget linkTarget = {});
 
 }  // namespace volumecrypt::units

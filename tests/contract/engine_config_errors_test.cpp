@@ -169,7 +169,7 @@ const std::vector<ErrorCase> kConfigCases{
      .code = "NoUsableKey",
      .message = "volume u-data (IMAGE): no declared key opens it: slot 0: ROOT/key "
                 "holds a passphrase and can be read by others",
-     .hint = "Give a passphrase that opens it: `volumecryptctl unlock u-data "
+     .hint = "Run: chmod 0600 ROOT/key. Give a passphrase that opens it: `volumecryptctl unlock u-data "
              "--passphrase` asks for one and brings the declared keys in."},
 };
 

@@ -154,6 +154,66 @@ TEST_F(EngineFormatTest, NoObtainableKeyWritesNothing) {
     EXPECT_TRUE(imageBytes() == before);
 }
 
+TEST_F(EngineFormatTest, EveryDocumentedBlockSize) {
+    for (const std::string size : {"512", "1024", "2048", "4096"}) {
+        makeImage();
+        declare("- {slot: 0, static: {passphrase: abc}}", "blockSize: " + size);
+        const EngineResult result = engine("format");
+        ASSERT_EQ(result.exitCode, 0) << size << result.last().dump();
+        EXPECT_TRUE(opens(0, "abc")) << size;
+        EXPECT_NE(dump().find("sector: " + size + " [bytes]"), std::string::npos) << dump();
+        EXPECT_EQ(engine("plan").exitCode, 0) << size;
+    }
+}
+
+TEST_F(EngineFormatTest, ModeOfAKeyFileIsSaidWithItsCure) {
+    const std::string file = directory_.write("key", "abc", std::filesystem::perms{0640});
+    declare("- {slot: 0, static: {passphraseFile: " + file + "}}");
+    for (const char *verb : {"format", "sync"}) {
+        if (std::string(verb) == "sync") {
+            std::filesystem::permissions(file, std::filesystem::perms{0600});
+            ASSERT_EQ(engine("format").exitCode, 0);
+            std::filesystem::permissions(file, std::filesystem::perms{0640});
+        }
+        const EngineResult result = engine(verb);
+        EXPECT_EQ(result.code(), "NoUsableKey");
+        EXPECT_NE(result.last().at("hint").get<std::string>().find("chmod 0600 " + file),
+                  std::string::npos)
+            << result.last().dump();
+    }
+}
+
+TEST_F(EngineFormatTest, NewlineThatIsAllThatIsWrongIsNamed) {
+    const std::string file = directory_.write("key", "abc", std::filesystem::perms{0600});
+    declare("- {slot: 0, static: {passphraseFile: " + file + "}}");
+    ASSERT_EQ(engine("format").exitCode, 0);
+    directory_.write("key", "abc\n", std::filesystem::perms{0600});
+    EngineResult result = engine("sync");
+    EXPECT_EQ(result.code(), "NoUsableKey");
+    EXPECT_NE(result.last().dump().find("ends in a newline"), std::string::npos)
+        << result.last().dump();
+    EXPECT_NE(result.last().dump().find("truncate --size=-1 " + file), std::string::npos)
+        << result.last().dump();
+    // A secret that somebody gave.
+    result = engine("sync", {}, "abc\n");
+    EXPECT_EQ(result.code(), "KeyRejected");
+    EXPECT_NE(result.last().dump().find("without the newline at its end it would open slot 0"),
+              std::string::npos)
+        << result.last().dump();
+    directory_.write("key", "other", std::filesystem::perms{0600});
+    EXPECT_EQ(engine("sync").last().dump().find("newline"), std::string::npos);
+    // The other way: the slot was made with one.
+    makeImage();
+    directory_.write("key", "abc\n", std::filesystem::perms{0600});
+    ASSERT_EQ(engine("format").exitCode, 0);
+    result = engine("sync", {}, "abc");
+    EXPECT_NE(result.last().dump().find("with a newline at its end it would open slot 0"),
+              std::string::npos)
+        << result.last().dump();
+    directory_.write("key", "abc", std::filesystem::perms{0600});
+    EXPECT_NE(engine("sync").last().dump().find("lacks a newline"), std::string::npos);
+}
+
 TEST_F(EngineFormatTest, FilesCannotBeAttached) {
     EXPECT_EQ(engine("attach").code(), "Unsupported");
 }

@@ -3,9 +3,12 @@
 // protected key files.
 #include <sys/stat.h>
 
+#include <unistd.h>
+
 #include <gtest/gtest.h>
 
 #include "base/files.h"
+#include "base/links.h"
 #include "keys/digests.h"
 #include "keys/node_id.h"
 #include "keys/static_key.h"
@@ -121,6 +124,60 @@ TEST_F(StaticKeyTest, FileOpenToOthersIsRefused) {
     ASSERT_FALSE(key);
     EXPECT_NE(key.error().message.find("can be read by others"), std::string::npos);
     EXPECT_EQ(key.error().slot, 1U);
+}
+
+// As managers of secrets make them.
+TEST_F(StaticKeyTest, LinkOfRootsIsFollowed) {
+    ASSERT_TRUE(fromFile("secret", 0600));
+    const std::string link = root_.path() + "/link";
+    ASSERT_EQ(::symlink("key", link.c_str()), 0);
+    const model::StaticKey key{.passphrase = {}, .passphraseFile = link};
+    const auto passphrase = StaticKeySource(1, key).obtain(std::nullopt);
+    ASSERT_TRUE(passphrase) << passphrase.error().message;
+    EXPECT_EQ(text(*passphrase), "secret");
+}
+
+TEST_F(StaticKeyTest, LinkThatOthersCanTurnIsNamedAndRefused) {
+    ASSERT_TRUE(fromFile("secret", 0600));
+    const std::string directory = root_.path() + "/open";
+    ASSERT_TRUE(base::makeDirectories(directory));
+    ASSERT_EQ(::symlink("../key", (directory + "/link").c_str()), 0);
+    ASSERT_EQ(::symlink("open/link", (root_.path() + "/first").c_str()), 0);
+    ASSERT_EQ(::chmod(directory.c_str(), 0775), 0);
+    const model::StaticKey key{.passphrase = {}, .passphraseFile = root_.path() + "/first"};
+    const auto refused = StaticKeySource(1, key).obtain(std::nullopt);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, base::ErrorCode::InvalidConfig);
+    EXPECT_NE(refused.error().message.find(directory + " can be written to by others"),
+              std::string::npos)
+        << refused.error().message;
+    EXPECT_EQ(refused.error().hint, "Run: chmod go-w " + directory);
+    // With the sticky bit others cannot.
+    ASSERT_EQ(::chmod(directory.c_str(), 01777), 0);
+    EXPECT_TRUE(StaticKeySource(1, key).obtain(std::nullopt));
+    if (::geteuid() != 0) return;
+    ASSERT_EQ(::lchown((directory + "/link").c_str(), 1234, 1234), 0);
+    const auto others = StaticKeySource(1, key).obtain(std::nullopt);
+    ASSERT_FALSE(others);
+    EXPECT_NE(others.error().message.find(directory + "/link belongs to user 1234"),
+              std::string::npos)
+        << others.error().message;
+}
+
+TEST_F(StaticKeyTest, LinksThatGoRoundEnd) {
+    const std::string link = root_.path() + "/round";
+    ASSERT_EQ(::symlink("round", link.c_str()), 0);
+    const model::StaticKey key{.passphrase = {}, .passphraseFile = link};
+    EXPECT_FALSE(StaticKeySource(1, key).obtain(std::nullopt));
+}
+
+TEST(Links, LeadToWhatIsNotThereYet) {
+    const test::TempDir root;
+    const std::string link = root.path() + "/link";
+    ASSERT_EQ(::symlink("/home/nobody-has-it/./keys/../data", link.c_str()), 0);
+    EXPECT_EQ(base::walkLinks(link)->target, "/home/nobody-has-it/data");
+    EXPECT_TRUE(base::walkLinks(link)->endsInLink);
+    EXPECT_EQ(base::walkLinks("/")->target, "/");
 }
 
 TEST_F(StaticKeyTest, EmptyAndHugeFilesAreRefused) {

@@ -33,6 +33,35 @@ TEST(Units, everyKeyLockedToStateRequiresItsMount) {
     EXPECT_THAT(text, HasSubstr("ReadWritePaths=-/system/state\n"));
 }
 
+TEST(Units, keysBelowHomeAreSeenAndNothingElseOfIt) {
+    VolumeSpec volume = encryptedVolume("u-data");
+    model::KeySpec key;
+    key.slot = 1;
+    key.parameters.emplace<model::StaticKey>().passphraseFile = "/root/a b:c%";
+    volume.encryption->keys.push_back(std::move(key));
+    const auto generated = generate(volumeList(std::move(volume)));
+    for (const char *unit : {"volumecrypt@u-data", "volumecrypt-sync@u-data"}) {
+        const auto text = contentOf(generated, unit + std::string(kDropIn));
+        EXPECT_THAT(text, HasSubstr("ProtectHome=tmpfs\nBindReadOnlyPaths=\"-/root/a b:c%%\"\n"));
+    }
+}
+
+TEST(Units, keysThatAreLinksIntoHomeAreSeenToo) {
+    VolumeSpec volume = encryptedVolume("u-data");
+    model::KeySpec key;
+    key.slot = 1;
+    key.parameters.emplace<model::StaticKey>().passphraseFile = "/etc/volumecrypt/keys/data";
+    volume.encryption->keys.push_back(std::move(key));
+    const auto volumes = volumeList(std::move(volume));
+    EXPECT_THAT(attachOf(volumes, "u-data"), Not(HasSubstr("ProtectHome")));
+    const auto generated = units::generateUnits(
+        volumes, {.own = "/usr/lib/systemd/system", .vendor = "/lib/systemd/system"},
+        [](const std::string &) { return std::string("/home/admin/data"); });
+    const auto text = contentOf(generated, "volumecrypt@u-data" + std::string(kDropIn));
+    EXPECT_THAT(text, HasSubstr("ProtectHome=tmpfs\nBindReadOnlyPaths=-/home/admin/data\n"));
+    EXPECT_THAT(text, HasSubstr("After=home.mount\n"));
+}
+
 TEST(Units, oneOfTwoKeysLockedToStateOnlyWaitsForIt) {
     VolumeSpec volume = encryptedVolume("u-data");
     volume.encryption->keys.push_back(nodeIdKey(1, true));
