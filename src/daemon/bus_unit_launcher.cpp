@@ -90,20 +90,19 @@ void addSandbox(std::vector<Property> &properties, const EngineProcess &process)
             {"/dev/mapper/control", "rw"}, {"block-*", "rw"}, {"/dev/tpmrm0", "rw"}});
     using Filter = sdbus::Struct<bool, Strings>;  // true: only these
     Strings families{"AF_UNIX"};
-    Strings calls{"@system-service"};
     set(properties, "PrivateNetwork", !process.network);
-    if (process.network) {
-        families.insert(families.end(), {"AF_INET", "AF_INET6", "AF_NETLINK"});
-        // With these volumecrypt-kms locks itself up.
-        calls.insert(calls.end(), {"landlock_create_ruleset", "landlock_add_rule",
-                                   "landlock_restrict_self", "seccomp"});
-    }
+    if (process.network) families.insert(families.end(), {"AF_INET", "AF_INET6", "AF_NETLINK"});
     set(properties, "RestrictAddressFamilies", Filter{true, families});
     set(properties, "RestrictNamespaces", std::uint64_t{0});
     set(properties, "SystemCallArchitectures", Strings{"native"});
-    set(properties, "SystemCallFilter", Filter{true, calls});
-    // Less these.
-    set(properties, "SystemCallFilter", Filter{false, Strings{"@resources"}});
+    // Each takes its part from, or adds it to, what was said before.
+    set(properties, "SystemCallFilter", Filter{true, Strings{"@system-service"}});
+    set(properties, "SystemCallFilter", Filter{false, Strings{"@privileged", "@resources"}});
+    // With these volumecrypt-kms locks itself up.
+    if (process.network)
+        set(properties, "SystemCallFilter",
+            Filter{true, Strings{"landlock_create_ruleset", "landlock_add_rule",
+                                 "landlock_restrict_self", "seccomp", "@setuid", "capset"}});
     set(properties, "SystemCallErrorNumber", std::int32_t{EPERM});
     setText(properties, "KeyringMode", "private");
     set(properties, "UMask", std::uint32_t{0077});

@@ -94,7 +94,8 @@ void addKeyAccess(UnitText &text, const VolumeSpec &volume) {
             // With these volumecrypt-kms locks itself up, and becomes nobody: whom the engine can
             // only end with the last of the capabilities.
             .set("SystemCallFilter",
-                 "landlock_create_ruleset landlock_add_rule landlock_restrict_self seccomp")
+                 "landlock_create_ruleset landlock_add_rule landlock_restrict_self seccomp @setuid "
+                 "capset")
             .set("CapabilityBoundingSet", "CAP_SETUID CAP_SETGID CAP_KILL");
     // Where udev gives /dev/tpmrm0 to a user of its own, root is nobody to it.
     if (hasKey(volume, KeyKind::Tpm)) text.set("CapabilityBoundingSet", "CAP_DAC_OVERRIDE");
