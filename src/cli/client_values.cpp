@@ -78,6 +78,10 @@ VolumeInfo volumeFrom(const std::string &path, const Properties &properties) {
     std::vector<FailedStruct> failed;
     take<std::vector<FailedStruct>>(properties, "FailedSyncs", failed);
     for (const auto &entry : failed) volume.failedSyncs.push_back(failedFrom(entry));
+    std::vector<ErrorStruct> warnings;
+    take<std::vector<ErrorStruct>>(properties, "Warnings", warnings);
+    for (const auto &warning : warnings)
+        volume.warnings.push_back({warning.get<0>(), warning.get<1>()});
     ErrorStruct error;
     take<ErrorStruct>(properties, "LastError", error);
     volume.errorCode = error.get<0>();

@@ -91,6 +91,8 @@ std::string volumeLines(const VolumeInfo &volume) {
                                     slot.lockedToState ? " locked-to-state" : ""));
     for (const auto &failed : volume.failedSyncs)
         line("FailedSync", fmt::format("{} {}", failed.slot, failed.reason));
+    for (const auto &warning : volume.warnings)
+        line("Warning", fmt::format("{}: {}", warning.code, warning.message));
     line("LastError", lastError(volume));
     if (!volume.errorHint.empty()) line("Hint", volume.errorHint);
     return out;
@@ -145,6 +147,7 @@ std::string renderVolume(const VolumeInfo &volume, const Style &style) {
     if (!volume.uuid.empty()) line("Pinned", yesNo(volume.pinned));
     for (const auto &failed : volume.failedSyncs)
         line("Not in sync", fmt::format("slot {}: {}", failed.slot, failed.reason), Colour::Yellow);
+    for (const auto &warning : volume.warnings) line("Warning", warning.message, Colour::Yellow);
     line("Last error", lastError(volume), Colour::Red);
     line("Hint", volume.errorHint);
     const Table slots = slotTable(volume);

@@ -22,6 +22,12 @@ struct FailedSync {
     std::string reason;
 };
 
+// What was found on the device that is not as declared, or needs somebody's care.
+struct VolumeWarning {
+    std::string code;
+    std::string message;
+};
+
 struct VolumeInfo {
     std::string path;  // of its D-Bus object
     std::string id;
@@ -37,6 +43,7 @@ struct VolumeInfo {
     std::optional<unsigned> unlockedBy;
     std::vector<SlotInfo> slots;
     std::vector<FailedSync> failedSyncs;
+    std::vector<VolumeWarning> warnings;
     std::string errorCode;  // of the last operation that failed; empty: none
     std::string errorMessage;
     std::string errorHint;  // what to do about it

@@ -30,6 +30,10 @@ json toJson(const FailedSync &failed) {
     return {{"slot", failed.slot}, {"reason", failed.reason}};
 }
 
+json toJson(const VolumeWarning &warning) {
+    return {{"code", warning.code}, {"message", warning.message}};
+}
+
 json toJson(const VolumeInfo &volume) {
     json error = nullptr;
     if (!volume.errorCode.empty())
@@ -49,6 +53,7 @@ json toJson(const VolumeInfo &volume) {
             {"unlockedBySlot", orNull(volume.unlockedBy)},
             {"slots", toJson(volume.slots)},
             {"failedSyncs", toJson(volume.failedSyncs)},
+            {"warnings", toJson(volume.warnings)},
             {"lastError", std::move(error)}};
 }
 

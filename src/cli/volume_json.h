@@ -13,6 +13,7 @@ namespace volumecrypt::cli {
 
 nlohmann::json toJson(const SlotInfo &slot);
 nlohmann::json toJson(const FailedSync &failed);
+nlohmann::json toJson(const VolumeWarning &warning);
 nlohmann::json toJson(const VolumeInfo &volume);
 nlohmann::json toJson(const ConfigProblem &problem);
 nlohmann::json toJson(const ServiceInfo &service);

@@ -16,14 +16,15 @@ namespace {
 using model::VolumeState;
 
 bool isOpen(const Volume &volume) {
-    const auto state = volume.status().state;
-    return state == VolumeState::Unlocked || state == VolumeState::Reencrypting;
+    return volume.status().isOpen();
 }
 
 bool canSync(const Volume &volume) {
     // A plain file is never unlocked, yet has keys.
     const bool isFile = !volume.spec().device.path.starts_with("/dev/");
-    return isOpen(volume) || (isFile && volume.status().state == VolumeState::Locked);
+    // Keys of one that is being reencrypted are not changed.
+    return volume.status().state == VolumeState::Unlocked ||
+           (isFile && volume.status().state == VolumeState::Locked);
 }
 
 base::Error configError(const std::vector<config::Problem> &problems) {

@@ -39,6 +39,7 @@ void BusVolume::changed(const VolumeStatus &before) {
     compare("UnlockedBySlot", before.unlockedBySlot, now.unlockedBySlot);
     compare("KeySlots", before.slots, now.slots);
     compare("FailedSyncs", before.failedSyncs, now.failedSyncs);
+    compare("Warnings", before.warnings, now.warnings);
     compare("LastError", std::pair(before.errorCode, before.errorMessage),
             std::pair(now.errorCode, now.errorMessage));
     if (names.empty()) return;
@@ -58,6 +59,13 @@ std::vector<sdbus::Struct<std::uint32_t, std::string>> BusVolume::FailedSyncs() 
     for (const auto &[slot, reason] : volume_->status().failedSyncs)
         failed.emplace_back(slot, busText(reason));
     return failed;
+}
+
+std::vector<sdbus::Struct<std::string, std::string>> BusVolume::Warnings() {
+    std::vector<sdbus::Struct<std::string, std::string>> warnings;
+    for (const auto &[code, message] : volume_->status().warnings)
+        warnings.emplace_back(busText(code), busText(message));
+    return warnings;
 }
 
 sdbus::Struct<std::string, std::string> BusVolume::LastError() {

@@ -63,6 +63,7 @@ class BusVolume final
     std::int32_t UnlockedBySlot() override { return volume_->status().unlockedBySlot; }
     std::vector<Slot> KeySlots() override;
     std::vector<sdbus::Struct<std::uint32_t, std::string>> FailedSyncs() override;
+    std::vector<sdbus::Struct<std::string, std::string>> Warnings() override;
     sdbus::Struct<std::string, std::string> LastError() override;
 
     [[nodiscard]] Purpose purpose(std::string_view operation) const;

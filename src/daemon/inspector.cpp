@@ -12,10 +12,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kQuiet{300};
 constexpr std::chrono::milliseconds kLatest{2000};
-
-bool unlockedState(model::VolumeState state) {
-    return state == model::VolumeState::Unlocked || state == model::VolumeState::Reencrypting;
-}
+constexpr std::size_t kMostWarnings = 32;
 
 bool isDegraded(const VolumeStatus &status) {
     return !status.failedSyncs.empty() ||
@@ -58,10 +55,15 @@ void Inspector::run(const VolumePointer &volume) {
     entry.missed = false;
     EngineCommand command{.verb = "inspect", .volume = volume->id(), .files = volume->files()};
     const auto number = store_.takeNumber();
-    runner_.start(number, std::move(command), {},
-                  [this, volume, number](base::Result<EngineResult> result) {
+    const auto warnings = std::make_shared<Warnings>();
+    EngineObserver observer;
+    observer.warning = [warnings](const EngineWarning &warning) {
+        if (warnings->size() < kMostWarnings) warnings->emplace_back(warning.code, warning.message);
+    };
+    runner_.start(number, std::move(command), std::move(observer),
+                  [this, volume, number, warnings](base::Result<EngineResult> result) {
                       store_.remove(number);
-                      take(*volume, std::move(result));
+                      take(*volume, std::move(result), std::move(*warnings));
                       volumes_.publish(*volume);
                       auto &ended = entries_[volume->id().text()];
                       ended.running = false;
@@ -72,8 +74,9 @@ void Inspector::run(const VolumePointer &volume) {
                   });
 }
 
-void Inspector::take(Volume &volume, base::Result<EngineResult> result) {
+void Inspector::take(Volume &volume, base::Result<EngineResult> result, Warnings warnings) {
     auto status = volume.status();
+    status.warnings = std::move(warnings);
     status.pinned = result && result->pinned ? *result->pinned
                                              : ::access(paths_.pin(volume.id()).c_str(), F_OK) == 0;
     auto &entry = entries_[volume.id().text()];
@@ -87,11 +90,11 @@ void Inspector::take(Volume &volume, base::Result<EngineResult> result) {
     }
     status.state = result->state.value_or(model::VolumeState::Failed);
     status.device = result->device.empty() ? volume.spec().device.path : result->device;
-    status.mapping = unlockedState(status.state) ? result->mapping : std::string();
+    status.mapping = result->mapping;
     status.uuid = result->uuid;
     status.cipher = result->cipher;
     status.slots = result->slots.value_or(std::vector<SlotReport>());
-    if (!unlockedState(status.state)) status.unlockedBySlot = -1;
+    if (!status.isOpen()) status.unlockedBySlot = -1;
     // The error of an inspection ends with the next one that works; others are the operations'.
     if (failedBefore) {
         status.errorCode.clear();

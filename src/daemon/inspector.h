@@ -42,8 +42,10 @@ class Inspector {
         std::vector<Then> next;     // for the one after it
     };
 
+    using Warnings = std::vector<std::pair<std::string, std::string>>;
+
     void run(const VolumePointer &volume);
-    void take(Volume &volume, base::Result<EngineResult> result);
+    void take(Volume &volume, base::Result<EngineResult> result, Warnings warnings);
 
     EventLoop &loop_;
     EngineRunner &runner_;

@@ -14,8 +14,7 @@ constexpr std::chrono::seconds kFirstSync{2};
 constexpr std::chrono::minutes kLongestSync{10};
 
 bool isVolumeOpen(const Volume &volume) {
-    const auto state = volume.status().state;
-    return state == model::VolumeState::Unlocked || state == model::VolumeState::Reencrypting;
+    return volume.status().isOpen();
 }
 
 }  // namespace

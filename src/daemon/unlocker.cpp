@@ -20,9 +20,8 @@ using model::VolumeState;
 constexpr std::chrono::milliseconds kClockSlack{20};
 
 bool isUnlocked(const Volume &volume) {
-    const auto state = volume.status().state;
-    return state == VolumeState::Unlocked || state == VolumeState::Reencrypting ||
-           (state == VolumeState::Plain && !volume.spec().encryption);
+    return volume.status().isOpen() ||
+           (volume.status().state == VolumeState::Plain && !volume.spec().encryption);
 }
 
 // Systemd stops them with STATE: without its salt they could not be opened again.

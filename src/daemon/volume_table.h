@@ -29,8 +29,15 @@ struct VolumeStatus {
     int unlockedBySlot = -1;
     std::vector<SlotReport> slots;
     std::vector<std::pair<unsigned, std::string>> failedSyncs;
-    std::string errorCode;  // LastError
+    std::vector<std::pair<std::string, std::string>> warnings;  // of the last inspection
+    std::string errorCode;                                      // LastError
     std::string errorMessage;
+
+    // Its data can be used now. One that is being reencrypted may be locked as well as unlocked.
+    [[nodiscard]] bool isOpen() const {
+        return state == model::VolumeState::Unlocked ||
+               (state == model::VolumeState::Reencrypting && !mapping.empty());
+    }
 
     friend bool operator==(const VolumeStatus &, const VolumeStatus &) = default;
 };

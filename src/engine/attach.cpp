@@ -152,6 +152,11 @@ base::Status finishFirstAttach(const Session &session, OpenedVolume &volume) {
 base::Result<Outcome> attachMapped(Session &session) {
     Outcome outcome;
     outcome.state = model::VolumeState::Unlocked;
+    // Opened by whoever reencrypts it.
+    if (reencryptingHeader(session)) {
+        outcome.state = model::VolumeState::Reencrypting;
+        return outcome;
+    }
     VC_ASSIGN(luks::HeaderCopy header, readHeader(session));
     const FoundRecord found = peekRecord(header.view);
     KeyRing ring(session);

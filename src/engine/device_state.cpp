@@ -9,7 +9,9 @@
 
 #include "blockdev/crypttab.h"
 #include "engine/record_book.h"
+#include "luks/ciphers.h"
 #include "luks/header_build.h"
+#include "luks/header_store.h"
 #include "model/names.h"
 
 namespace volumecrypt::engine {
@@ -164,19 +166,33 @@ base::Status checkUnclaimed(const Session &session) {
                   "from /etc/crypttab if it is not needed any more."));
 }
 
+std::string forDevice(const Session &session, std::string hint) {
+    const std::string &node = session.device().node;
+    for (std::size_t at = 0; (at = hint.find(kDeviceInHints, at)) != std::string::npos;
+         at += node.size())
+        hint.replace(at, kDeviceInHints.size(), node);
+    return hint;
+}
+
 base::Result<luks::HeaderCopy> copyHeader(const Session &session) {
     auto header = luks::copyHeader(session.device().node);
     if (header) return header;
     auto error = std::move(header).error();
-    // Commands of a hint, for this device.
-    for (std::size_t at = 0; (at = error.hint.find(kDeviceInHints, at)) != std::string::npos;)
-        error.hint.replace(at, kDeviceInHints.size(), session.device().node);
+    error.hint = forDevice(session, error.hint);
     if (error.code == ErrorCode::HeaderCorrupt && error.hint.empty())
         error.hint =
             "Nothing was written. Restore the header from a backup: `cryptsetup "
             "luksHeaderRestore " +
             session.device().node + " --header-backup-file FILE`.";
     return base::fail(std::move(error).because(session.describe()));
+}
+
+std::optional<model::HeaderView> reencryptingHeader(const Session &session) {
+    auto view = luks::openHeaderStore(session.device().node)->view();
+    const bool isOne = view && view->isReencrypting() && !view->segments.empty();
+    // What it says is shown, though nobody has checked it.
+    if (!isOne || luks::findCipher(view->segments.front().cipher) == nullptr) return std::nullopt;
+    return std::move(*view);
 }
 
 base::Result<luks::HeaderCopy> readHeader(const Session &session) {

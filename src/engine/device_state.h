@@ -28,8 +28,15 @@ struct DeviceContent {
 };
 base::Result<DeviceContent> lookAtDevice(const Session &session);
 
+// A hint of src/luks, which knows no volume, with the device in its commands.
+std::string forDevice(const Session &session, std::string hint);
+
 // luks::copyHeader of a device that is known to hold LUKS2; its errors name the volume.
 base::Result<luks::HeaderCopy> copyHeader(const Session &session);
+
+// The header of a volume whose reencryption is unfinished; it is not validated. Empty when it is
+// not such a volume.
+std::optional<model::HeaderView> reencryptingHeader(const Session &session);
 
 // The validated header, or the error that fits what is there instead: NotLuks2 (blank, LUKS1),
 // NotBlank (anything else).

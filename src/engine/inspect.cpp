@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "engine/device_state.h"
+#include "engine/differences.h"
 #include "engine/enrol.h"
 #include "engine/inspection_text.h"
 #include "engine/key_ring.h"
@@ -11,6 +12,7 @@
 #include "engine/record_book.h"
 #include "engine/state_meta.h"
 #include "engine/verbs.h"
+#include "luks/header_read.h"
 #include "model/names.h"
 #include "model/slot_token.h"
 
@@ -35,8 +37,13 @@ Json emptyReport(const Session &session) {
 
 class SlotReport {
   public:
-    SlotReport(const Session &session, const luks::HeaderCopy &header)
-        : session_(session), header_(header), ring_(session), found_(peekRecord(header.view)) {}
+    // `device`: what the key slot areas are read from.
+    SlotReport(const Session &session, const model::HeaderView &header, int device)
+        : session_(session),
+          header_(header),
+          device_(device),
+          ring_(session),
+          found_(peekRecord(header)) {}
 
     base::Result<Json> all();
     [[nodiscard]] Json phase() const;
@@ -49,7 +56,8 @@ class SlotReport {
     [[nodiscard]] model::KeyKind kindOf(unsigned slot, const model::RecordSlot *entry) const;
 
     const Session &session_;
-    const luks::HeaderCopy &header_;
+    const model::HeaderView &header_;
+    int device_;
     KeyRing ring_;
     FoundRecord found_;
 };
@@ -66,11 +74,11 @@ const model::RecordSlot *SlotReport::entryOf(unsigned slot) const {
 }
 
 std::optional<unsigned> SlotReport::tokenOf(unsigned slot) const {
-    for (const auto &[id, token] : header_.view.tokens)
+    for (const auto &[id, token] : header_.tokens)
         for (const unsigned linked : token.keyslots)
             if (linked == slot) return id;
     // Talos' tokens name no slot.
-    const auto ids = model::tokensOfSlot(header_.view, slot);
+    const auto ids = model::tokensOfSlot(header_, slot);
     return ids.empty() ? std::nullopt : std::optional(ids.front());
 }
 
@@ -78,7 +86,7 @@ model::KeyKind SlotReport::kindOf(unsigned slot, const model::RecordSlot *entry)
     if (entry != nullptr) return entry->kind;
     const auto token = tokenOf(slot);
     if (!token) return model::KeyKind::Unknown;
-    const std::string &type = header_.view.tokens.at(*token).type;
+    const std::string &type = header_.tokens.at(*token).type;
     if (type == model::kRecoveryTokenType) return model::KeyKind::Recovery;
     if (type == model::kSystemdTpmTokenType || type == model::kLockedTpmTokenType ||
         type == model::kTalosTpmTokenType)
@@ -91,7 +99,7 @@ model::KeyKind SlotReport::kindOf(unsigned slot, const model::RecordSlot *entry)
 // volume key, can vouch for it.
 base::Result<SlotHealth> SlotReport::health(unsigned slot, const model::RecordSlot *entry) {
     if (entry == nullptr) return SlotHealth::Unverified;
-    if (!header_.view.slots.contains(slot)) return SlotHealth::Missing;
+    if (!header_.slots.contains(slot)) return SlotHealth::Missing;
     const model::KeySpec *key = session_.encryption().keyInSlot(slot);
     if (entry->origin == model::Origin::Declared && (key == nullptr || key->kind() != entry->kind ||
                                                      paramsDigestOf(*key) != entry->paramsDigest))
@@ -101,7 +109,7 @@ base::Result<SlotHealth> SlotReport::health(unsigned slot, const model::RecordSl
         if (const std::string salt = ring_.saltDigest(*key);
             !salt.empty() && salt != entry->saltDigest)
             return SlotHealth::Stale;
-    VC_ASSIGN(const std::string area, luks::slotDigest(header_, slot));
+    VC_ASSIGN(const std::string area, luks::slotDigestOf(device_, header_, slot));
     return area == entry->areaDigest ? SlotHealth::Ok : SlotHealth::Stale;
 }
 
@@ -122,7 +130,9 @@ base::Result<Json> SlotReport::all() {
     for (unsigned slot = 0; slot < model::kSlotCount; ++slot) {
         const model::KeySpec *declared = session_.encryption().keyInSlot(slot);
         const bool expected = declared != nullptr && declared->kind() != model::KeyKind::Unmanaged;
-        const bool present = header_.view.slots.contains(slot);
+        const auto at = header_.slots.find(slot);
+        // Others hold the state of a reencryption, and no key.
+        const bool present = at != header_.slots.end() && at->second.type == "luks2";
         if (present || entryOf(slot) != nullptr) {
             VC_ASSIGN(Json report, one(slot));
             slots.push_back(std::move(report));
@@ -138,23 +148,49 @@ base::Result<Json> SlotReport::all() {
     return slots;
 }
 
+base::Status describeHeader(const Session &session, const model::HeaderView &view, int device,
+                            Outcome &outcome) {
+    SlotReport report(session, view, device);
+    const model::SegmentView &data = view.segments.front();
+    outcome.extra["uuid"] = view.uuid;
+    outcome.extra["cipher"] = data.cipher;
+    outcome.extra["keySize"] = view.volumeKeyBits;
+    outcome.extra["sectorSize"] = data.sectorSize;
+    outcome.extra["phase"] = report.phase();
+    VC_ASSIGN(outcome.extra["slots"], report.all());
+    return {};
+}
+
+// Nothing else can be done with it, but it can be looked at.
+base::Result<Outcome> inspectReencrypting(const Session &session, const model::HeaderView &view,
+                                          const base::Error &refused, Outcome outcome) {
+    VC_ASSIGN(const base::UniqueFd device, blockdev::openDevice(session.device(), false));
+    VC_TRY(describeHeader(session, view, device.get(), outcome));
+    VC_ASSIGN(const bool mapped, isMapped(session));
+    if (mapped) outcome.extra["mapping"] = model::mappingPath(session.id());
+    outcome.state = model::VolumeState::Reencrypting;
+    outcome.extra["content"] = "an unfinished reencryption";
+    session.reporter().warning(refused.code, refused.message + ". " + refused.hint);
+    return outcome;
+}
+
 base::Result<Outcome> inspectEncrypted(const Session &session, Outcome outcome) {
-    VC_ASSIGN(const luks::HeaderCopy header, copyHeader(session));
+    auto copied = copyHeader(session);
+    if (!copied) {
+        if (const auto view = reencryptingHeader(session))
+            return inspectReencrypting(session, *view, copied.error(), std::move(outcome));
+        return base::fail(std::move(copied).error());
+    }
+    const luks::HeaderCopy &header = *copied;
     if (header.needsRepair)
         session.reporter().warning(
             base::ErrorCode::HeaderCorrupt,
             session.describe() + ": one copy of the header is damaged or out of date");
-    SlotReport report(session, header);
-    const model::HeaderView &view = header.view;
-    outcome.extra["uuid"] = view.uuid;
-    outcome.extra["cipher"] = view.segments.front().cipher;
-    outcome.extra["keySize"] = view.volumeKeyBits;
-    outcome.extra["sectorSize"] = view.segments.front().sectorSize;
-    outcome.extra["phase"] = report.phase();
-    VC_ASSIGN(outcome.extra["slots"], report.all());
+    VC_TRY(describeHeader(session, header.view, header.device.get(), outcome));
     VC_ASSIGN(outcome.state, encryptedState(session));
-    if (outcome.state == model::VolumeState::Unlocked)
-        outcome.extra["mapping"] = model::mappingPath(session.id());
+    const bool mapped = outcome.state == model::VolumeState::Unlocked;
+    if (mapped) outcome.extra["mapping"] = model::mappingPath(session.id());
+    warnOfDifferences(session, header.view, mapped);
     return outcome;
 }
 
@@ -186,6 +222,7 @@ base::Result<Outcome> look(Session &session) {
     if (luks2) warnOfOthers(session, found);
     if (luks2 && session.spec().encryption) return inspectEncrypted(session, std::move(outcome));
     outcome.state = stateOfContent(session, found);
+    if (outcome.state == model::VolumeState::Plain) warnOfOtherFilesystem(session, found.content);
     if (found.interruptedFormat)
         outcome.extra["content"] = "an interrupted first format";
     else if (outcome.state != model::VolumeState::Blank)

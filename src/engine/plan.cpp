@@ -6,6 +6,7 @@
 #include "engine/comparison.h"
 #include "engine/content_room.h"
 #include "engine/device_state.h"
+#include "engine/differences.h"
 #include "engine/pin.h"
 #include "engine/state_meta.h"
 #include "engine/verbs.h"
@@ -66,6 +67,7 @@ base::Result<Outcome> plan(Session &session) {
         if (!blank && found.content.kind != blockdev::ContentKind::Filesystem)
             return base::fail(unexpectedContent(session, found));
         if (blank) VC_TRY(expectRoom(session));
+        if (!blank) warnOfOtherFilesystem(session, found.content);
         return outcomeOf(session, blank ? model::VolumeState::Blank : model::VolumeState::Plain,
                          {});
     }
@@ -79,6 +81,7 @@ base::Result<Outcome> plan(Session &session) {
     VC_ASSIGN(std::vector<model::Step> steps, compare(session, volume, ring));
     showPending(volume.found, steps);
     VC_ASSIGN(const model::VolumeState state, encryptedState(session));
+    warnOfDifferences(session, volume.header.view, state == model::VolumeState::Unlocked);
     return outcomeOf(session, state, steps);
 }
 

@@ -38,13 +38,14 @@ tl::unexpected<base::Error> refuse(const std::string &what) {
 }
 
 base::Status refuseRequirements(const model::HeaderView &view) {
-    for (const std::string &requirement : view.requirements) {
-        if (requirement.find("reencrypt") != std::string::npos)
-            return base::fail(ErrorCode::HeaderRefused,
-                              "a reencryption of this volume is unfinished (" + requirement + ")",
-                              "Finish it with `cryptsetup reencrypt --resume-only`.");
+    if (view.isReencrypting())
+        return base::fail(ErrorCode::HeaderRefused,
+                          "a reencryption of this volume, which cryptsetup or another program "
+                          "began, is unfinished",
+                          "Let that program finish it, or go on with `cryptsetup reencrypt "
+                          "--resume-only DEVICE`.");
+    for (const std::string &requirement : view.requirements)
         return refuse("the header has the requirement \"" + requirement + "\", which is not known");
-    }
     for (const std::string &flag : view.flags)
         if (!contains(kKnownFlags, flag))
             return refuse("the header has the flag \"" + flag + "\", which is not known");
@@ -78,9 +79,6 @@ base::Status validateSegment(const model::HeaderView &view) {
 
 base::Status validateSlot(const model::SlotView &slot) {
     const std::string name = slotName(slot.number);
-    if (slot.type == "reencrypt")
-        return base::fail(ErrorCode::HeaderRefused, "a reencryption of this volume is unfinished",
-                          "Finish it with `cryptsetup reencrypt --resume-only`.");
     if (slot.type != "luks2") return refuse(name + " is of the unknown type \"" + slot.type + "\"");
     const Cipher *cipher = findCipher(slot.areaCipher);
     if (cipher == nullptr)

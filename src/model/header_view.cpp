@@ -8,6 +8,22 @@
 
 namespace volumecrypt::model {
 
+bool HeaderView::isReencrypting() const {
+    const auto names = [](const std::string &text) {
+        return text.find("reencrypt") != std::string::npos;
+    };
+    // A segment that is moved, or kept for going back.
+    const auto isInterim = [&](const SegmentView &segment) {
+        return std::any_of(
+            segment.flags.begin(), segment.flags.end(),
+            [&](const std::string &flag) { return names(flag) || flag.starts_with("backup-"); });
+    };
+    return std::any_of(requirements.begin(), requirements.end(), names) ||
+           std::any_of(slots.begin(), slots.end(),
+                       [](const auto &slot) { return slot.second.type == "reencrypt"; }) ||
+           std::any_of(segments.begin(), segments.end(), isInterim);
+}
+
 std::optional<unsigned> HeaderView::tokenOfType(const std::string &type) const {
     for (const auto &[id, token] : tokens)
         if (token.type == type) return id;

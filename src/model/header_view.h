@@ -73,6 +73,8 @@ struct HeaderView {
     std::vector<std::string> requirements;
     std::vector<std::string> flags;  // persistent activation flags
 
+    // Somebody began a reencryption that is not finished.
+    [[nodiscard]] bool isReencrypting() const;
     [[nodiscard]] std::optional<unsigned> tokenOfType(const std::string &type) const;
     // The highest slot that is neither in use nor in `avoid`.
     [[nodiscard]] std::optional<unsigned> highestFreeSlot(const std::vector<unsigned> &avoid) const;

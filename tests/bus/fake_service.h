@@ -132,6 +132,7 @@ class FakeVolume final : public VolumeAdaptor {
     std::vector<sdbus::Struct<std::uint32_t, std::string>> FailedSyncs() override {
         return state_.failed;
     }
+    std::vector<sdbus::Struct<std::string, std::string>> Warnings() override { return {}; }
     sdbus::Struct<std::string, std::string> LastError() override { return state_.error; }
 
     FakeService &service_;

@@ -41,6 +41,7 @@ VolumeInfo broken() {
     volume.state = "locked";
     volume.degraded = true;
     volume.failedSyncs = {{3, "KMS not reachable"}};
+    volume.warnings = {{"InvalidConfig", "another cipher"}};
     volume.errorCode = "NoUsableKey";
     volume.errorMessage = "no declared key opens it";
     volume.errorHint = "give one that does";
@@ -88,7 +89,7 @@ TEST(CliRender, StatusLinesAreKeysAndValues) {
               "KeySlot=7 unknown unmanaged unverified locked-to-state\nLastError=\n");
     EXPECT_THAT(
         renderVolume(broken(), kPlain),
-        HasSubstr("FailedSync=3 KMS not reachable\n"
+        HasSubstr("FailedSync=3 KMS not reachable\nWarning=InvalidConfig: another cipher\n"
                   "LastError=NoUsableKey: no declared key opens it\nHint=give one that does\n"));
 }
 
@@ -96,6 +97,7 @@ TEST(CliRender, StatusOnATerminalLeavesOutWhatIsNotThere) {
     const std::string text = renderVolume(broken(), kTerminal);
     EXPECT_THAT(text, HasSubstr("STATE (state volume)\n  State:       locked, degraded\n"));
     EXPECT_THAT(text, HasSubstr("  Not in sync: slot 3: KMS not reachable\n"));
+    EXPECT_THAT(text, HasSubstr("  Warning:     another cipher\n"));
     EXPECT_THAT(text, HasSubstr("opens it\n  Hint:        give one that does\n"));
     EXPECT_THAT(text, Not(HasSubstr("Mapping")));
     EXPECT_THAT(text, Not(HasSubstr("SLOT")));
