@@ -5,9 +5,12 @@
 #include <cerrno>
 #include <string>
 
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include "blockdev/lock.h"
 
@@ -78,6 +81,20 @@ base::Error inUse(const KernelRoots &roots, const Device &device) {
 
 base::Result<base::UniqueFd> openDevice(const Device &device, bool writable) {
     return openChecked(device, writable ? O_RDWR : O_RDONLY);
+}
+
+base::Result<bool> isReadOnly(const Device &device) {
+    // Neither is opened for writing: udev would look at a block device anew when it is closed.
+    if (device.isFile) {
+        if (::access(device.node.c_str(), W_OK) == 0) return false;
+        if (errno == EROFS || errno == EACCES || errno == EPERM) return true;
+        return base::fail(base::errnoError("look at " + device.node, errno));
+    }
+    VC_ASSIGN(const base::UniqueFd fd, openDevice(device, false));
+    int readOnly = 0;
+    if (::ioctl(fd.get(), BLKROGET, &readOnly) < 0)
+        return base::fail(base::errnoError("ask whether " + device.node + " is read-only", errno));
+    return readOnly != 0;
 }
 
 base::Result<ExclusiveDevice> openExclusivelyWithin(const KernelRoots &roots, const Device &device,

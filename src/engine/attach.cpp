@@ -183,6 +183,7 @@ base::Status takeStagedWipe(Session &session) {
     if (staged.empty()) return {};
     VC_ASSIGN(const DeviceContent found, lookAtDevice(session));
     if (!isStaged(staged, found.content)) return {};
+    VC_TRY(expectWritable(session));
     VC_TRY(wipeDevice(session));
     dropStagedWipe(session);
     session.dropMetasEncryption();
@@ -198,6 +199,8 @@ void repair(const Session &session) {
 }
 
 base::Result<Outcome> attachEncrypted(Session &session) {
+    // libcryptsetup would refuse it in other words, and a mount would write.
+    VC_TRY(expectWritable(session));
     Outcome outcome;
     outcome.state = model::VolumeState::Unlocked;
     VC_ASSIGN(DeviceContent found, lookAtDevice(session));
@@ -236,6 +239,7 @@ base::Result<Outcome> attachEncrypted(Session &session) {
 
 base::Status makePlainFilesystem(const Session &session) {
     VC_TRY(mayFormat(session));
+    VC_TRY(expectWritable(session));
     VC_TRY(expectRoom(session));
     // mkfs opens the device itself; holding it exclusively before proves that nobody else does.
     {

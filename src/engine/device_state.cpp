@@ -75,6 +75,19 @@ base::Result<bool> isMapped(const Session &session) {
             .withRetry());
 }
 
+base::Status expectWritable(const Session &session) {
+    auto readOnly = blockdev::isReadOnly(session.device());
+    if (!readOnly) return base::fail(std::move(readOnly).error().because(session.describe()));
+    if (!*readOnly) return {};
+    const std::string remedy = session.device().isFile
+                                   ? "Make the file and its file system writable"
+                                   : "Take the write protection away (a switch of the medium, or "
+                                     "`blockdev --setrw " +
+                                         session.device().node + "`)";
+    return base::fail(makeError(ErrorCode::Unsupported, session.describe() + " is read-only",
+                                "Nothing was written. " + remedy + ", then try again."));
+}
+
 base::Result<DeviceContent> lookAtDevice(const Session &session) {
     auto fd = blockdev::openDevice(session.device(), false);
     if (!fd) return base::fail(std::move(fd).error().because(session.describe()));

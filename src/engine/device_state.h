@@ -18,6 +18,9 @@ namespace volumecrypt::engine {
 // a mapping of another device: a stale mapping whose device went away.
 base::Result<bool> isMapped(const Session &session);
 
+// Before anything that would have to write to the device. Unsupported when it is read-only.
+base::Status expectWritable(const Session &session);
+
 struct DeviceContent {
     blockdev::Content content;
     bool interruptedFormat =

@@ -16,6 +16,7 @@ base::Result<Outcome> format(Session &session) {
                               " is declared without encryption: there is no header to write",
                           "A plain volume gets its file system when it is attached.");
     VC_TRY(session.findDevice());
+    VC_TRY(expectWritable(session));
     VC_TRY(session.lock());
     VC_ASSIGN(const bool mapped, isMapped(session));
     if (mapped)

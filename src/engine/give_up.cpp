@@ -30,6 +30,7 @@ base::Result<bool> isActive(const Session &session) {
 base::Result<Outcome> wipe(Session &session) {
     VC_TRY(session.loadSpec());
     VC_TRY(session.findDevice());
+    VC_TRY(expectWritable(session));
     VC_TRY(session.lock());
     Outcome outcome;
     outcome.changed = true;
@@ -60,6 +61,7 @@ base::Result<Outcome> wipe(Session &session) {
 base::Result<Outcome> erase(Session &session) {
     VC_TRY(session.loadSpec());
     VC_TRY(session.findDevice());
+    VC_TRY(expectWritable(session));
     VC_TRY(session.lock());
     VC_ASSIGN(const bool mapped, isMapped(session));
     if (mapped)

@@ -217,6 +217,8 @@ base::Result<Outcome> look(Session &session) {
         return outcome;
     }
     VC_ASSIGN(const DeviceContent found, lookAtDevice(session));
+    if (const auto writable = expectWritable(session); !writable)
+        session.reporter().warning(writable.error().code, writable.error().message);
     const bool luks2 =
         !found.interruptedFormat && found.content.kind == blockdev::ContentKind::Luks2;
     if (luks2) warnOfOthers(session, found);

@@ -10,6 +10,7 @@
 namespace volumecrypt::engine {
 
 base::Result<std::unique_ptr<SlotSession>> SlotSession::begin(Session &session) {
+    VC_TRY(expectWritable(session));
     VC_TRY(session.lock());
     std::unique_ptr<SlotSession> begun(new SlotSession(session));
     VC_TRY(begun->open());
