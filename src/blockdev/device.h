@@ -43,8 +43,8 @@ using CheckStop = std::function<base::Status()>;
 // Opens for reading, or reading and writing, without O_EXCL. NotFound, Io.
 base::Result<base::UniqueFd> openDevice(const Device &device, bool writable);
 
-// The kernel refuses every write to it: write-protected, set so (blockdev --setro), a read-only loop
-// device; a file on a read-only file system, or one that may not be written. NotFound, Io.
+// The kernel refuses every write to it: write-protected, set so (blockdev --setro), a read-only
+// loop device; a file on a read-only file system, or one that may not be written. NotFound, Io.
 base::Result<bool> isReadOnly(const Device &device);
 
 // Exclusive for the time of a format: O_EXCL on a block device (Busy when mounted or mapped) and
