@@ -22,15 +22,9 @@ namespace volumecrypt::test {
 namespace {
 
 using ::testing::HasSubstr;
-using ::testing::MatchesRegex;
 
 constexpr const char *kKey = "- {slot: 1, static: {passphrase: secret}}";
 constexpr const char *kWrongKey = "- {slot: 1, static: {passphrase: wrong}}";
-
-constexpr const char *kMakeRoom =
-    "Make room: `cryptsetup luksDump IMAGE` shows tokens and key slots, `cryptsetup token remove "
-    "--token-id N IMAGE` and `cryptsetup luksKillSlot IMAGE N` remove what nobody needs. No key "
-    "was changed.";
 
 class EngineKeyErrors : public ErrorMatrix, public testing::WithParamInterface<ErrorCase> {};
 
@@ -168,9 +162,10 @@ const std::vector<ErrorCase> kKeyCases{
      .prepare = fullMetadata,
      .verb = "sync",
      .code = "NoSpace",
-     .message = MatchesRegex("volume u-data \\(IMAGE\\), slot 2: the header has no room for its "
-                             "metadata: it takes up to [0-9]+ bytes, 15 are free"),
-     .hint = kMakeRoom,
+     .message = HasSubstr("slot 2: the header has no room for its metadata: it takes up to "),
+     .hint = "Make room: `cryptsetup luksDump IMAGE` shows tokens and key slots, `cryptsetup token "
+             "remove --token-id N IMAGE` and `cryptsetup luksKillSlot IMAGE N` remove what nobody "
+             "needs. No key was changed.",
      .slot = 2},
     {.name = "TooSmallForAHeader",
      .prepare =

@@ -52,8 +52,11 @@ def test_messages():
         found += inside
         # In a sentence a command stands between backticks, where people see it, and this test.
         rest = re.sub(r"'[a-z-]+ --help'|^Usage: .*$|^usage: .*$", "", rest, flags=re.MULTILINE)
-        if " " in rest.strip() and NAMED.search(rest):
-            found.append((where, f"not between backticks: {NAMED.search(rest).group(0)}"))
+        name = NAMED.search(rest)
+        # "… cryptsetup or another program" is no command.
+        if " " in rest.strip() and name and not (name.group(0) == "cryptsetup" and
+                                                 rest[name.end():].startswith(" or another program")):
+            found.append((where, f"not between backticks: {name.group(0)}"))
     check(found, 40)
 
 
