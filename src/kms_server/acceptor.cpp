@@ -43,9 +43,9 @@ Acceptor::~Acceptor() {
     thread_.join();
 }
 
-void Acceptor::expect(std::optional<Address> address) {
+void Acceptor::expect(const std::optional<Address> &address) {
     const std::lock_guard lock(mutex_);
-    expected_ = std::move(address);
+    expected_ = address;
 }
 
 bool Acceptor::isExpected(const Address &peer) {

@@ -30,7 +30,7 @@ class Acceptor {
 
     [[nodiscard]] const Listener &listener() const { return listener_; }
     // The limits do not hold for a connection that comes from there: the self-check's.
-    void expect(std::optional<Address> address);
+    void expect(const std::optional<Address> &address);
 
   private:
     void run();

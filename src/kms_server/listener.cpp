@@ -7,6 +7,7 @@
 #include <cstring>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 #include <arpa/inet.h>
 #include <netdb.h>
@@ -141,13 +142,13 @@ base::Result<Address> ownAddress(int socket) {
 
 base::Result<Listener> listenAt(const std::string &text) {
     VC_ASSIGN(Place place, placeOf(text));
-    const auto cannot = [&text](base::Error error) {
+    const auto cannot = [&text](const base::Error &error) {
         return base::fail(ErrorCode::Io, "cannot listen on " + text + ": " + error.message,
                           "Is the address this machine's, and the port free?");
     };
     if (place.host == "::" && !hasIpv6()) place.host = "0.0.0.0";
     auto found = resolve(place);
-    if (!found) return cannot(std::move(found).error());
+    if (!found) return cannot(found.error());
     Listener listener;
     std::optional<base::Error> problem;
     for (const addrinfo *one = found->get(); one != nullptr; one = one->ai_next) {
@@ -165,7 +166,7 @@ base::Result<Listener> listenAt(const std::string &text) {
         place.port = bound.port();
         listener.sockets.push_back(std::move(*socket));
     }
-    if (listener.sockets.empty()) return cannot(std::move(*problem));
+    if (listener.sockets.empty()) return cannot(*problem);
     listener.name = text.substr(0, text.rfind(':')) + ":" + std::to_string(place.port);
     return listener;
 }

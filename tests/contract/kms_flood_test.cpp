@@ -101,6 +101,7 @@ class KmsFloodTest : public testing::Test {
     }
     static std::vector<UniqueFd> flood(const ServerProcess &server, int connections) {
         std::vector<UniqueFd> sockets;
+        sockets.reserve(static_cast<std::size_t>(connections));
         for (int i = 0; i < connections; ++i)
             sockets.push_back(connectFrom("127.0.0.2", server.port()));
         return sockets;

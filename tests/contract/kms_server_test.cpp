@@ -257,6 +257,7 @@ TEST_F(KmsServerTest, ServesAHundredAtOnce) {
         kmsServer({"--plaintext", "--key-file", directory_.write("key", vectorKey())}));
     std::vector<std::thread> threads;
     std::vector<std::string> failures(100);
+    threads.reserve(failures.size());
     for (std::string &failure : failures)
         threads.emplace_back([&server, &failure] {
             const std::string endpoint = server.at("127.0.0.1");
