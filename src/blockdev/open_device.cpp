@@ -55,8 +55,7 @@ base::Error heldBySomebody(const std::string &node) {
 // Opened for reading only: closing a disk that was open for writing makes the kernel announce all
 // its partitions anew. Not valid when the sandbox allows the partition alone: then udev may look
 // at the device in the middle of our writes, and does so once more when they are done.
-base::Result<base::UniqueFd> lockWholeDisk(const std::string &node,
-                                           std::chrono::milliseconds limit,
+base::Result<base::UniqueFd> lockWholeDisk(const std::string &node, std::chrono::milliseconds limit,
                                            const CheckStop &checkStop) {
     base::UniqueFd disk(::open(node.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     if (!disk.valid()) {

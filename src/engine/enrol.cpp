@@ -28,13 +28,11 @@ base::Status addAndProve(const Session &session, luks::HeaderStore &store, unsig
     auto added = store.addSlot(slot, volumeKey, passphrase, cost);
     if (!added && added.error().code == base::ErrorCode::Cancelled)
         return base::fail(std::move(added).error());
-    if (!added)
-        return base::fail(std::move(added).error().because(context).withSlot(slot));
+    if (!added) return base::fail(std::move(added).error().because(context).withSlot(slot));
     auto proof = store.openSlot(slot, passphrase);
     if (proof && *proof == volumeKey) return {};
     // Not the key's fault. The next run finds the slot announced, and settles it.
-    if (!proof && noKeyWasTried(proof.error()))
-        return base::fail(std::move(proof).error());
+    if (!proof && noKeyWasTried(proof.error())) return base::fail(std::move(proof).error());
     // A slot that cannot be opened again is of no use and would only look like a key.
     auto undone = store.destroySlot(slot);
     std::string message = "the new key does not open the slot that it was just written to";

@@ -90,7 +90,8 @@ base::Status checkEndpoints(const model::EncryptionSpec &spec) {
 
 base::Status writeLocked(const Session &session, const blockdev::Device &device,
                          const std::optional<base::SecretBuffer> &value) {
-    VC_ASSIGN(const base::UniqueFd lock, blockdev::lockDevice(session.options().paths, device, checkStop));
+    VC_ASSIGN(const base::UniqueFd lock,
+              blockdev::lockDevice(session.options().paths, device, checkStop));
     VC_ASSIGN(const bool written, meta::writeTag(device.node, meta::kStateEncryptionTag, value));
     if (written)
         base::log(base::Severity::Notice,

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // The lock that orders key derivations is waited for: not without end, not past a signal.
-#include "engine/kdf_lock.h"
-
 #include <chrono>
 
 #include <sys/file.h>
@@ -10,6 +8,7 @@
 
 #include "base/files.h"
 #include "base/unique_fd.h"
+#include "engine/kdf_lock.h"
 #include "support/result_matchers.h"
 #include "support/volume_fixture.h"
 
@@ -47,11 +46,10 @@ class EngineKdfLockTest : public VolumeFixture {
         makeImage();
         declare("- {slot: 0, static: {passphrase: abc}}");
         ASSERT_EQ(engine("format").exitCode, 0);
-        const auto converted =
-            cryptsetup({"luksConvertKey", "--pbkdf", "argon2id", "--pbkdf-memory", "70000",
-                        "--pbkdf-parallel", "1", "--pbkdf-force-iterations", "4", "--key-slot", "0",
-                        "--key-file", "-", image_},
-                       "abc");
+        const auto converted = cryptsetup(
+            {"luksConvertKey", "--pbkdf", "argon2id", "--pbkdf-memory", "70000", "--pbkdf-parallel",
+             "1", "--pbkdf-force-iterations", "4", "--key-slot", "0", "--key-file", "-", image_},
+            "abc");
         ASSERT_EQ(converted.exitCode, 0) << converted.err;
     }
     base::UniqueFd held_;
@@ -73,8 +71,8 @@ TEST_F(EngineKdfLockTest, IsBusyInTheEndAndSaysWhoHoldsIt) {
     engine::Reporter reporter(options.verb, options.id.text(), options.output);
     KdfLock lock(options, reporter, milliseconds(60));
     const auto turn = lock.await(kMuch);
-    ASSERT_THAT(turn, FailsWith(ErrorCode::Busy, AllOf(HasSubstr("volume u-data"),
-                                                       HasSubstr("process 4711"))));
+    ASSERT_THAT(turn, FailsWith(ErrorCode::Busy,
+                                AllOf(HasSubstr("volume u-data"), HasSubstr("process 4711"))));
     EXPECT_TRUE(turn.error().retry);
     EXPECT_TRUE(engine::noKeyWasTried(turn.error()));
     held_.reset();
@@ -118,11 +116,10 @@ TEST_F(EngineKdfLockTest, ASignalEndsTheWaiting) {
     for (const char *verb : {"sync", "plan"}) {
         const auto start = std::chrono::steady_clock::now();
         // `timeout` kills for good what has not ended by itself.
-        const ProcessResult run =
-            Process{.argv = {"timeout", "--preserve-status", "--kill-after=20", "1",
-                             VOLUMECRYPT_ENGINE, verb, "u-data", "--root", root_, "--config-dir",
-                             configDir_, "--output", "json"}}
-                .run();
+        const ProcessResult run = Process{
+            .argv = {"timeout", "--preserve-status", "--kill-after=20", "1", VOLUMECRYPT_ENGINE,
+                     verb, "u-data", "--root", root_, "--config-dir", configDir_, "--output",
+                     "json"}}.run();
         EXPECT_EQ(run.exitCode, 75) << run.out << run.err;
         EXPECT_THAT(run.out, HasSubstr("\"Cancelled\""));
         EXPECT_LT(std::chrono::steady_clock::now() - start, milliseconds(15000)) << verb;

@@ -3,9 +3,8 @@
 // protected key files.
 #include <sys/stat.h>
 
-#include <unistd.h>
-
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "base/files.h"
 #include "base/links.h"
