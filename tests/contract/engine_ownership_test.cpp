@@ -75,6 +75,25 @@ TEST_F(EngineOwnershipTest, AnAddedKeyThatIsDeclaredIsAdopted) {
     EXPECT_EQ(engine("sync").steps(), Steps{"remove " + std::to_string(slot)});
 }
 
+// As Talos does it: the kind was changed in the configuration, and the key in the slot as well.
+TEST_F(EngineOwnershipTest, ASlotThatIsAlreadyOfTheDeclaredKindIsAdopted) {
+    makeImage();
+    declare("- {slot: 0, nodeID: {}}\n- {slot: 1, static: {passphrase: one}}");
+    ASSERT_EQ(engine("format").exitCode, 0);
+    const std::string key = directory_.write("new", kNodeId, std::filesystem::perms{0600});
+    ASSERT_EQ(cryptsetup({"luksChangeKey", "--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000",
+                          "--key-slot", "1", "--key-file", "-", image_, key},
+                         "one")
+                  .exitCode,
+              0);
+    declare("- {slot: 0, nodeID: {}}\n- {slot: 1, nodeID: {}}");
+    const EngineResult sync = engine("sync");
+    EXPECT_EQ(sync.exitCode, 0) << sync.last().dump();
+    EXPECT_EQ(sync.steps(), std::vector<std::string>{"adopt 1"});
+    EXPECT_TRUE(opens(1, kNodeId));
+    EXPECT_EQ(engine("plan").exitCode, 0);
+}
+
 TEST_F(EngineOwnershipTest, AKeyThatTookTheSlotOfAFormerOneStays) {
     formatted(kOwnedKeys);
     ASSERT_EQ(cryptsetup({"luksKillSlot", "--key-file", "-", image_, "1"}, kNodeId).exitCode, 0);
