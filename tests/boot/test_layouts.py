@@ -58,6 +58,8 @@ def blank_image(path, size_mib):
 
 
 def status(machine, name):
+    # An emulated machine right after its boot may be too slow for the first answer.
+    machine.wait_until(f"volumecryptctl status {name}", 180, 5)
     return json.loads(machine.output(f"volumecryptctl status {name} --json"))
 
 
