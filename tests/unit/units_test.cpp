@@ -109,7 +109,7 @@ TEST(Units, kmsAndTpmKeysGetWhatTheTemplateWithholds) {
         EXPECT_THAT(text, HasSubstr("RestrictAddressFamilies=AF_INET AF_INET6 AF_NETLINK\n"));
         // volumecrypt-kms does not stay root.
         EXPECT_THAT(text, HasSubstr("CapabilityBoundingSet=CAP_SETUID CAP_SETGID CAP_KILL\n"));
-        EXPECT_THAT(text, HasSubstr("landlock_restrict_self seccomp\n"));
+        EXPECT_THAT(text, HasSubstr("landlock_restrict_self seccomp @setuid capset\n"));
         EXPECT_THAT(text, HasSubstr("CapabilityBoundingSet=CAP_DAC_OVERRIDE\n"));
     }
     // It has a key that needs no network: it does not wait for one.
