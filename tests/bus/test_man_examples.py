@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the man pages show is what happens: the Python example against the real daemon, and the dialogues of
 volumecryptctl(1) (TAP). usage: test_man_examples.py SOURCE VOLUMECRYPTCTL VOLUMECRYPTD FAKE_ENGINE FAKE_SERVICE"""
+import os
 import pathlib
 import re
 import sys
@@ -124,7 +125,8 @@ def test_check(place):
     words = example("volumecryptctl.1", "$ volumecryptctl check").splitlines()
     name = words[0].split()[-1]
     (place.bus.folder / name).write_text(SLOT_32, encoding="utf-8")
-    with Person(["sh", "-c", 'cd "$1" && exec "$2" check "$3"', "sh", str(place.bus.folder), VOLUMECRYPTCTL, name],
+    program = os.path.abspath(VOLUMECRYPTCTL)
+    with Person(["sh", "-c", 'cd "$1" && exec "$2" check "$3"', "sh", str(place.bus.folder), program, name],
                 {**place.bus.environment, "TERM": "dumb"}) as person:
         equal(person.leaves(), 1)
         equal(person.plain().splitlines(), words[1:])
