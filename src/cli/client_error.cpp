@@ -73,6 +73,9 @@ Error standard(std::string_view name, const std::string &message) {
     if (isOneOf(name, kOld))
         return make(ErrorCode::Unsupported, "the running service does not do this: " + message,
                     "It may be of another version: `systemctl restart volumecrypt.service`.");
+    if (name == "LimitsExceeded")
+        return make(ErrorCode::Busy, "the service or the bus takes no more: " + message,
+                    "Wait until what you asked for before is answered; then try again.", true);
     if (name == "UnknownObject")
         return make(ErrorCode::NotFound, "the service no longer knows this object",
                     "`volumecryptctl list` and `volumecryptctl jobs` show what there is.");

@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "daemon/guarded.h"
+
 namespace volumecrypt::daemon {
 namespace {
 
@@ -27,18 +29,32 @@ void BusCallers::ownerChanged(sdbus::Message &signal) {
     for (const auto &left : left_) left(name);
 }
 
+std::optional<uid_t> BusCallers::known(const std::string &name) const {
+    const auto found = known_.find(name);
+    return found == known_.end() ? std::nullopt : std::optional(found->second);
+}
+
 void BusCallers::resolve(const std::string &name, Resolved resolved) {
-    if (const auto found = known_.find(name); found != known_.end()) return resolved(found->second);
+    if (const auto uid = known(name)) return resolved(*uid);
+    auto &waiting = asked_[name];
+    waiting.push_back(std::move(resolved));
+    if (waiting.size() > 1) return;
     driver_->callMethodAsync("GetConnectionUnixUser")
         .onInterface(kDriver)
         .withArguments(name)
-        .uponReplyInvoke([this, name, resolved = std::move(resolved)](const sdbus::Error *error,
-                                                                      std::uint32_t uid) {
-            if (error != nullptr)
-                return resolved(base::fail(base::ErrorCode::NotFound,
-                                           "the caller has left: " + error->getMessage()));
-            known_[name] = uid;
-            resolved(uid);
+        .uponReplyInvoke([this, name](const sdbus::Error *error, std::uint32_t uid) {
+            guarded([&] { answered(name, error, uid); });
+        });
+}
+
+void BusCallers::answered(const std::string &name, const sdbus::Error *error, uid_t uid) {
+    const auto waiting = asked_.extract(name);
+    if (error == nullptr) known_[name] = uid;
+    for (const auto &resolved : waiting.mapped())
+        guarded([&] {
+            if (error == nullptr) return resolved(uid);
+            resolved(base::fail(base::ErrorCode::NotFound,
+                                "the caller has left: " + error->getMessage()));
         });
 }
 

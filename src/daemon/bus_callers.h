@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,15 +26,19 @@ class BusCallers {
 
     explicit BusCallers(sdbus::IConnection &bus);
 
+    // Of a connection that was asked about before.
+    [[nodiscard]] std::optional<uid_t> known(const std::string &name) const;
     // At once when the name is known already.
     void resolve(const std::string &name, Resolved resolved);
     void onLeft(Left left) { left_.push_back(std::move(left)); }
 
   private:
     void ownerChanged(sdbus::Message &signal);
+    void answered(const std::string &name, const sdbus::Error *error, uid_t uid);
 
     std::unique_ptr<sdbus::IProxy> driver_;
     std::map<std::string, uid_t> known_;
+    std::map<std::string, std::vector<Resolved>> asked_;
     std::vector<Left> left_;
     sdbus::Slot match_;
 };

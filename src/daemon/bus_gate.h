@@ -28,8 +28,9 @@ class Reply {
     void succeed(const Values &...values) const {
         guarded([&] { result_->returnResults(values...); });
     }
-    void fail(const base::Error &error) const {
-        guarded([&] { result_->returnError(toBusError(error)); });
+    void fail(const base::Error &error) const { fail(toBusError(error)); }
+    void fail(const sdbus::Error &error) const {
+        guarded([&] { result_->returnError(error); });
     }
 
   private:
@@ -45,21 +46,21 @@ class BusGate {
     template <typename Action, typename... Values>
     void pass(const sdbus::IObject &object, const Reply<Values...> &reply, const Purpose &purpose,
               std::function<void(const Authorized<Action> &)> then) {
-        auto refuse = [reply](const base::Error &error) { reply.fail(error); };
+        auto refuse = [reply](const sdbus::Error &error) { reply.fail(error); };
         admit(callerOf(object), refuse,
               [this, purpose, refuse, then = std::move(then)](const Caller &caller,
                                                               const CallLimits::Ticket &ticket) {
                   authorizer_.authorize<Action>(
                       caller, purpose,
                       [refuse, then, ticket](const base::Result<Authorized<Action>> &proof) {
-                          if (!proof) return refuse(proof.error());
+                          if (!proof) return refuse(toBusError(proof.error()));
                           runGuarded([&] { then(*proof); }, refuse);
                       });
               });
     }
 
   private:
-    using Refuse = std::function<void(const base::Error &)>;
+    using Refuse = std::function<void(const sdbus::Error &)>;
     using Admitted = std::function<void(const Caller &, const CallLimits::Ticket &)>;
 
     static Caller callerOf(const sdbus::IObject &object);

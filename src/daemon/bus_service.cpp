@@ -11,6 +11,7 @@
 #include "daemon/apply.h"
 #include "daemon/attach_retry.h"
 #include "daemon/bus_connection.h"
+#include "daemon/bus_intake.h"
 #include "daemon/bus_objects.h"
 #include "daemon/bus_polkit.h"
 #include "daemon/bus_unit_launcher.h"
@@ -54,6 +55,7 @@ struct Service::Parts {
           paths(options.root, options.configDirs),
           connection(std::move(busConnection)),
           callers(connection->bus()),
+          intake(eventLoop, connection->bus(), callers),
           authorizer(connection->bus(), callers),
           gate(callers, authorizer),
           systemd(runsSystemd(options) ? std::make_unique<BusSystemd>(connection->bus()) : nullptr),
@@ -64,6 +66,7 @@ struct Service::Parts {
           jobs(loop, store, kJobLinger),
           engines(runner, store, jobs, volumes, inspector),
           operations(engines, inspector),
+          recoveryKeys(loop),
           outcomes(paths),
           unlocker(engines, jobs, volumes, inspector, outcomes, systemd.get()),
           retry(loop, volumes, unlocker),
@@ -91,6 +94,7 @@ struct Service::Parts {
     model::SystemPaths paths;
     std::unique_ptr<BusConnection> connection;
     BusCallers callers;
+    BusIntake intake;
     PolkitAuthorizer authorizer;
     BusGate gate;
     std::unique_ptr<BusSystemd> systemd;

@@ -196,16 +196,17 @@ void BusVolume::AddKey(sdbus::Result<std::uint32_t> &&result, std::string kind,
             getObject(), reply, purpose("add-key"),
             [&use = use_, reply, held, kind,
              volume = volume_](const Authorized<action::ManageKeys> &proof) {
-                if (kind == "recovery") {
-                    auto key = use.recoveryKeys.take(proof.caller().name, volume->id(), *held);
+                const auto add = [&use, reply, kind, volume,
+                                  proof](base::Result<base::UniqueFd> key) {
                     if (!key) return reply.fail(key.error());
-                    *held = std::move(*key);
-                }
-                use.operations.addKey(proof, volume, kind, std::move(*held),
-                                      [reply](const base::Result<unsigned> &slot) {
-                                          if (!slot) return reply.fail(slot.error());
-                                          reply.succeed(*slot);
-                                      });
+                    use.operations.addKey(proof, volume, kind, std::move(*key),
+                                          [reply](const base::Result<unsigned> &slot) {
+                                              if (!slot) return reply.fail(slot.error());
+                                              reply.succeed(*slot);
+                                          });
+                };
+                if (kind != "recovery") return add(std::move(*held));
+                use.recoveryKeys.take(proof.caller(), volume->id(), std::move(*held), add);
             });
     });
 }

@@ -2,6 +2,7 @@
 // sd-event behind std::function, with exceptions kept out of C.
 #include "daemon/event_loop.h"
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <string>
@@ -103,8 +104,10 @@ EventLoop::Source EventLoop::after(std::chrono::microseconds delay,
     source.state_ = std::make_shared<Source::State>();
     source.state_->onTime = std::move(callback);
     sd_event_source *raw = nullptr;
-    require(sd_event_add_time_relative(event_.get(), &raw, CLOCK_MONOTONIC,
-                                       static_cast<std::uint64_t>(delay.count()), 0,
+    const auto microseconds = static_cast<std::uint64_t>(delay.count());
+    // 0 would be a quarter of a second, also for what is to happen at once.
+    const auto accuracy = std::max<std::uint64_t>(microseconds / 10, 1);
+    require(sd_event_add_time_relative(event_.get(), &raw, CLOCK_MONOTONIC, microseconds, accuracy,
                                        &Source::State::time, source.state_.get()),
             "set a timer");
     source.state_->handle.reset(raw);

@@ -10,8 +10,15 @@ namespace {
 using base::ErrorCode;
 
 constexpr std::size_t kLongestTyped = 1024;
-// A terminal's client has it ready; the event loop must not wait for anybody else.
-constexpr int kTypedTimeoutMs = 500;
+
+base::Error nothingWaits(const model::VolumeId &volume) {
+    base::Error error;
+    error.code = ErrorCode::InvalidConfig;
+    error.message = "volume " + volume.text() +
+                    ": no recovery key was made for this caller, or it waited too long";
+    error.hint = "Call NewRecoveryKey first; the key that it hands out is the one to add.";
+    return error;
+}
 
 }  // namespace
 
@@ -26,24 +33,28 @@ base::Result<base::UniqueFd> RecoveryKeys::make(const std::string &caller,
     return fd;
 }
 
-base::Result<base::UniqueFd> RecoveryKeys::take(const std::string &caller,
-                                                const model::VolumeId &volume,
-                                                const base::UniqueFd &typed) {
+void RecoveryKeys::take(const Caller &caller, const model::VolumeId &volume, base::UniqueFd typed,
+                        Taken taken) {
     dropOld();
-    const auto found = waiting_.find({caller, volume});
-    if (found == waiting_.end())
-        return base::fail(
-            ErrorCode::InvalidConfig,
-            "volume " + volume.text() +
-                ": no recovery key was made for this caller, or it waited too long",
-            "Call NewRecoveryKey first; the key that it hands out is the one to add.");
-    VC_ASSIGN(const base::SecretBuffer text,
-              base::readSecret(typed.get(), kLongestTyped, kTypedTimeoutMs));
+    const Owner owner{caller.name, volume};
+    if (!waiting_.contains(owner)) return taken(base::fail(nothingWaits(volume)));
+    reader_.read(caller.uid, std::move(typed), kLongestTyped,
+                 [this, owner, taken = std::move(taken)](base::Result<base::SecretBuffer> text) {
+                     taken(this->taken(owner, std::move(text)));
+                 });
+}
+
+base::Result<base::UniqueFd> RecoveryKeys::taken(const Owner &owner,
+                                                 base::Result<base::SecretBuffer> typed) {
+    VC_ASSIGN(const base::SecretBuffer text, std::move(typed));
+    // The caller may have left meanwhile, or had another one made.
+    const auto found = waiting_.find(owner);
+    if (found == waiting_.end()) return base::fail(nothingWaits(owner.second));
     const auto key = base::normalizeRecoveryKey(text);
     if (!key || !(*key == found->second.key))
         return base::fail(
             ErrorCode::KeyRejected,
-            "volume " + volume.text() + ": this is not the recovery key that was handed out",
+            "volume " + owner.second.text() + ": this is not the recovery key that was handed out",
             "Type it once more; nothing was changed.");
     auto fd = base::secretToMemfd(*key);
     if (fd) waiting_.erase(found);

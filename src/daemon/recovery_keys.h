@@ -4,6 +4,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <string>
 #include <utility>
@@ -11,6 +12,8 @@
 #include "base/result.h"
 #include "base/secret_buffer.h"
 #include "base/unique_fd.h"
+#include "daemon/authorized.h"
+#include "daemon/secret_reader.h"
 #include "model/volume_id.h"
 
 namespace volumecrypt::daemon {
@@ -20,14 +23,18 @@ class RecoveryKeys {
     // How long a key waits.
     static constexpr std::chrono::minutes kPatience{15};
 
+    using Taken = std::function<void(base::Result<base::UniqueFd>)>;
+
+    explicit RecoveryKeys(EventLoop &loop) : reader_(loop) {}
+
     // A new key for this caller (a unique bus name) and volume, in a sealed memory file; one that
     // was made before is forgotten.
     base::Result<base::UniqueFd> make(const std::string &caller, const model::VolumeId &volume);
     // The key of this caller and volume, for the engine, when `typed` is that key; it then waits no
-    // longer. InvalidConfig when none waits, KeyRejected when it is another one. Waits half a
-    // second for `typed` at most.
-    base::Result<base::UniqueFd> take(const std::string &caller, const model::VolumeId &volume,
-                                      const base::UniqueFd &typed);
+    // longer. InvalidConfig when none waits, KeyRejected when it is another one. `taken` is called
+    // once `typed` is read.
+    void take(const Caller &caller, const model::VolumeId &volume, base::UniqueFd typed,
+              Taken taken);
     void forget(const std::string &caller);
 
   private:
@@ -36,9 +43,12 @@ class RecoveryKeys {
         base::SecretBuffer key;
         Clock::time_point since;
     };
+    using Owner = std::pair<std::string, model::VolumeId>;
     void dropOld();
+    base::Result<base::UniqueFd> taken(const Owner &owner, base::Result<base::SecretBuffer> typed);
 
-    std::map<std::pair<std::string, model::VolumeId>, Waiting> waiting_;
+    SecretReader reader_;
+    std::map<Owner, Waiting> waiting_;
 };
 
 }  // namespace volumecrypt::daemon

@@ -20,9 +20,9 @@ def check_units(checks, machine):
     ours = [line for line in outcome.output.splitlines() if "volumecrypt" in line or ".mount" in line]
     checks.fact("systemd-analyze verify has nothing to say about the units", outcome.ok and not ours, outcome.output)
     # The threshold is in tenths.
-    security = machine.run("systemd-analyze security --no-pager --threshold=20 volumecrypt.service", 120)
+    security = machine.run("systemd-analyze security --no-pager --threshold=13 volumecrypt.service", 120)
     last = security.output.strip().splitlines()[-1:] or [""]
-    checks.fact(f"systemd-analyze security: at most 2.0 ({last[0].lstrip('→ ')})", security.ok, security.output)
+    checks.fact(f"systemd-analyze security: at most 1.3 ({last[0].lstrip('→ ')})", security.ok, security.output)
     failed = machine.run("systemctl --failed --no-legend").output
     checks.equal("no unit failed", failed, "")
 

@@ -229,6 +229,8 @@ INSTANTIATE_TEST_SUITE_P(
                      "does not do this: detail"},
         BusErrorCase{"org.freedesktop.DBus.Error.UnknownObject", base::ErrorCode::NotFound, 1,
                      "no longer knows"},
+        BusErrorCase{"org.freedesktop.DBus.Error.LimitsExceeded", base::ErrorCode::Busy, 75,
+                     "takes no more: detail"},
         BusErrorCase{"org.example.VolumeCrypt.Error.Busy", base::ErrorCode::Busy, 75, "detail"},
         BusErrorCase{"org.example.VolumeCrypt.Error.LastKey", base::ErrorCode::LastKey, 1,
                      "detail"},

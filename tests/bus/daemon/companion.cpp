@@ -75,11 +75,11 @@ void Companion::kill() {
     wait();
 }
 
-long Companion::residentKilobytes() const {
+long Companion::statusOf(const char *field) const {
     std::ifstream status("/proc/" + std::to_string(pid_) + "/status");
     std::string word;
     while (status >> word)
-        if (word == "RssAnon:") {
+        if (word == field) {
             long kilobytes = 0;
             status >> kilobytes;
             return kilobytes;

@@ -30,10 +30,13 @@ class Companion {
     // Sends SIGKILL and waits.
     void kill();
     // Kilobytes of memory that are its own (RssAnon).
-    [[nodiscard]] long residentKilobytes() const;
+    [[nodiscard]] long residentKilobytes() const { return statusOf("RssAnon:"); }
+    // The most that it ever had in memory (VmHWM).
+    [[nodiscard]] long highestKilobytes() const { return statusOf("VmHWM:"); }
 
   private:
     int wait();
+    [[nodiscard]] long statusOf(const char *field) const;
     pid_t pid_ = -1;
 };
 

@@ -116,6 +116,15 @@ def understood(check, generator, build):
             check.fact(f"the exposure of {name} is at most 1.6", secure.returncode == 0, secure.stdout[-200:])
 
 
+def confined(check, build):
+    check.section("the daemon")
+    unit = pathlib.Path(build) / "systemd" / "volumecrypt.service"
+    # 13 is 1.3 of 10.
+    secure = subprocess.run(["systemd-analyze", "security", "--offline=yes", "--threshold=13", unit],
+                            capture_output=True, text=True, check=False)
+    check.fact("the exposure of volumecrypt.service is at most 1.3", secure.returncode == 0, secure.stdout[-200:])
+
+
 def notices_mistakes(check, tree, static):
     """What the checks above would say to two mistakes that matter."""
     drop_in = tree / "volumecrypt@STATE.service.d" / "99-mistake.conf"
@@ -181,6 +190,7 @@ def scenario(check, generator, build):
     understood(check, generator, build)
     kms_server(check, build)
     harmless(check, generator, build)
+    confined(check, build)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+// One user floods the daemon in every way at once: calls, descriptors, dictionaries, connections
+// and signals. Another one is served meanwhile, and the daemon is the same one afterwards.
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <deque>
+#include <functional>
+#include <future>
+#include <thread>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "client.h"
+#include "raw_caller.h"
+#include "test_bus.h"
+#include "test_daemon.h"
+
+namespace volumecrypt::test {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+constexpr std::chrono::seconds kDuration{8};
+constexpr uid_t kOther = 1;
+// dbus-daemon lets a connection wait for 128 replies.
+constexpr int kOutstanding = 100;
+#ifdef __SANITIZE_ADDRESS__
+constexpr long kMost = 512 * 1024;
+#else
+constexpr long kMost = 64 * 1024;
+#endif
+
+const std::string kData = volumePath("u-data");
+
+RawMessage callOf(const char *interface, const char *member, const std::string &signature = "",
+                  const std::string &body = "") {
+    return {.path = interface == std::string(kVolume) ? kData : kRoot,
+            .interface = interface,
+            .member = member,
+            .destination = kName,
+            .signature = signature,
+            .body = body};
+}
+
+// Never waits for an answer before it asks again, as long as the bus lets it.
+void flood(std::size_t connections, const std::vector<RawMessage> &messages, bool answered) {
+    std::vector<RawCaller> callers(connections);
+    std::vector<int> outstanding(connections, 0);
+    const auto end = Clock::now() + kDuration;
+    for (std::size_t number = 0; Clock::now() < end; ++number)
+        for (std::size_t i = 0; i < callers.size(); ++i) {
+            while (outstanding[i] >= kOutstanding && callers[i].readAnswer(5000)) --outstanding[i];
+            callers[i].send(messages[number % messages.size()]);
+            if (answered) ++outstanding[i];
+        }
+}
+
+void floodCalls() {
+    const std::string all = RawCaller::strings({kVolume});
+    flood(8,
+          {callOf(kVolume, "Sync", "a{sv}", RawCaller::dictionary(0)), callOf(kManager, "ListJobs"),
+           callOf("org.freedesktop.DBus.ObjectManager", "GetManagedObjects"),
+           callOf(kManager, "Plan"), callOf("org.freedesktop.DBus.Introspectable", "Introspect"),
+           callOf("org.freedesktop.DBus.Properties", "GetAll", "s", all)},
+          true);
+}
+
+void floodDescriptors() {
+    RawMessage unlock = callOf(kVolume, "Unlock", "a{sv}", RawCaller::secretOption());
+    unlock.descriptors = 16;
+    flood(5, {unlock}, true);
+}
+
+// 16 MiB each. The bus itself takes half a second for twice that, and all others wait for it.
+void floodDictionaries() {
+    const RawMessage sync = callOf(kVolume, "Sync", "a{sv}", RawCaller::dictionary(700'000));
+    RawCaller caller;
+    const auto end = Clock::now() + kDuration;
+    do caller.send(sync);
+    while (caller.readAnswer(20'000) && Clock::now() < end);
+}
+
+void floodConnections() {
+    const auto end = Clock::now() + kDuration;
+    std::deque<RawCaller> callers;
+    while (Clock::now() < end) {
+        callers.emplace_back().send(
+            callOf("org.freedesktop.DBus.ObjectManager", "GetManagedObjects"));
+        if (callers.size() > 50) callers.pop_front();
+    }
+}
+
+void floodSignals() {
+    RawMessage left = callOf("org.freedesktop.DBus", "NameOwnerChanged", "sss",
+                             RawCaller::strings({":1.1", ":1.1", ""}));
+    RawMessage removed =
+        callOf("org.freedesktop.systemd1.Manager", "UnitRemoved", "so",
+               RawCaller::strings({"volumecrypt-job-1.service", "/org/freedesktop/systemd1"}));
+    left.type = removed.type = 4;
+    left.path = "/org/freedesktop/DBus";
+    removed.path = "/org/freedesktop/systemd1";
+    flood(4, {left, removed}, false);
+}
+
+struct Served {
+    int times = 0;
+    Clock::duration longest{};
+    std::string wrong;
+};
+
+// "TIMES LONGEST-IN-MILLISECONDS WRONG-ANSWERS"
+std::string servedTo(Client &client, Clock::time_point end) {
+    Served served;
+    while (Clock::now() < end) {
+        for (int kind = 0; kind < 3; ++kind) {
+            const auto begun = Clock::now();
+            std::vector<sdbus::ObjectPath> jobs;
+            Options properties;
+            const Answer answer =
+                kind == 0   ? client.get(jobs, kRoot, kManager, "ListJobs")
+                : kind == 1 ? client.get(properties, kData, "org.freedesktop.DBus.Properties",
+                                         "GetAll", std::string(kVolume))
+                            : client.call(kData, kVolume, "Sync", Options());
+            served.longest = std::max(served.longest, Clock::now() - begun);
+            if (answer.error != (kind == 2 ? "NotAuthorized" : ""))
+                served.wrong += " " + std::to_string(kind) + ":" + answer.error;
+            ++served.times;
+        }
+        std::this_thread::sleep_for(milliseconds(50));
+    }
+    return std::to_string(served.times) + " " +
+           std::to_string(std::chrono::duration_cast<milliseconds>(served.longest).count()) +
+           served.wrong;
+}
+
+class Siege : public ::testing::Test {
+  protected:
+    void SetUp() override {
+        ASSERT_FALSE(daemon_.makeImage("data").empty());
+        daemon_.configure("data.yaml", daemon_.userVolume("data", {"0: first"}));
+        daemon_.start();
+    }
+    // All at once, and the other user.
+    void besiege(const std::vector<void (*)()> &floods) {
+        std::vector<std::future<std::string>> running;
+        running.reserve(floods.size());
+        for (const auto run : floods)
+            running.push_back(std::async(std::launch::async, [run] {
+                return asUser(kNobody, [run](Client &) {
+                    run();
+                    return std::string("done");
+                });
+            }));
+        const std::string served = asUser(
+            kOther, [](Client &client) { return servedTo(client, Clock::now() + kDuration); });
+        for (auto &flood : running) EXPECT_EQ(flood.get(), "done");
+        int times = 0;
+        int longest = 0;
+        char more = 0;
+        ASSERT_EQ(std::sscanf(served.c_str(), "%d %d%c", &times, &longest, &more), 2) << served;
+        EXPECT_GE(times, 15) << served;
+        EXPECT_LE(longest, 1000) << "milliseconds";
+        RecordProperty("served", served);
+        RecordProperty("kilobytes", static_cast<int>(daemon_.process().highestKilobytes()));
+        EXPECT_LE(daemon_.process().highestKilobytes(), kMost);
+        Client root;
+        EXPECT_EQ(root.property<std::string>(kData, kVolume, "Id"), "u-data") << daemon_.log();
+        EXPECT_EQ(::kill(daemon_.process().pid(), 0), 0);
+        EXPECT_THAT(daemon_.log(), ::testing::Not(::testing::HasSubstr("bus is gone")));
+    }
+
+    TestBus bus_{Polkit::Real};
+    TestDaemon daemon_{Engine::Real};
+};
+
+TEST_F(Siege, ByCallsDescriptorsConnectionsAndSignals) {
+    besiege({floodCalls, floodDescriptors, floodConnections, floodSignals});
+}
+
+TEST_F(Siege, ByCallsDescriptorsDictionariesAndConnections) {
+    besiege({floodCalls, floodDescriptors, floodDictionaries, floodConnections});
+}
+
+}  // namespace
+}  // namespace volumecrypt::test
