@@ -52,7 +52,7 @@ base::Result<Json> runEngine(const Arguments &arguments, std::vector<std::string
     if (arguments.engine.empty() && ::geteuid() != 0)
         return base::fail(ErrorCode::NotAuthorized,
                           "only root may do this: it looks at devices itself",
-                          "Run it as root: `sudo volumecryptctl " + arguments.name + "`.");
+                          "Run the command as root, with sudo for instance.");
     words.insert(words.begin(), enginePath(arguments));
     words.insert(words.end(), {"--output", "json"});
     if (secret.valid()) words.insert(words.end(), {"--secret-fd", "0"});

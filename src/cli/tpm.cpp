@@ -17,7 +17,7 @@ base::Error notRoot() {
     base::Error error;
     error.code = base::ErrorCode::NotAuthorized;
     error.message = "only root may ask the TPM and read the volumes' headers";
-    error.hint = "Run it as root (sudo volumecryptctl tpm).";
+    error.hint = "Run the command as root, with sudo for instance.";
     return error;
 }
 

@@ -37,9 +37,8 @@ std::string wipefsCommands(const Session &session, const std::vector<blockdev::S
     std::string commands;
     for (const blockdev::Signature &other : others)
         if (other.type != kLuksType)
-            commands += (commands.empty() ? "`" : ", `") +
-                        fmt::format("wipefs -o 0x{:x} {}", other.offset, session.device().node) +
-                        "`";
+            commands += (commands.empty() ? "" : ", ") +
+                        fmt::format("`wipefs -o 0x{:x} {}`", other.offset, session.device().node);
     return commands;
 }
 

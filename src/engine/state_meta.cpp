@@ -186,7 +186,7 @@ base::Result<std::optional<std::string>> uuidOverride(const Session &session) {
     if (plain) return uuid;
     return base::fail(ErrorCode::HeaderCorrupt,
                       "META: the UUID in its tag 15 is no line of printable ASCII text",
-                      "Write it anew (`talosctl meta write 0x0f UUID`), or remove the tag.");
+                      "Write tag 0x0f of META anew, or remove it.");
 }
 
 base::Result<nlohmann::json> metaReport(const Session &session) {

@@ -134,7 +134,7 @@ base::Result<std::string> Attempt::newlineNote() const {
                                    ? "; without the newline at its end it would open slot "
                                    : "; with a newline at its end it would open slot ") +
                    std::to_string(slot) +
-                   (variant.size() < given.size() ? "" : ", as a key file has that `echo` wrote");
+                   (variant.size() < given.size() ? "" : ", as a key file has that echo wrote");
     }
     return std::string();
 }
@@ -281,7 +281,7 @@ base::Error Attempt::erased(ErrorCode code) const {
     error.code = code;
     error.message = session_.describe() + ": it has no key slot any more: nothing opens it";
     error.hint =
-        "Restore a backup of its header (cryptsetup luksHeaderRestore), or give its data "
+        "Restore a backup of its header (`cryptsetup luksHeaderRestore`), or give its data "
         "up: `volumecryptctl wipe " +
         session_.id().text() + "` makes the device usable again.";
     return error;

@@ -37,7 +37,7 @@ std::optional<std::string> tctiFault(std::string_view tcti) {
     if (tcti.empty()) return std::nullopt;
     const std::string_view name = tcti.substr(0, tcti.find(':'));
     if (name == "cmd")
-        return "may not start a command: `cmd:` is only for --tcti of volumecrypt-engine";
+        return "may not start a command: that is only for the engine's option --tcti";
     if (std::ranges::find(kTctis, name) == kTctis.end())
         return "must begin with device, swtpm, mssim or tabrmd";
     if (std::ranges::any_of(tcti, [](char c) { return c <= ' ' || c > '~'; }))

@@ -5,6 +5,7 @@
 #include <map>
 #include <utility>
 
+#include "model/key_files.h"
 #include "model/names.h"
 #include "units/attach_units.h"
 #include "units/boot_role.h"
@@ -65,6 +66,18 @@ base::Status checkNames(const std::vector<UnitFile> &files) {
     return {};
 }
 
+// PrivateTmp= requires what /tmp and /var/tmp are on to be mounted: a volume there that is refused
+// would keep the service away when it is asked why.
+void addServiceFreedom(std::vector<UnitFile> &files, const VolumeSpec &volume) {
+    if (!volume.mount || !isMounted(volume)) return;
+    const std::string &where = volume.mount->where;
+    if (!model::isAtOrBelow("/tmp", where) && !model::isAtOrBelow("/var/tmp", where)) return;
+    UnitText text;
+    text.section("Service").set("PrivateTmp", "no");
+    files.push_back(
+        {"volumecrypt.service.d/50-volume-" + volume.id.text() + ".conf", text.text(), {}});
+}
+
 void addUnits(std::vector<UnitFile> &files, const VolumeSpec &volume, const BootRole &role,
               const Relations &relations, const UnitDirectories &directories) {
     files.push_back({role.attach + ".d/50-volume.conf", attachDropIn(volume, role, relations), {}});
@@ -94,6 +107,7 @@ base::Result<std::vector<UnitFile>> volumeUnits(const VolumeSpec &volume,
     addTimeouts(files, volume, role);
     addDeviceMarks(files, volume, role);
     addTrim(files, volume, role, directories);
+    addServiceFreedom(files, volume);
     VC_TRY(checkNames(files));
     return files;
 }

@@ -281,7 +281,7 @@ def test_for_root(cli):
     for command in ("tpm", "meta"):
         result = as_nobody(cli, command)
         equal((command, result.returncode, result.stdout), (command, 1, ""))
-        holds(result.stderr, f"hint: Run it as root: `sudo volumecryptctl {command}`.")
+        holds(result.stderr, "hint: Run the command as root, with sudo for instance.")
     result = as_nobody(cli, "unlock", "u-data", environment=without_bus(cli)[0])
     equal(result.returncode, 1)
     holds(result.stderr, "cannot reach the bus")

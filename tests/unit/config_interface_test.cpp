@@ -27,8 +27,8 @@ const std::vector<Case> kInterfaces{
      {}},
     {"InterfaceThatIsAProgram",
      interfaces({"{tpm: {tcti: \"cmd:touch /ran\"}}"}),
-     {"6:20: encryption.keys[0].tpm.tcti may not start a command: `cmd:` is only for --tcti of "
-      "volumecrypt-engine"}},
+     {"6:20: encryption.keys[0].tpm.tcti may not start a command: that is only for the engine's "
+      "option --tcti"}},
     {"InterfaceThatIsALibrary",
      interfaces({"{slot: 0, tpm: {tcti: \"/tmp/evil.so\"}}", "{slot: 1, tpm: {tcti: \"evil:x\"}}",
                  "{slot: 2, tpm: {tcti: \"pcap:cmd:x\"}}", "{slot: 3, tpm: {tcti: DEVICE}}",

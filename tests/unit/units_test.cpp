@@ -180,6 +180,15 @@ TEST(Units, noMountPointNoMountButAFileSystemCheckForFstab) {
         HasSubstr("[Unit]\nAfter=volumecrypt@EPHEMERAL.service\n"));
 }
 
+TEST(Units, theServiceDoesNotWaitForAVolumeAtVar) {
+    const std::string file = "volumecrypt.service.d/50-volume-EPHEMERAL.conf";
+    for (const char *where : {"/var", "/var/tmp", "/tmp"})
+        EXPECT_THAT(contentOf(generate(volumeList(ephemeralAt(where))), file),
+                    HasSubstr("[Service]\nPrivateTmp=no\n"));
+    EXPECT_THAT(dump(generate(volumeList(ephemeralAt("/var/lib")))),
+                Not(HasSubstr("volumecrypt.service.d")));
+}
+
 TEST(Units, volumeWithItsKeyFileOnItselfIsRefused) {
     VolumeSpec volume = encryptedVolume("u-data");
     volume.encryption->keys.push_back(staticKey(1, "/var/mnt/data/key"));
