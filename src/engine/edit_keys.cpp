@@ -91,12 +91,11 @@ base::Status checkRotatableUndeclared(const Session &session, const OpenedVolume
                                     "Whoever added it can change it: `cryptsetup luksChangeKey " +
                                         session.device().node + "`."));
     const bool isRecovery = entryOf(volume, slot)->kind == model::KeyKind::Recovery;
-    return base::fail(slotError(
-        session, slot, ErrorCode::InvalidConfig,
-        "this key is an added one and cannot be made anew here",
-        std::string("Add another with ") +
-            (isRecovery ? "`volumecryptctl add-key --recovery " : "`volumecryptctl add-key ") +
-            session.id().text() + "`, then remove this one."));
+    const std::string option = isRecovery ? "--recovery " : "";
+    return base::fail(slotError(session, slot, ErrorCode::InvalidConfig,
+                                "this key is an added one and cannot be made anew here",
+                                "Add another with `volumecryptctl add-key " + option +
+                                    session.id().text() + "`, then remove this one."));
 }
 
 // What nobody typed can be made anew by us; the others are changed where they come from.
