@@ -12,7 +12,6 @@ namespace volumecrypt::config {
 namespace {
 
 constexpr std::size_t kLongestQuote = 64;
-constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 unsigned char byteAt(std::string_view text, std::size_t at) {
     return at < text.size() ? static_cast<unsigned char>(text[at]) : 0;

@@ -10,6 +10,9 @@
 
 namespace volumecrypt::config {
 
+// U+FEFF, with which some editors begin a file.
+inline constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+
 // C0, DEL and C1 (in UTF-8).
 bool hasControlCharacter(std::string_view text);
 

@@ -17,8 +17,6 @@
 namespace volumecrypt::config {
 namespace {
 
-constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-
 // yaml-cpp takes quoted text that the end of the file cuts off for complete; a document end marker
 // makes it notice. Not after a last line without a line end, which it notices by itself and whose
 // block text would gain a line end.
