@@ -15,7 +15,7 @@ namespace {
 
 constexpr int kTaken = 1;
 constexpr int kGoOn = 0;
-constexpr std::string_view kDriver = "org.freedesktop.DBus";
+constexpr std::string_view kBusItself = "org.freedesktop.DBus";
 
 // Calls of one user: of volumecryptctl and others, a person makes a dozen.
 constexpr double kBurst = 128;
@@ -28,7 +28,7 @@ constexpr double kCostOfAll = 8;
 bool isForged(sd_bus_message *signal) {
     const char *sender = sd_bus_message_get_sender(signal);
     return sd_bus_message_get_destination(signal) != nullptr &&
-           (sender == nullptr || sender != kDriver);
+           (sender == nullptr || sender != kBusItself);
 }
 
 double costOf(sd_bus_message *call) {

@@ -22,7 +22,7 @@ namespace {
 using base::ErrorCode;
 using Json = nlohmann::json;
 
-constexpr std::uint64_t kVersion = 2;
+constexpr std::uint64_t kPinVersion = 2;
 constexpr std::size_t kLongestValue = 64;
 
 struct Member {
@@ -98,7 +98,7 @@ base::Result<std::uint64_t> versionOf(const Json &pin, const std::string &path) 
     if (!pin.contains("version")) return std::uint64_t{1};
     const auto version = base::integerIn<std::uint64_t>(pin["version"]);
     if (!version || *version == 0) return unreadable;
-    if (*version > kVersion)
+    if (*version > kPinVersion)
         return base::fail(ErrorCode::Unsupported,
                           "the pin " + path + " was written by a newer version of volumecrypt",
                           "Update volumecrypt; nothing was changed.");
@@ -110,9 +110,9 @@ base::Result<std::uint64_t> versionOf(const Json &pin, const std::string &path) 
 std::string pinText(const model::VolumeId &id, const model::HeaderView &header,
                     const base::SecretBuffer &volumeKey) {
     const Json segment = segmentJson(header.segments.front());
-    const Json pin{{"version", kVersion}, {"volume", id.text()},
-                   {"uuid", header.uuid}, {"digest", base::toHex(keys::pinDigest(volumeKey))},
-                   {"segment", segment},  {"mac", macOf(id, header.uuid, segment, volumeKey)}};
+    const Json pin{{"version", kPinVersion}, {"volume", id.text()},
+                   {"uuid", header.uuid},    {"digest", base::toHex(keys::pinDigest(volumeKey))},
+                   {"segment", segment},     {"mac", macOf(id, header.uuid, segment, volumeKey)}};
     return pin.dump() + "\n";
 }
 
@@ -122,10 +122,10 @@ base::Result<PinComparison> comparePin(const std::string &text, const std::strin
     const Json pin = base::parseForeignJson(text);
     VC_ASSIGN(const std::uint64_t version, versionOf(pin, path));
     const model::SegmentView &segment = header.segments.front();
-    if (version == kVersion && !isWhole(pin, segment))
+    if (version == kPinVersion && !isWhole(pin, segment))
         return base::fail(ErrorCode::HeaderCorrupt, "the pin " + path + " cannot be read");
     PinComparison result;
-    result.outdated = version < kVersion;
+    result.outdated = version < kPinVersion;
     const std::string found = "its UUID is " + header.uuid + ", ";
     if (pin["uuid"] != header.uuid)
         result.difference = found + "another one is remembered";
