@@ -2,6 +2,7 @@
 // Starts the daemon of the build.
 #include "test_daemon.h"
 
+#include <cstdint>
 #include <fstream>
 #include <sstream>
 #include <stdexcept>
@@ -18,15 +19,20 @@ namespace {
 constexpr auto kSecretFile = std::filesystem::perms{0600};
 constexpr auto kProgram = std::filesystem::perms{0755};
 
-bool onTheBus() {
-    bool owned = false;
+// Not the one before it, whose end the bus may not have seen yet.
+bool isOnTheBus(pid_t daemon) {
+    std::uint32_t owner = 0;
     const auto connection = sdbus::createSystemBusConnection();
-    sdbus::createProxy(*connection, "org.freedesktop.DBus", "/org/freedesktop/DBus")
-        ->callMethod("NameHasOwner")
-        .onInterface("org.freedesktop.DBus")
-        .withArguments(kName)
-        .storeResultsTo(owned);
-    return owned;
+    try {
+        sdbus::createProxy(*connection, "org.freedesktop.DBus", "/org/freedesktop/DBus")
+            ->callMethod("GetConnectionUnixProcessID")
+            .onInterface("org.freedesktop.DBus")
+            .withArguments(kName)
+            .storeResultsTo(owner);
+    } catch (const sdbus::Error &) {
+        return false;
+    }
+    return static_cast<pid_t>(owner) == daemon;
 }
 
 // --test-kdf is the engine's own switch for tests; the daemon has none to pass it.
@@ -54,7 +60,8 @@ void TestDaemon::start() {
                                   folder_.file("config"), "--engine", engine_};
     argv.insert(argv.end(), options_.begin(), options_.end());
     process_ = Companion(argv, folder_.file("daemon.log"));
-    if (!eventually(onTheBus)) throw std::runtime_error("volumecryptd does not start: " + log());
+    if (!eventually([this] { return isOnTheBus(process_.pid()); }))
+        throw std::runtime_error("volumecryptd does not start: " + log());
 }
 
 void TestDaemon::beforeEngines(const std::string &shell) const {
