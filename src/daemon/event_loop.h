@@ -9,14 +9,9 @@
 
 #include <sys/types.h>
 
-#include "base/c_handle.h"
+#include <systemd/sd-event.h>
 
-struct sd_event;
-struct sd_event_source;
-extern "C" {
-sd_event *sd_event_unref(sd_event *event);
-sd_event_source *sd_event_source_disable_unref(sd_event_source *source);
-}
+#include "base/c_handle.h"
 
 namespace volumecrypt::daemon {
 
