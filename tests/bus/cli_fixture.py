@@ -6,29 +6,21 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 from support.person import Person  # noqa: E402
-from support.private_bus import PrivateBus, wait_for  # noqa: E402
+from support.private_bus import BusPlace, wait_for  # noqa: E402
 
 
-class CliFixture:
+class CliFixture(BusPlace):
     """A context manager. `run` is a script, `person` somebody at a terminal."""
 
     def __init__(self, volumecryptctl, service):
+        super().__init__()
         self.program = volumecryptctl
         self._service = service
-        self.bus = PrivateBus()
+        self.service = None
 
-    def __enter__(self):
-        self.bus.__enter__()
-        try:
-            self.service = self.bus.start([self._service], "service.log")
-            wait_for(lambda: "ready" in self.bus.log("service.log"), "the service is ready")
-        except BaseException:
-            self.bus.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *exception):
-        self.bus.__exit__(*exception)
+    def _start(self):
+        self.service = self.bus.start([self._service], "service.log")
+        wait_for(lambda: "ready" in self.bus.log("service.log"), "the service is ready")
 
     @property
     def environment(self):

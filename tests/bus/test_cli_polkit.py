@@ -9,8 +9,9 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
+from daemon_place import DaemonPlace  # noqa: E402
 from support.person import Person  # noqa: E402
-from support.private_bus import PrivateBus, wait_for  # noqa: E402
+from support.private_bus import wait_for  # noqa: E402
 from support.tap import equal, holds, lacks, run, tests_of  # noqa: E402
 
 VOLUMECRYPTCTL, VOLUMECRYPTD, FAKE_ENGINE, POLICY = sys.argv[1:5]
@@ -35,40 +36,20 @@ RULE = """polkit.addRule(function(action, subject) {{
 """
 
 
-class Place:
+class Place(DaemonPlace):
     """A context manager: bus, polkitd and the daemon with the volume u-data."""
-
-    def __init__(self):
-        self.bus = PrivateBus()
-
-    def __enter__(self):
-        self.bus.__enter__()
-        try:
-            self._start()
-        except BaseException:
-            self.bus.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *exception):
-        self.bus.__exit__(*exception)
 
     def _start(self):
         folder = self.bus.folder
         folder.chmod(0o755)
-        for name in ("rules", "vendor-rules", "actions", "config", "script"):
+        for name in ("rules", "vendor-rules", "actions"):
             (folder / name).mkdir()
         shutil.copy(POLICY, folder / "actions")
-        (folder / "config" / "data.yaml").write_text(CONFIG.format(folder), encoding="utf-8")
-        for verb, does in (("inspect", "result"), ("detach", "result"), ("add-key", "result ',\"slot\":31'")):
-            (folder / "script" / verb).write_text(does + "\n", encoding="utf-8")
-        engine = folder / "engine"
-        engine.write_text(f"#!/bin/sh\nSCRIPTS={folder}/script\n. {FAKE_ENGINE}\n", encoding="utf-8")
-        engine.chmod(0o755)
+        self.write({"data.yaml": CONFIG.format(folder)},
+                   {"inspect": "result\n", "detach": "result\n", "add-key": "result ',\"slot\":31'\n"})
         self.bus.start(["unshare", "--mount", "sh", "-ec", POLKITD.format(folder)], "polkit.log")
         wait_for(lambda: self.is_there("org.freedesktop.PolicyKit1"), "polkitd is on the bus")
-        self.bus.start([VOLUMECRYPTD, "--root", str(folder / "root"), "--config-dir", str(folder / "config"),
-                        "--engine", str(engine), "--launcher=child"], "daemon.log")
+        self.start_daemon(VOLUMECRYPTD, FAKE_ENGINE)
         wait_for(lambda: self.is_there("org.example.VolumeCrypt"), "the daemon is on the bus")
 
     def is_there(self, name):

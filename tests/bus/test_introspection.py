@@ -9,7 +9,8 @@ import sys
 import xml.etree.ElementTree as ET
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
-from support.private_bus import PrivateBus, wait_for  # noqa: E402
+from daemon_place import DaemonPlace  # noqa: E402
+from support.private_bus import wait_for  # noqa: E402
 from support.tap import equal, run, tests_of  # noqa: E402
 
 SOURCE = pathlib.Path(sys.argv[1])
@@ -29,39 +30,16 @@ encryption: {{provider: luks2, keys: [{{slot: 0, nodeID: {{}}}}]}}
 """
 
 
-class Service:
+class Service(DaemonPlace):
     """A context manager: the daemon with two volumes and a job that runs."""
-
-    def __init__(self):
-        self.bus = PrivateBus()
-
-    def __enter__(self):
-        self.bus.__enter__()
-        try:
-            self._start()
-        except BaseException:
-            self.bus.__exit__()
-            raise
-        return self
 
     def _start(self):
         folder = self.bus.folder
-        (folder / "config").mkdir()
-        (folder / "config" / "volumes.yaml").write_text(
-            "".join(CONFIG.format(name=name, folder=folder) for name in ("data", "a-b")), encoding="utf-8")
-        (folder / "script").mkdir()
-        (folder / "script" / "inspect").write_text("result\n", encoding="utf-8")
-        (folder / "script" / "sync").write_text("hang\n", encoding="utf-8")
-        engine = folder / "engine"
-        engine.write_text(f"#!/bin/sh\nSCRIPTS={folder}/script\n. {FAKE_ENGINE}\n", encoding="utf-8")
-        engine.chmod(0o755)
-        self.bus.start([VOLUMECRYPTD, "--root", str(folder / "root"), "--config-dir", str(folder / "config"),
-                        "--engine", str(engine), "--launcher=child"], "daemon.log")
+        self.write({"volumes.yaml": "".join(CONFIG.format(name=name, folder=folder) for name in ("data", "a-b"))},
+                   {"inspect": "result\n", "sync": "hang\n"})
+        self.start_daemon(VOLUMECRYPTD, FAKE_ENGINE)
         wait_for(lambda: NAME in self.run("busctl", "--system", "list", "--no-legend"), "the daemon is on the bus")
         self.run("busctl", "--system", "call", NAME, self.volume, NAME + ".Volume", "Sync", "a{sv}", "0")
-
-    def __exit__(self, *exception):
-        self.bus.__exit__(*exception)
 
     volume = ROOT + "/volume/u_2ddata"
 

@@ -8,7 +8,8 @@ import re
 import sys
 
 from cli_fixture import CliFixture, Person
-from support.private_bus import PrivateBus, wait_for
+from daemon_place import DaemonPlace
+from support.private_bus import wait_for
 from support.tap import equal, holds, run, tests_of
 
 SOURCE = pathlib.Path(sys.argv[1])
@@ -52,36 +53,13 @@ def example(page, word):
     return found[0]
 
 
-class Place:
+class Place(DaemonPlace):
     """A context manager: a bus with the daemon on it; `cli()` is one with the fake service."""
-
-    def __init__(self):
-        self.bus = PrivateBus()
-
-    def __enter__(self):
-        self.bus.__enter__()
-        try:
-            self._start()
-        except BaseException:
-            self.bus.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *exception):
-        self.bus.__exit__(*exception)
 
     def _start(self):
         folder = self.bus.folder
-        for name in ("config", "script"):
-            (folder / name).mkdir()
-        (folder / "config" / "data.yaml").write_text(CONFIG.format(folder), encoding="utf-8")
-        (folder / "script" / "inspect").write_text(INSPECT, encoding="utf-8")
-        (folder / "script" / "attach").write_text(ATTACH, encoding="utf-8")
-        engine = folder / "engine"
-        engine.write_text(f"#!/bin/sh\nSCRIPTS={folder}/script\n. {FAKE_ENGINE}\n", encoding="utf-8")
-        engine.chmod(0o755)
-        self.daemon = self.bus.start([VOLUMECRYPTD, "--root", str(folder / "root"), "--config-dir", str(folder / "config"),
-                                      "--engine", str(engine), "--launcher=child"], "daemon.log")
+        self.write({"data.yaml": CONFIG.format(folder)}, {"inspect": INSPECT, "attach": ATTACH})
+        self.start_daemon(VOLUMECRYPTD, FAKE_ENGINE)
         wait_for(lambda: (folder / "script" / "calls").exists(), "the daemon looks at its volume")
 
     def python(self, script):

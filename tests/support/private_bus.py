@@ -77,3 +77,25 @@ class PrivateBus:
             process.kill()
             process.wait()
         self._folder.cleanup()
+
+
+class BusPlace:
+    """A context manager: a private bus with what `_start` makes and starts on it."""
+
+    def __init__(self):
+        self.bus = PrivateBus()
+
+    def __enter__(self):
+        self.bus.__enter__()
+        try:
+            self._start()
+        except BaseException:
+            self.bus.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *exception):
+        self.bus.__exit__(*exception)
+
+    def _start(self):
+        raise NotImplementedError
