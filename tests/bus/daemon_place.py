@@ -8,7 +8,7 @@ from support.private_bus import BusPlace  # noqa: E402
 
 
 class DaemonPlace(BusPlace):
-    """Without a `_start`: each test has its own."""
+    """What `_start` makes and starts is each test's own."""
 
     def write(self, configuration, scripts):
         """`configuration` by file name, the engine's `scripts` by verb."""
