@@ -315,7 +315,8 @@ TEST_F(EngineKmsTest, AHundredEnginesAtOnce) {
 #else
     constexpr int kCount = 100;
 #endif
-    makeImage(std::uint64_t{20} << 20);
+    // With room for the file system that is declared by default.
+    makeImage(std::uint64_t{32} << 20);
     const ServerProcess server(plain());
     std::string yaml;
     for (int i = 0; i < kCount; ++i) {
