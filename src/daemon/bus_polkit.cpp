@@ -19,6 +19,8 @@ constexpr std::uint32_t kAllowUserInteraction = 1;
 // A person types; a hung agent must not hold the caller's places for ever.
 constexpr std::chrono::minutes kInteractiveTimeout{5};
 constexpr std::chrono::seconds kTimeout{25};
+// Doubled each time, so that a slow polkit is not held up by our asking.
+constexpr std::chrono::milliseconds kFirstPatience{400};
 
 using Subject = sdbus::Struct<std::string, std::map<std::string, sdbus::Variant>>;
 
@@ -27,6 +29,12 @@ bool isAbsent(const sdbus::Error &error) {
     return name == "org.freedesktop.DBus.Error.ServiceUnknown" ||
            name == "org.freedesktop.DBus.Error.NameHasNoOwner" ||
            name.starts_with("org.freedesktop.DBus.Error.Spawn.");
+}
+
+bool isUnanswered(const sdbus::Error &error) {
+    const auto &name = error.getName();
+    return name == "org.freedesktop.DBus.Error.NoReply" ||
+           name == "org.freedesktop.DBus.Error.Timeout";
 }
 
 base::Error refusal(const std::string &action, const std::string &why, const std::string &hint) {
@@ -63,39 +71,43 @@ PolkitAuthorizer::PolkitAuthorizer(sdbus::IConnection &bus, BusCallers &callers)
 void PolkitAuthorizer::check(const Caller &caller, std::string_view action, const Purpose &purpose,
                              Decided decided) {
     if (caller.uid == 0) return decided({});
-    const auto id = "volumecrypt-" + std::to_string(++lastId_);
     const std::string actionText(action);
-    const Subject subject{"system-bus-name", {{"name", sdbus::Variant(caller.name)}}};
-    std::map<std::string, std::string> details{{"operation", purpose.operation},
-                                               {"volume", purpose.volume}};
-    if (!purpose.device.empty()) details["device"] = purpose.device;
-    const std::uint32_t flags = caller.interactive ? kAllowUserInteraction : 0;
-    const std::chrono::microseconds timeout =
-        caller.interactive ? std::chrono::microseconds(kInteractiveTimeout) : kTimeout;
-
-    auto &question = questions_[id];
-    question.caller = caller.name;
+    Question question;
+    question.caller = caller;
     question.action = actionText;
+    question.details = {{"operation", purpose.operation}, {"volume", purpose.volume}};
+    if (!purpose.device.empty()) question.details["device"] = purpose.device;
     question.decided = [caller, purpose, actionText,
                         decided = std::move(decided)](base::Status status) {
         if (!status) logRefusal(caller, purpose, actionText);
         decided(std::move(status));
     };
-    question.call =
-        polkit_->callMethodAsync("CheckAuthorization")
-            .onInterface(kAuthority)
-            .withTimeout(timeout)
-            .withArguments(subject, actionText, details, flags, id)
-            .uponReplyInvoke([this, id](const sdbus::Error *error, const Answer &answer) {
-                guarded([&] { answered(id, error, answer); });
-            });
+    question.until = Clock::now() + kTimeout;
+    question.patience = kFirstPatience;
+    if (caller.interactive) question.patience = kInteractiveTimeout;
+    ask(std::move(question));
+}
+
+void PolkitAuthorizer::ask(Question question) {
+    // A new one each time: polkit takes none that it may still be thinking about.
+    const auto id = "volumecrypt-" + std::to_string(++lastId_);
+    auto &asked = questions_.emplace(id, std::move(question)).first->second;
+    const Subject subject{"system-bus-name", {{"name", sdbus::Variant(asked.caller.name)}}};
+    const std::uint32_t flags = asked.caller.interactive ? kAllowUserInteraction : 0;
+    asked.call = polkit_->callMethodAsync("CheckAuthorization")
+                     .onInterface(kAuthority)
+                     .withTimeout(asked.patience)
+                     .withArguments(subject, asked.action, asked.details, flags, id)
+                     .uponReplyInvoke([this, id](const sdbus::Error *error, const Answer &answer) {
+                         guarded([&] { answered(id, error, answer); });
+                     });
 }
 
 void PolkitAuthorizer::answered(const std::string &id, const sdbus::Error *error,
                                 const Answer &answer) {
     const auto found = questions_.find(id);
     if (found == questions_.end()) return;
-    const auto question = std::move(found->second);
+    auto question = std::move(found->second);
     questions_.erase(found);
     if (error != nullptr) {
         if (isAbsent(*error))
@@ -103,6 +115,10 @@ void PolkitAuthorizer::answered(const std::string &id, const sdbus::Error *error
                 base::fail(refusal(question.action, "polkit is not there to ask",
                                    "Run it as root, or start polkit (polkit.service).")));
         withdraw(id);
+        if (isUnanswered(*error) && !question.caller.interactive && Clock::now() < question.until) {
+            question.patience *= 2;
+            return ask(std::move(question));
+        }
         return question.decided(base::fail(
             refusal(question.action, "polkit did not decide: " + error->getMessage(), "")));
     }
@@ -124,7 +140,7 @@ void PolkitAuthorizer::answered(const std::string &id, const sdbus::Error *error
 
 void PolkitAuthorizer::callerLeft(const std::string &name) {
     for (auto at = questions_.begin(); at != questions_.end();) {
-        if (at->second.caller != name) {
+        if (at->second.caller.name != name) {
             ++at;
             continue;
         }

@@ -2,6 +2,7 @@
 // Authorizer that asks polkit.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -15,16 +16,22 @@
 namespace volumecrypt::daemon {
 
 // uid 0 may everything, with polkit and without it; so polkit is not asked about it. Every error on
-// the way is a refusal. A question whose asker has left is withdrawn.
+// the way is a refusal. A question whose asker has left is withdrawn. One that is not answered soon
+// is asked again, unless a person may be answering it: the bus drops answers to us, without a word
+// to anybody, while messages with many descriptors wait for us.
 class PolkitAuthorizer : public Authorizer {
   public:
     PolkitAuthorizer(sdbus::IConnection &bus, BusCallers &callers);
 
   private:
+    using Clock = std::chrono::steady_clock;
     struct Question {
-        std::string caller;
+        Caller caller;
         std::string action;
+        std::map<std::string, std::string> details;
         Decided decided;
+        Clock::time_point until;             // when it has to be answered
+        std::chrono::microseconds patience;  // until it is asked again
         sdbus::PendingAsyncCall call;
     };
     // is_authorized, is_challenge, details
@@ -32,6 +39,7 @@ class PolkitAuthorizer : public Authorizer {
 
     void check(const Caller &caller, std::string_view action, const Purpose &purpose,
                Decided decided) override;
+    void ask(Question question);
     void answered(const std::string &id, const sdbus::Error *error, const Answer &answer);
     void callerLeft(const std::string &name);
     void withdraw(const std::string &id);
