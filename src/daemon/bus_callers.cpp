@@ -15,6 +15,9 @@ constexpr const char *kLeft =
     "type='signal',sender='org.freedesktop.DBus',interface='org.freedesktop.DBus',"
     "member='NameOwnerChanged',arg2=''";
 
+constexpr std::chrono::milliseconds kFirstPatience{200};
+constexpr std::chrono::seconds kLongest{12};
+
 }  // namespace
 
 BusCallers::BusCallers(sdbus::IConnection &bus)
@@ -29,6 +32,12 @@ void BusCallers::ownerChanged(sdbus::Message &signal) {
     for (const auto &left : left_) left(name);
 }
 
+bool isUnanswered(const sdbus::Error &error) {
+    const auto &name = error.getName();
+    return name == "org.freedesktop.DBus.Error.NoReply" ||
+           name == "org.freedesktop.DBus.Error.Timeout";
+}
+
 std::optional<uid_t> BusCallers::known(const std::string &name) const {
     const auto found = known_.find(name);
     return found == known_.end() ? std::nullopt : std::optional(found->second);
@@ -39,11 +48,19 @@ void BusCallers::resolve(const std::string &name, Resolved resolved) {
     auto &waiting = asked_[name];
     waiting.push_back(std::move(resolved));
     if (waiting.size() > 1) return;
+    ask(name, kFirstPatience);
+}
+
+void BusCallers::ask(const std::string &name, std::chrono::microseconds patience) {
     driver_->callMethodAsync("GetConnectionUnixUser")
         .onInterface(kDriver)
+        .withTimeout(patience)
         .withArguments(name)
-        .uponReplyInvoke([this, name](const sdbus::Error *error, std::uint32_t uid) {
-            guarded([&] { answered(name, error, uid); });
+        .uponReplyInvoke([this, name, patience](const sdbus::Error *error, std::uint32_t uid) {
+            guarded([&] {
+                const bool again = error != nullptr && isUnanswered(*error) && patience < kLongest;
+                again ? ask(name, 2 * patience) : answered(name, error, uid);
+            });
         });
 }
 

@@ -2,6 +2,7 @@
 // Who is behind a bus name, and when they leave.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -16,6 +17,10 @@
 #include "base/result.h"
 
 namespace volumecrypt::daemon {
+
+// Of a question of ours: its answer did not come, or whoever was asked is gone. While messages with
+// many descriptors wait for us, the bus drops answers without a word.
+bool isUnanswered(const sdbus::Error &error);
 
 // Asks the bus itself, without waiting for it: a caller cannot say who it is, and a blocking
 // question would let a flood of messages pile up meanwhile.
@@ -33,6 +38,7 @@ class BusCallers {
     void onLeft(Left left) { left_.push_back(std::move(left)); }
 
   private:
+    void ask(const std::string &name, std::chrono::microseconds patience);
     void ownerChanged(sdbus::Message &signal);
     void answered(const std::string &name, const sdbus::Error *error, uid_t uid);
 

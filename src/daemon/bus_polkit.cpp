@@ -31,12 +31,6 @@ bool isAbsent(const sdbus::Error &error) {
            name.starts_with("org.freedesktop.DBus.Error.Spawn.");
 }
 
-bool isUnanswered(const sdbus::Error &error) {
-    const auto &name = error.getName();
-    return name == "org.freedesktop.DBus.Error.NoReply" ||
-           name == "org.freedesktop.DBus.Error.Timeout";
-}
-
 base::Error refusal(const std::string &action, const std::string &why, const std::string &hint) {
     base::Error error;
     error.code = base::ErrorCode::NotAuthorized;
