@@ -15,8 +15,8 @@ constexpr const char *kLeft =
     "type='signal',sender='org.freedesktop.DBus',interface='org.freedesktop.DBus',"
     "member='NameOwnerChanged',arg2=''";
 
-constexpr std::chrono::milliseconds kFirstPatience{200};
-constexpr std::chrono::seconds kLongest{12};
+constexpr std::chrono::milliseconds kFirstWait{200};
+constexpr std::chrono::seconds kLastWait{12};
 
 }  // namespace
 
@@ -48,7 +48,7 @@ void BusCallers::resolve(const std::string &name, Resolved resolved) {
     auto &waiting = asked_[name];
     waiting.push_back(std::move(resolved));
     if (waiting.size() > 1) return;
-    ask(name, kFirstPatience);
+    ask(name, kFirstWait);
 }
 
 void BusCallers::ask(const std::string &name, std::chrono::microseconds patience) {
@@ -58,7 +58,7 @@ void BusCallers::ask(const std::string &name, std::chrono::microseconds patience
         .withArguments(name)
         .uponReplyInvoke([this, name, patience](const sdbus::Error *error, std::uint32_t uid) {
             guarded([&] {
-                const bool again = error != nullptr && isUnanswered(*error) && patience < kLongest;
+                const bool again = error != nullptr && isUnanswered(*error) && patience < kLastWait;
                 again ? ask(name, 2 * patience) : answered(name, error, uid);
             });
         });
