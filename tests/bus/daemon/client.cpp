@@ -3,11 +3,14 @@
 #include "client.h"
 
 #include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <stdexcept>
+#include <utility>
 
 #include <sys/wait.h>
 
+#include <fcntl.h>
 #include <poll.h>
 #include <systemd/sd-bus.h>
 #include <unistd.h>
@@ -97,11 +100,11 @@ Finished Client::finished(const std::string &job, int seconds) {
     return finished_[job];
 }
 
-std::string asUser(uid_t uid, const std::function<std::string(Client &)> &function) {
+OtherUser::OtherUser(uid_t uid, const std::function<std::string(Client &)> &function) {
     int ends[2] = {-1, -1};
-    if (::pipe(ends) != 0) throw std::runtime_error("pipe");
-    const pid_t pid = ::fork();
-    if (pid == 0) {
+    if (::pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error("pipe");
+    pid_ = ::fork();
+    if (pid_ == 0) {
         ::close(ends[0]);
         std::string text = "cannot change user";
         if (::setresgid(uid, uid, uid) == 0 && ::setresuid(uid, uid, uid) == 0) {
@@ -116,14 +119,36 @@ std::string asUser(uid_t uid, const std::function<std::string(Client &)> &functi
         ::_exit(written == static_cast<ssize_t>(text.size()) ? 0 : 1);
     }
     ::close(ends[1]);
+    answer_ = ends[0];
+}
+
+OtherUser::OtherUser(OtherUser &&other) noexcept
+    : pid_(std::exchange(other.pid_, -1)), answer_(std::exchange(other.answer_, -1)) {}
+
+OtherUser::~OtherUser() {
+    if (answer_ >= 0) ::close(answer_);
+    if (pid_ <= 0) return;
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+}
+
+bool OtherUser::answered(std::chrono::milliseconds wait) const {
+    pollfd answer{.fd = answer_, .events = POLLIN, .revents = 0};
+    return ::poll(&answer, 1, static_cast<int>(wait.count())) > 0;
+}
+
+std::string OtherUser::answer() {
     std::string text;
     char chunk[4096];
-    for (auto got = ::read(ends[0], chunk, sizeof chunk); got > 0;
-         got = ::read(ends[0], chunk, sizeof chunk))
+    for (auto got = ::read(answer_, chunk, sizeof chunk); got > 0;
+         got = ::read(answer_, chunk, sizeof chunk))
         text.append(chunk, static_cast<std::size_t>(got));
-    ::close(ends[0]);
-    ::waitpid(pid, nullptr, 0);
+    ::waitpid(std::exchange(pid_, -1), nullptr, 0);
     return text;
+}
+
+std::string asUser(uid_t uid, const std::function<std::string(Client &)> &function) {
+    return OtherUser(uid, function).answer();
 }
 
 }  // namespace volumecrypt::test

@@ -119,7 +119,28 @@ class Client {
     std::vector<sdbus::Slot> matches_;
 };
 
-// Runs `function` with a connection of another user, in a process of its own.
+// Runs a function with a connection of another user, in a process of its own, beside the caller.
+// Made before any thread: a process that is forked beside threads inherits the locks that they
+// hold, those of the sanitizers' allocator among them.
+class OtherUser {
+  public:
+    OtherUser(uid_t uid, const std::function<std::string(Client &)> &function);
+    ~OtherUser();
+    OtherUser(OtherUser &&other) noexcept;
+    OtherUser(const OtherUser &) = delete;
+    OtherUser &operator=(OtherUser &&) = delete;
+    OtherUser &operator=(const OtherUser &) = delete;
+
+    // False when the function is still running after `wait`.
+    [[nodiscard]] bool answered(std::chrono::milliseconds wait) const;
+    // Waits for it and returns what it returned, or what it threw.
+    std::string answer();
+
+  private:
+    pid_t pid_ = -1;
+    int answer_ = -1;
+};
+// The same, waited for.
 std::string asUser(uid_t uid, const std::function<std::string(Client &)> &function);
 inline constexpr uid_t kNobody = 65534;
 

@@ -5,7 +5,6 @@
 #include <chrono>
 #include <deque>
 #include <filesystem>
-#include <future>
 #include <sstream>
 
 #include <fcntl.h>
@@ -188,18 +187,16 @@ class Flood : public ::testing::Test {
 TEST_F(Flood, OfTenThousandCallsLeavesNothing) {
     const std::size_t files = openFiles();
     const long memory = daemon_.process().residentKilobytes();
-    auto flooding = std::async(std::launch::async, [this] {
-        return asUser(kNobody, [this](Client &) { return flood(data_); });
-    });
+    OtherUser flooding(kNobody, [this](Client &) { return flood(data_); });
     int served = 0;
     long highest = 0;
     const auto longest = serveRoot(
         [&] {
             highest = std::max(highest, daemon_.process().residentKilobytes());
-            return flooding.wait_for(std::chrono::milliseconds(10)) == std::future_status::ready;
+            return flooding.answered(std::chrono::milliseconds(10));
         },
         served);
-    const std::string answers = flooding.get();
+    const std::string answers = flooding.answer();
     EXPECT_TRUE(answers.starts_with(std::to_string(kCalls) + " ")) << answers;
     // Refused for want of rights or of place, or wrong in itself; never anything else.
     std::istringstream words(answers);
