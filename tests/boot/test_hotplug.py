@@ -58,6 +58,15 @@ def check_wrong_key(check, machine):
     check.fact("status --json says locked", json.loads(status.output).get("state") == "locked", status.output)
 
 
+def check_stopped_sync(check, machine):
+    """As an unplugged disk does it: at any moment, also before the engine has begun to listen."""
+    failed = machine.output("for wait in 0.0 0.1 0.2 0.3 0.5 0.8; do systemctl stop $UNIT; systemctl start --no-block $UNIT;"
+                            " sleep $wait; systemctl stop $UNIT; systemctl is-failed -q $UNIT && echo $wait;"
+                            " systemctl reset-failed $UNIT; done 2>/dev/null; systemctl start $UNIT"
+                            .replace("$UNIT", "volumecrypt-sync@u-stick.service"))
+    check.equal("a sync that is stopped as it starts is no failed unit", failed, "")
+
+
 def cycle(check, machine, disk, number):
     machine.plug("stick", disk)
     mounted = machine.wait_until(f"mountpoint -q {WHERE}", 120)
@@ -66,6 +75,7 @@ def cycle(check, machine, disk, number):
         return False
     if number == 1:
         machine.output(f"echo 1 > {WHERE}/count; sync")
+        check_stopped_sync(check, machine)
     else:
         count = machine.output(f"n=$(($(cat {WHERE}/count) + 1)); echo $n > {WHERE}/count; sync; echo $n")
         check.equal(f"plug {number}: what was written before is there", count, str(number))
