@@ -52,7 +52,10 @@ base::Status SlotSession::refuseOthersChange() const {
 base::Status SlotSession::settle() {
     const bool interrupted = volume_.found.record && volume_.found.record->pending;
     if (!interrupted && volume_.found.surplus.empty()) return {};
-    if (interrupted && isSpared()) return refuseOthersChange();
+    // An addition takes no key, whoever began it.
+    const bool takes =
+        interrupted && volume_.found.record->pending->operation != model::PendingOperation::Add;
+    if (takes && isSpared()) return refuseOthersChange();
     VC_TRY(changer_->settle());
     const bool repaired = volume_.header.needsRepair;
     VC_ASSIGN(volume_.header, readHeader(session_));
