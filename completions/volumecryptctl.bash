@@ -15,7 +15,7 @@ _volumecryptctl_options() { # COMMAND
   case "$1" in
     unlock) echo '--secret-file --passphrase --recovery' ;;
     add-key) echo '--secret-file --recovery' ;;
-    sync) echo '--secret-file --verify' ;;
+    sync) echo '--secret-file --verify --adopt' ;;
     check) echo '--config-dir --root' ;;
     format) echo '--confirm --force' ;;
     wipe | erase | forget) echo '--confirm' ;;

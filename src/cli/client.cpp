@@ -189,10 +189,12 @@ Result<std::string> Client::apply() {
     return guarded([&] { return jobNumber(impl_->manager().Apply({})); });
 }
 
-Result<std::string> Client::sync(const std::string &id, bool verify, const base::UniqueFd &secret) {
+Result<std::string> Client::sync(const std::string &id, SyncOptions how,
+                                 const base::UniqueFd &secret) {
     return guarded([&] {
         Properties options = withSecret(secret);
-        if (verify) options.emplace("verify", sdbus::Variant(true));
+        if (how.verify) options.emplace("verify", sdbus::Variant(true));
+        if (how.adopt) options.emplace("adopt", sdbus::Variant(true));
         return jobNumber(impl_->volume(id).Sync(options));
     });
 }

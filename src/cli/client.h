@@ -26,6 +26,11 @@ struct Event {
     std::vector<std::pair<std::string, nlohmann::json>> values;
 };
 
+struct SyncOptions {
+    bool verify = false;  // open every slot
+    bool adopt = false;   // a volume of another machine is this one's from now on
+};
+
 // One connection, used from one thread. Errors are those of the service; besides, NotFound when
 // there is no service, Io (worth retrying) when the connection breaks.
 class Client {
@@ -60,7 +65,7 @@ class Client {
     // These start a job and return its number.
     base::Result<std::string> apply();
     // `secret` opens the volume where no declared key does; it may be invalid.
-    base::Result<std::string> sync(const std::string &id, bool verify,
+    base::Result<std::string> sync(const std::string &id, SyncOptions how,
                                    const base::UniqueFd &secret = {});
     base::Result<std::string> rotateKey(const std::string &id, unsigned slot);
     base::Result<std::string> format(const std::string &id, const std::string &confirm, bool force);

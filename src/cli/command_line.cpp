@@ -191,6 +191,9 @@ class Parser {
         volume(sync, false);
         sync->add_flag("--verify", arguments_.verify,
                        "Really open every slot instead of comparing with the record");
+        sync->add_flag("--adopt", arguments_.adopt,
+                       "The volume was made by another machine and is this one's from now on: its "
+                       "keys are replaced and removed as declared; needs ID");
         secretFile(sync,
                    "Open the volume with the passphrase in this file (- is standard input), every "
                    "byte of it: for when no declared key opens it; needs ID");

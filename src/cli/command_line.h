@@ -47,6 +47,7 @@ struct Arguments {
     std::optional<std::string> confirm;
     bool force = false;
     bool verify = false;
+    bool adopt = false;
     bool noWait = false;
     bool json = false;
     std::optional<bool> ask;  // whether polkit may ask somebody; unset: when stdin is a terminal

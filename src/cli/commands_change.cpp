@@ -115,8 +115,10 @@ int syncOne(Session &session) {
         if (!given) return failed(session, given.error());
         secret = std::move(*given);
     }
-    return session.finish(session.client().sync(arguments.volume, arguments.verify, secret),
-                          arguments.volume);
+    return session.finish(
+        session.client().sync(arguments.volume,
+                              {.verify = arguments.verify, .adopt = arguments.adopt}, secret),
+        arguments.volume);
 }
 
 // Where every declared key was replaced, nothing that the service can have opens the volume: who
@@ -131,7 +133,7 @@ Result<unsigned> addPassphrase(Session &session, const UniqueFd &secret) {
     VC_ASSIGN(const base::SecretBuffer typed,
               person->askSecret("A passphrase that opens " + printable(id) + " now: "));
     VC_ASSIGN(const UniqueFd opening, base::secretToMemfd(typed));
-    VC_ASSIGN(const std::string job, client.sync(id, false, opening));
+    VC_ASSIGN(const std::string job, client.sync(id, {}, opening));
     VC_TRY(client.waitForJob(job, [](const JobInfo &) {}));
     // It was read to its end.
     if (::lseek(secret.get(), 0, SEEK_SET) < 0)
@@ -186,6 +188,10 @@ int runSync(Session &session) {
     if (arguments.secretFile)
         return reportUsage("a passphrase opens one volume",
                            "Name it: `volumecryptctl sync ID --secret-file FILE`.");
+    // Each is a disk that somebody has looked at.
+    if (arguments.adopt)
+        return reportUsage("--adopt makes one volume this machine's",
+                           "Name it: `volumecryptctl sync --adopt ID`.");
     const auto volumes = session.client().volumes();
     if (!volumes) return failed(session, volumes.error());
     int code = kExitDone;
@@ -193,8 +199,8 @@ int runSync(Session &session) {
     for (const auto &volume : *volumes) {
         if (volume.state != "unlocked") continue;
         any = true;
-        const int one =
-            session.finish(session.client().sync(volume.id, arguments.verify), volume.id);
+        const int one = session.finish(
+            session.client().sync(volume.id, {.verify = arguments.verify}), volume.id);
         // What will fail again outweighs what may pass.
         if (code == kExitDone || one == kExitError) code = one;
     }

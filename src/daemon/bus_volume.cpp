@@ -160,13 +160,14 @@ void BusVolume::Plan(sdbus::Result<StepMaps> &&result) {
 
 void BusVolume::Sync(JobReply &&result, Options options) {
     answering([&] {
-        checkOptions(options, {"secret", "verify"});
-        const bool verify = flagOption(options, "verify");
+        checkOptions(options, {"secret", "verify", "adopt"});
+        const SyncOptions how{.verify = flagOption(options, "verify"),
+                              .adopt = flagOption(options, "adopt")};
         const auto secret = std::make_shared<base::UniqueFd>(fdOption(options, "secret"));
         startJob<action::ManageKeys>(
             std::move(result), "sync",
-            [&use = use_, verify, secret](const auto &proof, const VolumePointer &volume) {
-                return use.operations.sync(proof, volume, verify, std::move(*secret));
+            [&use = use_, how, secret](const auto &proof, const VolumePointer &volume) {
+                return use.operations.sync(proof, volume, how, std::move(*secret));
             });
     });
 }

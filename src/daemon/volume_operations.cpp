@@ -69,10 +69,11 @@ void VolumeOperations::planAll(const Authorized<action::ManageKeys> &proof,
 }
 
 base::Result<JobPointer> VolumeOperations::sync(const Authorized<action::ManageKeys> &proof,
-                                                const VolumePointer &volume, bool verify,
+                                                const VolumePointer &volume, SyncOptions how,
                                                 base::UniqueFd secret) {
     EngineCommand command{.verb = "sync", .volume = volume->id(), .secret = std::move(secret)};
-    if (verify) command.arguments = {"--verify"};
+    if (how.verify) command.arguments.emplace_back("--verify");
+    if (how.adopt) command.arguments.emplace_back("--adopt");
     return engines_.start(volume, std::move(command), proof.caller().uid);
 }
 

@@ -13,6 +13,11 @@
 
 namespace volumecrypt::daemon {
 
+struct SyncOptions {
+    bool verify = false;  // open every slot
+    bool adopt = false;   // a volume of another machine is this one's from now on
+};
+
 class VolumeOperations {
   public:
     using Steps = std::vector<StepText>;
@@ -32,7 +37,8 @@ class VolumeOperations {
     void planAll(const Authorized<action::ManageKeys> &proof,
                  const std::vector<VolumePointer> &volumes, AllPlanned planned);
     base::Result<JobPointer> sync(const Authorized<action::ManageKeys> &proof,
-                                  const VolumePointer &volume, bool verify, base::UniqueFd secret);
+                                  const VolumePointer &volume, SyncOptions how,
+                                  base::UniqueFd secret);
     base::Result<JobPointer> format(const Authorized<action::Format> &proof,
                                     const VolumePointer &volume, bool force);
     void addKey(const Authorized<action::ManageKeys> &proof, const VolumePointer &volume,

@@ -75,6 +75,27 @@ void logUnlocked(const Session &session, const Unlocked &unlocked) {
                {"OPERATION", "attach"}});
 }
 
+void tellWhose(const Session &session, const OpenedVolume &volume) {
+    if (volume.maker == Maker::Elsewhere) warnOfOtherMachine(session);
+    if (!volume.unlocked.formerName) return;
+    session.reporter().warning(ErrorCode::KeyRejected,
+                               session.describe() + " was opened by the key of its former name " +
+                                   volume.unlocked.formerName->text() +
+                                   "; the next sync makes its nodeID keys anew");
+}
+
+// What an error that says no more than that the device is in use does not say.
+base::Error stillOpen(const Session &session, base::Error error, const model::VolumeId &former) {
+    const auto mapping = luks::findMapping(model::mappingName(former));
+    if (!mapping || !*mapping || (*mapping)->backingDevice != session.device().number) return error;
+    error.message += ": it is still open under its former name " + former.text();
+    error.hint =
+        "`volumecryptctl apply` locks what left the configuration; so does `systemctl stop "
+        "volumecrypt@" +
+        former.text() + ".service`.";
+    return error;
+}
+
 base::Status activate(const Session &session, const OpenedVolume &volume) {
     luks::ActivationOptions options;
     options.allowDiscards = session.encryption().allowDiscards;
@@ -82,8 +103,11 @@ base::Status activate(const Session &session, const OpenedVolume &volume) {
     auto done =
         luks::activate(volume.header, session.device().node, model::mappingName(session.id()),
                        volume.unlocked.volumeKey, options);
-    if (!done) return base::fail(std::move(done).error().because(session.describe()));
-    return {};
+    if (done) return {};
+    auto error = std::move(done).error();
+    if (error.code == ErrorCode::Busy && volume.found.former)
+        error = stillOpen(session, std::move(error), *volume.found.former);
+    return base::fail(std::move(error).because(session.describe()));
 }
 
 // Exclusively: whoever has mounted it, whatever the record says, keeps it.
@@ -166,13 +190,13 @@ base::Result<Outcome> attachMapped(Session &session) {
         return outcome;
     }
     VC_ASSIGN(OpenedVolume volume, openVolume(session, ring, std::move(header)));
-    VC_TRY(checkPin(session, volume.header.view, volume.unlocked.volumeKey));
+    VC_TRY(checkPin(session, volume.header.view, volume.unlocked.volumeKey, volume.found.former));
     if (!volume.found.record || volume.found.record->phase == model::Phase::Ready) return outcome;
     session.reporter().warning(
         ErrorCode::Internal,
         session.describe() + ": finishing a first attach that was interrupted");
     VC_TRY(finishFirstAttach(session, volume));
-    VC_TRY(writePin(session, volume.header.view, volume.unlocked.volumeKey));
+    VC_TRY(writePin(session, volume.header.view, volume.unlocked.volumeKey, volume.ownMark()));
     outcome.changed = true;
     return outcome;
 }
@@ -213,9 +237,10 @@ base::Result<Outcome> attachEncrypted(Session &session) {
     VC_ASSIGN(luks::HeaderCopy header, readHeader(session, found));
     VC_ASSIGN(OpenedVolume volume, openVolume(session, ring, std::move(header)));
     const model::HeaderView &view = volume.header.view;
-    VC_TRY(checkPin(session, view, volume.unlocked.volumeKey));
+    VC_TRY(checkPin(session, view, volume.unlocked.volumeKey, volume.found.former));
     VC_TRY(checkStop());
     VC_TRY(activate(session, volume));
+    tellWhose(session, volume);
     outcome.changed = true;
     if (volume.found.record && volume.found.record->phase != model::Phase::Ready) {
         if (auto finished = finishFirstAttach(session, volume); !finished) {
@@ -226,7 +251,7 @@ base::Result<Outcome> attachEncrypted(Session &session) {
             return base::fail(std::move(finished).error());
         }
     }
-    VC_TRY(writePin(session, view, volume.unlocked.volumeKey));
+    VC_TRY(writePin(session, view, volume.unlocked.volumeKey, volume.ownMark()));
     if (volume.header.needsRepair) repair(session);
     // What META says must open STATE at the next boot: after a sync it does in any case.
     if (volume.unlocked.declaredSlot) saveStateEncryption(session);

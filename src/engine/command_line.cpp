@@ -115,6 +115,8 @@ constexpr auto kEntries = std::to_array<Entry>({
      setText<&CommandLine::confirm>},
     {"force", nullptr, "format: overwrite what is on the device", setFlag<&CommandLine::force>},
     {"verify", nullptr, "sync, plan: really open every slot", setFlag<&CommandLine::verify>},
+    {"adopt", nullptr, "sync, plan: make the volume of another machine this one's",
+     setFlag<&CommandLine::adopt>},
     {"kms-helper", "PROGRAM", nullptr, setText<&CommandLine::kmsHelper>},
     {"test-kdf", nullptr, nullptr, setFlag<&CommandLine::testKdf>},
 });

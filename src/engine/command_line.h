@@ -19,7 +19,7 @@ struct CommandLine {
     std::optional<unsigned> slot;
     bool recovery = false;  // --kind
     bool json = false;      // --output
-    bool force = false, verify = false, testKdf = false;
+    bool force = false, verify = false, adopt = false, testKdf = false;
 };
 
 enum class Request { Help, Version };

@@ -6,6 +6,7 @@
 
 #include "base/result.h"
 #include "engine/key_ring.h"
+#include "engine/maker.h"
 #include "engine/record_book.h"
 #include "engine/session.h"
 #include "engine/unlock.h"
@@ -20,6 +21,10 @@ struct OpenedVolume {
     Unlocked unlocked;
     base::SecretBuffer recordKey;
     FoundRecord found;
+    Maker maker = Maker::Unknown;
+
+    // The record's mark when it is that of this machine, for the pin; empty otherwise.
+    [[nodiscard]] std::string ownMark() const;
 };
 
 base::Result<OpenedVolume> openVolume(const Session &session, KeyRing &ring);

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "blockdev/crypttab.h"
+#include "engine/former_name.h"
 #include "engine/record_book.h"
 #include "luks/ciphers.h"
 #include "luks/header_build.h"
@@ -48,7 +49,9 @@ void recogniseOurs(const Session &session, DeviceContent &found) {
     const auto header = luks::copyHeader(session.device().node);
     if (!header) return;
     const FoundRecord record = peekRecord(header->view);
-    if (!record.record || record.record->volume != session.id().text()) return;
+    if (!record.record) return;
+    if (record.record->volume != session.id().text() && !formerName(session, *record.record))
+        return;
     for (const blockdev::Signature &signature : found.content.signatures)
         if (signature.type != kLuksType) found.others.push_back(signature);
     found.content = {};

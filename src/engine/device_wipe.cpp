@@ -143,4 +143,20 @@ void dropStagedWipe(const Session &session) {
     (void)forgetFile(session.options().paths.oldStagedWipe(session.id()));
 }
 
+base::Status dropFormerWipe(const Session &session, const model::VolumeId &former,
+                            const std::string &uuid) {
+    const model::SystemPaths &paths = session.options().paths;
+    for (const std::string &path : {paths.stagedWipe(former), paths.oldStagedWipe(former)}) {
+        VC_ASSIGN(const std::string order, readOrder(path));
+        if (uuid.empty() || order != uuid + "\n") continue;
+        VC_TRY(forgetFile(path));
+        session.reporter().warning(
+            base::ErrorCode::NotBlank,
+            session.describe() + ": a wipe was ordered under its former name " + former.text() +
+                " and was not carried out; `volumecryptctl wipe " + session.id().text() +
+                "` orders it anew");
+    }
+    return {};
+}
+
 }  // namespace volumecrypt::engine

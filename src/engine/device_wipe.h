@@ -27,5 +27,9 @@ base::Result<bool> isStagedWipe(const Session &session, const std::string &uuid)
 base::Status moveStagedWipe(const Session &session);
 bool isStaged(const std::string &staged, const blockdev::Content &content);
 void dropStagedWipe(const Session &session);
+// One that was ordered under a former name of the volume with this UUID. It is dropped with a
+// warning: should the name ever come back, the next attach would wipe a volume in use.
+base::Status dropFormerWipe(const Session &session, const model::VolumeId &former,
+                            const std::string &uuid);
 
 }  // namespace volumecrypt::engine

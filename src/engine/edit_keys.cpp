@@ -182,6 +182,10 @@ base::Result<Outcome> rotateKey(Session &session) {
     const unsigned slot = *session.options().slot;
     VC_ASSIGN(const auto slots, SlotSession::begin(session));
     VC_TRY(checkRotatable(session, slots->volume(), slot));
+    if (slots->isSpared() && slots->volume().header.view.slots.contains(slot))
+        return base::fail(slotError(session, slot, ErrorCode::ForeignVolume,
+                                    "another machine made the volume, and this key may be its own",
+                                    "No key was changed. " + adoptionHint(session) + "."));
     const bool present = slots->volume().header.view.slots.contains(slot);
     const model::Step step{.action = present ? model::StepAction::Replace : model::StepAction::Add,
                            .slot = slot,

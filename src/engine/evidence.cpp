@@ -62,8 +62,8 @@ const model::RecordSlot *Gatherer::entryOf(unsigned slot) const {
 
 base::Result<SlotEvidence> Gatherer::byOpening(const model::KeySpec &key,
                                                const base::SecretBuffer &passphrase) {
-    if (unlocked_.declaredSlot == key.slot && unlocked_.slot == key.slot)
-        return SlotEvidence::Opens;
+    const bool asDeclared = unlocked_.declaredSlot == key.slot && !unlocked_.formerName;
+    if (asDeclared && unlocked_.slot == key.slot) return SlotEvidence::Opens;
     if (unlocked_.rejected.contains({key.slot, key.slot})) return SlotEvidence::Rejected;
     auto opened = luks::openSlot(header_, key.slot, passphrase);
     if (opened)
@@ -211,6 +211,7 @@ base::Result<model::PlanInput> gatherEvidence(const Session &session,
     input.header = header.view;
     input.trust = found.trust;
     input.record = found.record;
+    if (found.former) input.formerName = found.former->text();
     if (found.record) {
         VC_ASSIGN(input.changedByOthers, changedByOthers(session, header, *found.record));
     }

@@ -16,6 +16,7 @@
 #include "engine/device_state.h"
 #include "engine/enrol.h"
 #include "engine/key_failures.h"
+#include "engine/maker.h"
 #include "engine/record_book.h"
 #include "engine/stop.h"
 #include "keys/digests.h"
@@ -94,6 +95,7 @@ base::Result<luks::NewHeader> buildFirstHeader(const Session &session, KeyRing &
     const base::SecretBuffer recordKey = keys::recordKey(header->volumeKey);
     model::Record record;
     record.volume = session.id().text();
+    record.machine = machineMark(session, recordKey);
     VC_TRY(enrolAll(session, ring, *header, record, recordKey));
     VC_ASSIGN(const model::HeaderView view, header->store->view());
     VC_ASSIGN(const unsigned token, chooseRecordToken(view, encryption.keys, std::nullopt));

@@ -6,8 +6,10 @@
 #include "engine/device_state.h"
 #include "engine/differences.h"
 #include "engine/enrol.h"
+#include "engine/former_name.h"
 #include "engine/inspection_text.h"
 #include "engine/key_ring.h"
+#include "engine/maker.h"
 #include "engine/pin.h"
 #include "engine/record_book.h"
 #include "engine/state_meta.h"
@@ -161,6 +163,17 @@ base::Status describeHeader(const Session &session, const model::HeaderView &vie
     return {};
 }
 
+void warnOfFormerName(const Session &session, const model::HeaderView &view) {
+    const FoundRecord found = peekRecord(view);
+    const auto former = found.record ? formerName(session, *found.record) : std::nullopt;
+    if (former)
+        session.reporter().warning(base::ErrorCode::KeyRejected,
+                                   session.describe() + ": its record names it " + former->text() +
+                                       ", as it was called before: `volumecryptctl sync " +
+                                       session.id().text() +
+                                       "` makes its nodeID keys anew and renames it");
+}
+
 // Nothing else can be done with it, but it can be looked at.
 base::Result<Outcome> inspectReencrypting(const Session &session, const model::HeaderView &view,
                                           const base::Error &refused, Outcome outcome) {
@@ -191,6 +204,11 @@ base::Result<Outcome> inspectEncrypted(const Session &session, Outcome outcome) 
     const bool mapped = outcome.state == model::VolumeState::Unlocked;
     if (mapped) outcome.extra["mapping"] = model::mappingPath(session.id());
     warnOfDifferences(session, header.view, mapped);
+    if (const std::string strange = strangeness(session, header.view); !strange.empty())
+        session.reporter().warning(
+            base::ErrorCode::ForeignVolume,
+            session.describe() + ": " + strange + ". " + otherMachineHint(session, mapped));
+    warnOfFormerName(session, header.view);
     return outcome;
 }
 

@@ -25,16 +25,9 @@ bool changesNothing(const Session &session) {
 constexpr int kAttachAttempts = 4;
 
 keys::KeyContext contextFor(const Session &session, const std::shared_ptr<keys::StateSalt> &salt) {
-    const Options &options = session.options();
-    const bool patient = options.verb == Verb::Attach && session.encryption().onlyNetworkKeys();
-    return {.volume = session.id(),
-            .paths = options.paths,
-            .tcti = options.tcti,
-            .kmsHelper = options.kmsHelper,
-            .kmsAttempts = patient ? kAttachAttempts : 1,
-            .pause = waitUnlessStopped,
-            .stateSalt = salt,
-            .uuidOverride = [&session] { return uuidOverride(session); }};
+    keys::KeyContext context = keyContext(session);
+    context.stateSalt = salt;
+    return context;
 }
 
 void warnOfPlaintext(const Session &session, const model::KeySpec &key) {
@@ -51,6 +44,19 @@ void warnOfPlaintext(const Session &session, const model::KeySpec &key) {
 }
 
 }  // namespace
+
+keys::KeyContext keyContext(const Session &session) {
+    const Options &options = session.options();
+    const bool patient = options.verb == Verb::Attach && session.encryption().onlyNetworkKeys();
+    return {.volume = session.id(),
+            .paths = options.paths,
+            .tcti = options.tcti,
+            .kmsHelper = options.kmsHelper,
+            .kmsAttempts = patient ? kAttachAttempts : 1,
+            .pause = waitUnlessStopped,
+            .stateSalt = {},
+            .uuidOverride = [&session] { return uuidOverride(session); }};
+}
 
 KeyRing::KeyRing(const Session &session)
     : salt_(std::make_shared<keys::StateSalt>(statePlace(session), changesNothing(session))) {
@@ -122,6 +128,15 @@ base::Result<base::SecretBuffer> KeyRing::passphraseFrom(const model::KeySpec &k
     const Entry &found = entry(key);
     if (!found.source) return base::fail(base::Error(*found.error));
     return found.source->obtain(token);
+}
+
+base::Result<base::SecretBuffer> KeyRing::passphraseUnder(const Session &session,
+                                                          const model::KeySpec &key,
+                                                          const model::VolumeId &name) {
+    keys::KeyContext context = contextFor(session, salt_);
+    context.volume = name;
+    VC_ASSIGN(const auto source, keys::makeKeySource(key, context));
+    return source->obtain(std::nullopt);
 }
 
 void KeyRing::remember(const model::KeySpec &key, const base::SecretBuffer &passphrase) {

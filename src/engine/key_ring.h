@@ -17,6 +17,9 @@
 
 namespace volumecrypt::engine {
 
+// What the sources of keys need to know, without the salt of STATE.
+keys::KeyContext keyContext(const Session &session);
+
 class KeyRing {
   public:
     explicit KeyRing(const Session &session);
@@ -38,6 +41,10 @@ class KeyRing {
     // The passphrase from this token instead of the header's; not remembered.
     base::Result<base::SecretBuffer> passphraseFrom(const model::KeySpec &key,
                                                     const model::TokenView &token);
+    // A nodeID key as it is made of a former name of the volume; not remembered.
+    base::Result<base::SecretBuffer> passphraseUnder(const Session &session,
+                                                     const model::KeySpec &key,
+                                                     const model::VolumeId &name);
     // What was enrolled in this run is what the key's passphrase is from now on.
     void remember(const model::KeySpec &key, const base::SecretBuffer &passphrase);
     // Whether create can be expected to work.

@@ -51,6 +51,8 @@ std::string misuse(const Options &options) {
     if (options.force && verb != Verb::Format) return "--force goes with format only";
     if (options.verify && verb != Verb::Sync && verb != Verb::Plan)
         return "--verify goes with sync and plan only";
+    if (options.adopt && verb != Verb::Sync && verb != Verb::Plan)
+        return "--adopt goes with sync and plan only";
     if (options.unlockFd && verb != Verb::AddKey) return "--unlock-fd goes with add-key only";
     const bool needsSlot = verb == Verb::RemoveKey || verb == Verb::Rotate;
     if (options.slot.has_value() != needsSlot)
@@ -101,6 +103,7 @@ std::variant<Options, int> parseOptions(int argc, char **argv) {
                     .output = line.json ? OutputFormat::Json : OutputFormat::Text,
                     .force = line.force,
                     .verify = line.verify,
+                    .adopt = line.adopt,
                     .cost = line.testKdf ? luks::KdfCost::Minimal : luks::KdfCost::Library};
     if (const std::string problem = misuse(options); !problem.empty()) return usageError(problem);
     return options;

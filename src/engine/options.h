@@ -50,6 +50,7 @@ struct Options {
     OutputFormat output = OutputFormat::Text;
     bool force = false;   // format: overwrite what is there
     bool verify = false;  // sync: open every slot
+    bool adopt = false;   // sync, plan: the volume of another machine is this one's from now on
     // What slots of keys that people chose cost; lowered by tests only (--test-kdf).
     luks::KdfCost cost = luks::KdfCost::Library;
 };

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/file_below.h"
+#include "base/hex.h"
 #include "engine/device_wipe.h"
 #include "engine/early_state.h"
 #include "engine/pin_text.h"
@@ -32,15 +33,15 @@ FileBelow inDirectory(const std::filesystem::path &path) {
 // Where earlier versions kept pins counts until it is moved: maybe only sync, which comes after the
 // mounts, sees it. STATE's copy outlives a root file system that was made anew, and is encrypted;
 // only a STATE that is mounted counts.
-std::vector<Place> placesOf(const Session &session) {
+std::vector<Place> placesOf(const Session &session, const model::VolumeId &id) {
     const model::SystemPaths &paths = session.options().paths;
-    std::vector<Place> places{{Keeper::Early, inDirectory(paths.pin(session.id()))},
-                              {Keeper::Earlier, inDirectory(paths.oldPin(session.id()))}};
-    if (session.id().kind() == model::VolumeKind::State) return places;
+    std::vector<Place> places{{Keeper::Early, inDirectory(paths.pin(id))},
+                              {Keeper::Earlier, inDirectory(paths.oldPin(id))}};
+    if (id.kind() == model::VolumeKind::State) return places;
     if (const auto state = statePlace(session); state && keys::checkStateMounted(*state))
         places.push_back(
             {Keeper::State,
-             {.root = state->where, .name = "volumecrypt/pins/" + session.id().text() + ".json"}});
+             {.root = state->where, .name = "volumecrypt/pins/" + id.text() + ".json"}});
     return places;
 }
 
@@ -51,10 +52,10 @@ base::Result<bool> isThere(const Place &place) {
 }
 
 // Those that are there.
-base::Result<std::vector<Place>> pinsOf(const Session &session) {
+base::Result<std::vector<Place>> pinsOf(const Session &session, const model::VolumeId &id) {
     VC_TRY(checkEarlyState(session));
     std::vector<Place> pins;
-    for (Place &place : placesOf(session)) {
+    for (Place &place : placesOf(session, id)) {
         VC_ASSIGN(const bool there, isThere(place));
         if (there) pins.push_back(std::move(place));
     }
@@ -68,8 +69,8 @@ std::string forgetHint(const Session &session) {
 
 constexpr std::size_t kLongestPin = 65536;
 
-base::Result<PinComparison> compareWith(const Session &session, const Place &place,
-                                        const model::HeaderView &header,
+base::Result<PinComparison> compareWith(const Session &session, const model::VolumeId &id,
+                                        const Place &place, const model::HeaderView &header,
                                         const base::SecretBuffer &volumeKey) {
     auto text = base::readBelow(place.file, kLongestPin);
     if (!text)
@@ -77,7 +78,7 @@ base::Result<PinComparison> compareWith(const Session &session, const Place &pla
                               .error()
                               .because("the pin of " + session.describe())
                               .withHint(forgetHint(session)));
-    auto compared = comparePin(*text, place.file.path(), session.id(), header, volumeKey);
+    auto compared = comparePin(*text, place.file.path(), id, header, volumeKey);
     if (compared) return compared;
     auto error = std::move(compared).error();
     if (error.hint.empty()) error.hint = forgetHint(session);
@@ -107,6 +108,24 @@ void dropEarlier(const Session &session) {
                                                              "; its pin is kept elsewhere by now");
 }
 
+const char *howPinned(bool there, bool outdated) {
+    if (outdated) return " is pinned by its key alone as yet: ";
+    return there ? " is pinned without its machine as yet: " : " is not pinned yet: ";
+}
+
+base::Status checkPinOf(const Session &session, const model::VolumeId &id,
+                        const model::HeaderView &header, const base::SecretBuffer &volumeKey) {
+    VC_ASSIGN(const std::vector<Place> pins, pinsOf(session, id));
+    for (const Place &pin : pins) {
+        VC_ASSIGN(const PinComparison compared, compareWith(session, id, pin, header, volumeKey));
+        if (compared.difference.empty()) continue;
+        auto error = foreign(session, pin, compared);
+        if (id != session.id()) error.message += "; its former name is " + id.text();
+        return base::fail(std::move(error));
+    }
+    return {};
+}
+
 base::Status remember(const Session &session, const Place &place, const std::string &text) {
     if (place.keeper == Keeper::Early) return rememberEarly(session, place.file.path(), text);
     return base::writeBelow(place.file, text, 0600);
@@ -115,40 +134,62 @@ base::Status remember(const Session &session, const Place &place, const std::str
 }  // namespace
 
 base::Result<bool> hasPin(const Session &session) {
-    VC_ASSIGN(const std::vector<Place> pins, pinsOf(session));
+    VC_ASSIGN(const std::vector<Place> pins, pinsOf(session, session.id()));
     return !pins.empty();
 }
 
 base::Status checkPin(const Session &session, const model::HeaderView &header,
-                      const base::SecretBuffer &volumeKey) {
-    VC_ASSIGN(const std::vector<Place> pins, pinsOf(session));
+                      const base::SecretBuffer &volumeKey,
+                      const std::optional<model::VolumeId> &former) {
+    VC_TRY(checkPinOf(session, session.id(), header, volumeKey));
+    return former ? checkPinOf(session, *former, header, volumeKey) : base::Status();
+}
+
+base::Status dropFormerPin(const Session &session, const model::VolumeId &former,
+                           const model::HeaderView &header, const base::SecretBuffer &volumeKey) {
+    VC_ASSIGN(const Remembered present, rememberedOf(session, session.id(), header.uuid));
+    if (!present.isThis) return {};
+    VC_ASSIGN(const std::vector<Place> pins, pinsOf(session, former));
     for (const Place &pin : pins) {
-        VC_ASSIGN(const PinComparison compared, compareWith(session, pin, header, volumeKey));
-        if (!compared.difference.empty()) return base::fail(foreign(session, pin, compared));
+        VC_ASSIGN(const PinComparison compared,
+                  compareWith(session, former, pin, header, volumeKey));
+        if (compared.difference.empty()) VC_TRY(base::removeBelow(pin.file));
     }
     return {};
 }
 
+base::Result<Remembered> rememberedOf(const Session &session, const model::VolumeId &id,
+                                      const std::string &uuid) {
+    VC_TRY(checkEarlyState(session));
+    const FileBelow file = inDirectory(session.options().paths.pin(id));
+    VC_ASSIGN(const bool there, base::existsBelow(file));
+    if (!there) return Remembered{};
+    VC_ASSIGN(const std::string text, base::readBelow(file, kLongestPin));
+    PinClaim claim = claimOfPin(text);
+    return Remembered{.isThis = claim.uuid == uuid,
+                      .isOther = !claim.uuid.empty() && claim.uuid != uuid,
+                      .machine = std::move(claim.machine)};
+}
+
 base::Status writePin(const Session &session, const model::HeaderView &header,
-                      const base::SecretBuffer &volumeKey) {
+                      const base::SecretBuffer &volumeKey, const std::string &machine) {
     VC_ASSIGN(const bool givenUp, isStagedWipe(session, header.uuid));
     if (givenUp) return {};
-    for (const Place &place : placesOf(session)) {
+    for (const Place &place : placesOf(session, session.id())) {
         if (place.keeper == Keeper::Earlier) continue;
         VC_ASSIGN(const bool there, isThere(place));
         bool outdated = false;
         if (there) {
-            VC_ASSIGN(const PinComparison compared, compareWith(session, place, header, volumeKey));
+            VC_ASSIGN(const PinComparison compared,
+                      compareWith(session, session.id(), place, header, volumeKey));
             outdated = compared.outdated;
+            if (!outdated && compared.machine == base::toHex(machine)) continue;
         }
-        if (there && !outdated) continue;
-        auto written = remember(session, place, pinText(session.id(), header, volumeKey));
+        auto written = remember(session, place, pinText(session.id(), header, volumeKey, machine));
         if (written) continue;
         session.reporter().warning(
             written.error().code,
-            session.describe() +
-                (outdated ? " is pinned by its key alone as yet: " : " is not pinned yet: ") +
-                written.error().message);
+            session.describe() + howPinned(there, outdated) + written.error().message);
         // Then the earlier one is still needed.
         if (place.keeper == Keeper::Early) return {};
     }
@@ -158,7 +199,7 @@ base::Status writePin(const Session &session, const model::HeaderView &header,
 
 base::Status dropPin(const Session &session) {
     VC_TRY(checkEarlyState(session));
-    for (const Place &place : placesOf(session)) {
+    for (const Place &place : placesOf(session, session.id())) {
         // Early in boot the root may be read-only: what is not there needs no writing.
         VC_ASSIGN(const bool there, isThere(place));
         if (!there) continue;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Version 2: LUKS UUID, an HMAC that recognises the volume key, the data segment in words that an
 // error can name, and an HMAC under the volume key over all of it. Version 1 lacks the last two.
+// Beside them, and not covered by the HMAC, which earlier versions compute as well: the mark of the
+// machine in the volume's record.
 #include "engine/pin_text.h"
 
 #include <algorithm>
@@ -108,12 +110,22 @@ base::Result<std::uint64_t> versionOf(const Json &pin, const std::string &path) 
 }  // namespace
 
 std::string pinText(const model::VolumeId &id, const model::HeaderView &header,
-                    const base::SecretBuffer &volumeKey) {
+                    const base::SecretBuffer &volumeKey, const std::string &machine) {
     const Json segment = segmentJson(header.segments.front());
-    const Json pin{{"version", kPinVersion}, {"volume", id.text()},
-                   {"uuid", header.uuid},    {"digest", base::toHex(keys::pinDigest(volumeKey))},
-                   {"segment", segment},     {"mac", macOf(id, header.uuid, segment, volumeKey)}};
+    Json pin{{"version", kPinVersion}, {"volume", id.text()},
+             {"uuid", header.uuid},    {"digest", base::toHex(keys::pinDigest(volumeKey))},
+             {"segment", segment},     {"mac", macOf(id, header.uuid, segment, volumeKey)}};
+    if (!machine.empty()) pin["machine"] = base::toHex(machine);
     return pin.dump() + "\n";
+}
+
+PinClaim claimOfPin(const std::string &text) {
+    const Json pin = base::parseForeignJson(text);
+    if (!pin.is_object()) return {};
+    const auto member = [&pin](const char *name) {
+        return isText(pin, name) ? pin[name].get<std::string>() : std::string();
+    };
+    return {.uuid = member("uuid"), .machine = member("machine")};
 }
 
 base::Result<PinComparison> comparePin(const std::string &text, const std::string &path,
@@ -126,6 +138,7 @@ base::Result<PinComparison> comparePin(const std::string &text, const std::strin
         return base::fail(ErrorCode::HeaderCorrupt, "the pin " + path + " cannot be read");
     PinComparison result;
     result.outdated = version < kPinVersion;
+    result.machine = claimOfPin(text).machine;
     const std::string found = "its UUID is " + header.uuid + ", ";
     if (pin["uuid"] != header.uuid)
         result.difference = found + "another one is remembered";

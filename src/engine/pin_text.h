@@ -11,14 +11,24 @@
 
 namespace volumecrypt::engine {
 
+// `machine`: the record's mark, of a volume that is this machine's; empty otherwise. Versions that
+// do not know the member pass over it.
 std::string pinText(const model::VolumeId &id, const model::HeaderView &header,
-                    const base::SecretBuffer &volumeKey);
+                    const base::SecretBuffer &volumeKey, const std::string &machine);
+
+// What a pin says to who has no volume key: nobody vouches for it. Both empty when it is no pin.
+struct PinClaim {
+    std::string uuid;
+    std::string machine;  // in hexadecimal
+};
+PinClaim claimOfPin(const std::string &text);
 
 struct PinComparison {
     // "its UUID is …, another one is remembered"; empty when it is the volume.
     std::string difference;
     bool headerChanged = false;  // it is the volume, but its header places the data elsewhere
     bool outdated = false;       // an earlier version wrote it, and it says less than pinText does
+    std::string machine = {};    // as in PinClaim
 };
 
 // HeaderCorrupt when `text` is no pin or was changed by somebody without the volume key;

@@ -77,7 +77,8 @@ base::Result<Outcome> plan(Session &session) {
         return outcomeOf(session, model::VolumeState::Blank, stepsForBlank(ring));
     }
     VC_ASSIGN(const OpenedVolume volume, openVolume(session, ring));
-    VC_TRY(checkPin(session, volume.header.view, volume.unlocked.volumeKey));
+    VC_TRY(checkPin(session, volume.header.view, volume.unlocked.volumeKey, volume.found.former));
+    if (volume.maker == Maker::Elsewhere && !session.options().adopt) warnOfOtherMachine(session);
     VC_ASSIGN(std::vector<model::Step> steps, compare(session, volume, ring));
     showPending(volume.found, steps);
     VC_ASSIGN(const model::VolumeState state, encryptedState(session));

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "engine/former_name.h"
 #include "keys/digests.h"
 #include "model/slot_token.h"
 
@@ -44,8 +45,14 @@ FoundRecord readRecord(const model::TokenView &token) {
     return found;
 }
 
-void authenticate(FoundRecord &found, const model::VolumeId &id,
-                  const base::SecretBuffer &recordKey) {
+// Whoever wrote it had the volume key; what it says is a name all the same, or not repeated.
+std::string whoseRecord(const model::Record &record) {
+    const auto id = model::VolumeId::parse(record.volume);
+    return id ? "the record is that of volume " + id->text()
+              : std::string("the record is that of another volume, with a name that is none");
+}
+
+void authenticate(FoundRecord &found, const Session &session, const base::SecretBuffer &recordKey) {
     if (found.trust != RecordTrust::Valid) return;
     const auto distrust = [&](std::string why) {
         found.trust = RecordTrust::MacWrong;
@@ -55,8 +62,9 @@ void authenticate(FoundRecord &found, const model::VolumeId &id,
     const std::string mac = keys::hmacSha256(recordKey, found.record->authenticatedText());
     if (!equalDigests(mac, found.record->mac))
         distrust("the record's MAC is wrong: somebody else changed it");
-    else if (found.record->volume != id.text())
-        distrust("the record is that of volume " + found.record->volume);
+    else if (found.record->volume != session.id().text() &&
+             !(found.former = formerName(session, *found.record)))
+        distrust(whoseRecord(*found.record));
 }
 
 // The first record that `judge` leaves Valid, or else the first there is.
@@ -83,9 +91,9 @@ FoundRecord peekRecord(const model::HeaderView &view) {
     return findRecord(view, [](const FoundRecord &) {});
 }
 
-FoundRecord authenticateRecord(const model::HeaderView &view, const model::VolumeId &id,
+FoundRecord authenticateRecord(const Session &session, const model::HeaderView &view,
                                const base::SecretBuffer &recordKey) {
-    return findRecord(view, [&](FoundRecord &found) { authenticate(found, id, recordKey); });
+    return findRecord(view, [&](FoundRecord &found) { authenticate(found, session, recordKey); });
 }
 
 base::Result<unsigned> chooseRecordToken(const model::HeaderView &view,

@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "base/secret_buffer.h"
+#include "engine/session.h"
 #include "luks/header_store.h"
 #include "model/header_view.h"
 #include "model/record.h"
@@ -20,8 +21,10 @@ namespace volumecrypt::engine {
 struct FoundRecord {
     model::RecordTrust trust = model::RecordTrust::Absent;
     std::optional<model::Record> record;  // set for Valid
-    std::optional<unsigned> token;        // the id that it is at, also when it cannot be trusted
-    std::string problem;                  // why it cannot be trusted
+    // The name that it gives the volume, where that is a former one (see former_name.h).
+    std::optional<model::VolumeId> former;
+    std::optional<unsigned> token;  // the id that it is at, also when it cannot be trusted
+    std::string problem;            // why it cannot be trusted
     // Copies of the record beside the one that was found: a move to another number was interrupted.
     // Only when that one is Valid.
     std::vector<unsigned> surplus;
@@ -31,7 +34,7 @@ struct FoundRecord {
 // not to act on.
 FoundRecord peekRecord(const model::HeaderView &view);
 // With it: MacWrong when the MAC does not fit or the record is another volume's.
-FoundRecord authenticateRecord(const model::HeaderView &view, const model::VolumeId &id,
+FoundRecord authenticateRecord(const Session &session, const model::HeaderView &view,
                                const base::SecretBuffer &recordKey);
 
 // The highest id at which token and key slot are free and no slot is declared; the present id stays

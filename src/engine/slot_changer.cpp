@@ -66,6 +66,7 @@ void SlotChanger::log(const char *operation, unsigned slot) {
 
 base::Status SlotChanger::commit() {
     VC_ASSIGN(const model::HeaderView view, store_.view());
+    takeName(view);
     VC_ASSIGN(const unsigned token, chooseRecordToken(view, session_.encryption().keys, token_));
     if (token_ && *token_ != token && !written_.empty()) VC_TRY(move(token));
     const std::string json = sealRecord(record_, recordKey_);
@@ -78,6 +79,25 @@ base::Status SlotChanger::commit() {
     // One that could not be trusted: it goes only after the new one is in place.
     if (previous && *previous != token) VC_TRY(store_.removeToken(*previous));
     return {};
+}
+
+void SlotChanger::mark(std::string machine) {
+    mark_ = std::move(machine);
+    if (!mark_.empty() && !record_.machine.empty()) record_.machine = mark_;
+}
+
+void SlotChanger::takeName(const model::HeaderView &view) {
+    if (record_.volume == session_.id().text()) return;
+    for (const model::KeySpec *key : ring_.keys()) {
+        if (key->kind() != model::KeyKind::NodeId || !view.slots.contains(key->slot)) continue;
+        const auto entry = record_.slots.find(key->slot);
+        const base::SecretBuffer *passphrase = ring_.passphrase(*key, view);
+        if (passphrase == nullptr || entry == record_.slots.end()) return;
+        const std::string check =
+            keys::slotCheck(recordKey_, key->slot, *passphrase, entry->second.areaDigest);
+        if (check != entry->second.check) return;
+    }
+    record_.volume = session_.id().text();
 }
 
 // Killed in between there are two that say the same, and either of them will do.
@@ -105,8 +125,10 @@ base::Status SlotChanger::commitIfDifferent(const model::HeaderView &begun) {
     if (changed_) {
         VC_ASSIGN(now, store_.view());
     }
-    VC_ASSIGN(const unsigned token,
-              chooseRecordToken(now ? *now : begun, session_.encryption().keys, token_));
+    const model::HeaderView &view = now ? *now : begun;
+    takeName(view);
+    takeMark(view);
+    VC_ASSIGN(const unsigned token, chooseRecordToken(view, session_.encryption().keys, token_));
     if (token_ == token && sealRecord(record_, recordKey_) == written_) return {};
     return commit();
 }

@@ -29,6 +29,10 @@ class SlotChanger {
                 const Unlocked &unlocked, const FoundRecord &found,
                 const base::SecretBuffer &recordKey);
 
+    // The mark of this machine, whose volume it is from now on. Written with whatever is written
+    // first; a record without one gets it in the end, where there is room.
+    void mark(std::string machine);
+
     // Finishes or undoes what an interrupted run began. Call before anything else.
     base::Status settle();
 
@@ -101,6 +105,9 @@ class SlotChanger {
     base::Status proveAnother(unsigned slot);
     base::Status announce(model::Pending pending);
     base::Status commit();
+    // The record takes the volume's name once no declared nodeID key is made of the former one.
+    void takeName(const model::HeaderView &view);
+    void takeMark(const model::HeaderView &view);
     base::Status commitIfDifferent(const model::HeaderView &begun);
     // The record as it was, at a number that is free for it.
     base::Status move(unsigned token);
@@ -129,7 +136,8 @@ class SlotChanger {
     model::Record record_;
     std::optional<unsigned> token_;
     std::vector<unsigned> surplus_;  // copies of the record that an interrupted move left
-    std::string written_;            // the record's JSON as it is in the header
+    std::string mark_;
+    std::string written_;  // the record's JSON as it is in the header
     std::set<unsigned> proven_;
     std::vector<std::string> done_;  // "add 1": the changes that this run completed
     std::set<unsigned> begun_;       // slots of one that it has begun

@@ -74,6 +74,17 @@ bool SlotChanger::hasRoomForSpare(const model::HeaderView &view, const Pending &
            static_cast<std::int64_t>(view.jsonFree);
 }
 
+// Something to know the volume by, and nothing that a full header has to have.
+void SlotChanger::takeMark(const model::HeaderView &view) {
+    if (mark_.empty() || record_.machine == mark_) return;
+    const std::string without = std::exchange(record_.machine, mark_);
+    if (!without.empty()) return;
+    const auto present = token_ ? view.tokens.find(*token_) : view.tokens.end();
+    const std::int64_t before = present == view.tokens.end() ? 0 : tokenSize(present->second.json);
+    if (tokenSize(record_.toJson()) - before > static_cast<std::int64_t>(view.jsonFree))
+        record_.machine.clear();
+}
+
 // The record has a number by then.
 base::Status SlotChanger::expectTokenNumber(const model::HeaderView &view, const Pending &change) {
     VC_ASSIGN(const unsigned record, chooseRecordToken(view, session_.encryption().keys, token_));

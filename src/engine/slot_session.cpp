@@ -25,17 +25,37 @@ base::Status SlotSession::open() {
                           session_.describe() + ": " + volume_.found.problem,
                           "Update volumecrypt; nothing was changed.");
     // Somebody else's volume in the place of ours is not written to.
-    VC_TRY(checkPin(session_, volume_.header.view, volume_.unlocked.volumeKey));
+    VC_TRY(
+        checkPin(session_, volume_.header.view, volume_.unlocked.volumeKey, volume_.found.former));
     store_ = luks::openHeaderStore(session_.device().node);
     if (volume_.header.needsRepair) VC_TRY(luks::repairHeader(session_.device().node));
     changer_ = std::make_unique<SlotChanger>(session_, *store_, ring_, volume_.unlocked,
                                              volume_.found, volume_.recordKey);
+    if (!isSpared()) changer_->mark(machineMark(session_, volume_.recordKey));
     return {};
+}
+
+bool SlotSession::isSpared() const {
+    return volume_.maker == Maker::Elsewhere && !session_.options().adopt;
+}
+
+// Finishing it may take a key that is the other machine's only one.
+base::Status SlotSession::refuseOthersChange() const {
+    return base::fail(base::ErrorCode::ForeignVolume,
+                      session_.describe() +
+                          " was made by another machine, and a change that it began of slot " +
+                          std::to_string(volume_.found.record->pending->slot) + " is unfinished",
+                      "No key was changed. That machine's next sync finishes it; " +
+                          adoptionHint(session_) + ".");
 }
 
 base::Status SlotSession::settle() {
     const bool interrupted = volume_.found.record && volume_.found.record->pending;
     if (!interrupted && volume_.found.surplus.empty()) return {};
+    // An addition takes no key, whoever began it.
+    const bool takes =
+        interrupted && volume_.found.record->pending->operation != model::PendingOperation::Add;
+    if (takes && isSpared()) return refuseOthersChange();
     VC_TRY(changer_->settle());
     const bool repaired = volume_.header.needsRepair;
     VC_ASSIGN(volume_.header, readHeader(session_));

@@ -19,7 +19,8 @@ class SlotSession {
   public:
     // Takes the lock, opens the volume, compares it with its pin, repairs a damaged copy of its
     // header and settles what an interrupted run left. `session` has its spec and device.
-    // Unsupported when a newer version wrote the record, ForeignVolume; else as openVolume.
+    // Unsupported when a newer version wrote the record, ForeignVolume (also when another machine
+    // made the volume and has not finished a change of its keys); else as openVolume.
     static base::Result<std::unique_ptr<SlotSession>> begin(Session &session);
     SlotSession(const SlotSession &) = delete;
     SlotSession &operator=(const SlotSession &) = delete;
@@ -28,6 +29,8 @@ class SlotSession {
     ~SlotSession() = default;
 
     [[nodiscard]] OpenedVolume &volume() { return volume_; }
+    // Another machine made the volume, and nobody said that it is this one's from now on.
+    [[nodiscard]] bool isSpared() const;
     [[nodiscard]] KeyRing &ring() { return ring_; }
     [[nodiscard]] SlotChanger &changer() { return *changer_; }
     // Something was written: by the changer, or by the repair.
@@ -37,6 +40,7 @@ class SlotSession {
     explicit SlotSession(Session &session) : session_(session), ring_(session) {}
     base::Status open();
     base::Status settle();
+    [[nodiscard]] base::Status refuseOthersChange() const;
 
     Session &session_;
     KeyRing ring_;

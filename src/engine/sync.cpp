@@ -33,6 +33,24 @@ bool isAdded(const model::Record &record, unsigned slot) {
     return entry != record.slots.end() && entry->second.origin == model::Origin::Added;
 }
 
+// Before the record takes the new name: afterwards nothing would say which the former one was. A
+// pin that stays behind would only stand in the way of another volume of that name, and is no
+// reason to leave the keys as they are.
+void moveMemory(const Session &session, const OpenedVolume &volume) {
+    const model::VolumeId &former = *volume.found.former;
+    const base::SecretBuffer &volumeKey = volume.unlocked.volumeKey;
+    const auto move = [&]() -> base::Status {
+        VC_TRY(writePin(session, volume.header.view, volumeKey, volume.ownMark()));
+        VC_TRY(dropFormerPin(session, former, volume.header.view, volumeKey));
+        return dropFormerWipe(session, former, volume.header.view.uuid);
+    };
+    if (auto moved = move(); !moved)
+        session.reporter().warning(
+            moved.error().code,
+            session.describe() + ": what is remembered of it by its former name " + former.text() +
+                " could not be moved: " + moved.error().message);
+}
+
 base::Status firstRefusal(const Session &session, const std::vector<model::Step> &steps,
                           const model::Record &record) {
     for (const model::Step &step : steps) {
@@ -77,13 +95,16 @@ base::Result<Outcome> syncKeys(Session &session) {
     }
     VC_ASSIGN(const auto slots, SlotSession::begin(session));
     const OpenedVolume &volume = slots->volume();
+    if (slots->isSpared()) warnOfOtherMachine(session);
+    if (volume.found.former) moveMemory(session, volume);
     VC_ASSIGN(const std::vector<model::Step> steps,
               compare(session, slots->volume(), slots->ring()));
     VC_TRY(takeSteps(session, steps, *slots, outcome));
     // Early in boot there may have been no writable place for it. A slot that has to stay as it is
     // does not make another volume welcome.
     if (slots->changer().record().phase == model::Phase::Ready)
-        VC_TRY(writePin(session, volume.header.view, volume.unlocked.volumeKey));
+        VC_TRY(writePin(session, volume.header.view, volume.unlocked.volumeKey,
+                        slots->isSpared() ? std::string() : slots->changer().record().machine));
     VC_TRY(firstRefusal(session, steps, slots->changer().record()));
     saveStateEncryption(session);
     VC_TRY(firstToRetry(session, steps, slots->ring()));

@@ -8,8 +8,10 @@
 #include <vector>
 
 #include "base/recovery_key.h"
+#include "engine/former_name.h"
 #include "engine/kdf_lock.h"
 #include "engine/key_failures.h"
+#include "engine/maker.h"
 #include "engine/record_book.h"
 #include "engine/stop.h"
 #include "keys/static_key.h"
@@ -47,6 +49,8 @@ class Attempt {
     base::Result<std::optional<Unlocked>> byPending();
     base::Result<std::optional<Unlocked>> byPendingToken(const model::KeySpec &key,
                                                          const model::Pending &pending);
+    // nodeID keys of a volume that was renamed.
+    base::Result<std::optional<Unlocked>> byFormerName();
     // The key was had, and does not open its own slot.
     [[nodiscard]] base::Error doesNotOpen(const model::KeySpec &key, const base::Error &error);
     // Where a newline at the end is all that is wrong, says so.
@@ -243,6 +247,28 @@ base::Result<std::optional<Unlocked>> Attempt::byPendingToken(const model::KeySp
     return std::nullopt;
 }
 
+base::Result<std::optional<Unlocked>> Attempt::byFormerName() {
+    const FoundRecord found = peekRecord(header_.view);
+    const auto name = found.record ? formerName(session_, *found.record) : std::nullopt;
+    if (!name) return std::nullopt;
+    for (const model::KeySpec *key : ring_.keysToTry()) {
+        if (key->kind() != model::KeyKind::NodeId || unavailable_.contains(key->slot)) continue;
+        if (!header_.view.slots.contains(key->slot)) continue;
+        VC_TRY(checkStop());
+        auto passphrase = ring_.passphraseUnder(session_, *key, *name);
+        if (!passphrase) continue;  // told of the present name's already
+        auto volumeKey = luks::openSlot(header_, key->slot, *passphrase);
+        if (!volumeKey && noKeyWasTried(volumeKey.error())) return base::fail(volumeKey.error());
+        if (volumeKey)
+            return Unlocked{.volumeKey = std::move(*volumeKey),
+                            .slot = key->slot,
+                            .rejected = rejected_,
+                            .declaredSlot = key->slot,
+                            .formerName = *name};
+    }
+    return std::nullopt;
+}
+
 base::Result<Unlocked> Attempt::byDeclaredKeys() {
     const auto keys = ring_.keysToTry();
     for (const model::KeySpec *key : keys) {
@@ -256,6 +282,8 @@ base::Result<Unlocked> Attempt::byDeclaredKeys() {
     }
     VC_ASSIGN(auto left, byPending());
     if (left) return std::move(*left);
+    VC_ASSIGN(auto former, byFormerName());
+    if (former) return std::move(*former);
     int tries = 0;
     for (const model::KeySpec *key : keys) {
         for (const auto &[slot, view] : header_.view.slots) {
@@ -291,12 +319,22 @@ base::Error Attempt::noUsableKey() const {
     if (header_.view.slots.empty()) return erased(ErrorCode::NoUsableKey);
     // Without it the boot has most likely ended in the emergency shell.
     const bool endsBoot = session_.options().verb == Verb::Attach && session_.spec().required;
-    return failures_.summary(
-        session_.describe() + ": no declared key opens it",
-        "Give a passphrase that opens it: `volumecryptctl unlock " + session_.id().text() +
-            " --passphrase` asks for one and brings the declared keys in." +
-            (endsBoot ? " In the emergency shell, `systemctl default` then goes on with the boot."
-                      : ""));
+    const std::string strange = strangeness(session_, header_.view);
+    const std::string opening =
+        strange.empty()
+            ? "Give a passphrase that opens it: `volumecryptctl unlock " + session_.id().text() +
+                  " --passphrase` asks for one and brings the declared keys in."
+            : otherMachineHint(session_, false);
+    base::Error error = failures_.summary(
+        session_.describe() + ": no declared key opens it" +
+            (strange.empty() ? "" : " (" + strange + ")"),
+        opening + (endsBoot
+                       ? " In the emergency shell, `systemctl default` then goes on with the boot."
+                       : ""));
+    // That of a server or a TPM speaks of this machine's keys alone.
+    if (!strange.empty() && error.hint.find(opening) == std::string::npos)
+        error.hint = opening + " " + error.hint;
+    return error;
 }
 
 }  // namespace

@@ -23,12 +23,15 @@ struct Unlocked {
     std::set<std::pair<unsigned, unsigned>> rejected;
     std::optional<unsigned>
         declaredSlot;  // the declared key that opened it; empty when it was the given secret
+    // That key is the one of the volume's former name, which is not proven by it: see openVolume.
+    std::optional<model::VolumeId> formerName = {};
     std::string failures = {};  // why declared keys that were tried before did not open it
 };
 
 // The secret given by --secret-fd when there is one (KeyRejected when it opens no slot), else the
 // declared keys: each in its own slot first, then in the slots of an unfinished change and the
-// others, for keys that moved. NoUsableKey lists what was tried.
+// others, for keys that moved; nodeID keys of a former name of the volume in between. NoUsableKey
+// lists what was tried.
 base::Result<Unlocked> unlock(const Session &session, const luks::HeaderCopy &header,
                               KeyRing &ring);
 

@@ -95,6 +95,13 @@ std::string slotCheck(const base::SecretBuffer &recordKey, unsigned slot,
                 message.size());
 }
 
+std::string machineMark(const base::SecretBuffer &recordKey, std::string_view uuid) {
+    std::string message("volumecrypt machine v1");
+    message += '\0';
+    message += uuid;
+    return hmacSha256(recordKey, message);
+}
+
 std::string pinDigest(const base::SecretBuffer &volumeKey) {
     return hmacSha256(volumeKey, "volumecrypt pin v1");
 }

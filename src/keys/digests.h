@@ -31,6 +31,11 @@ base::SecretBuffer recordKey(const base::SecretBuffer &volumeKey);
 std::string slotCheck(const base::SecretBuffer &recordKey, unsigned slot,
                       const base::SecretBuffer &passphrase, std::string_view areaDigest);
 
+// HMAC-SHA-256(K, "volumecrypt machine v1" || 0 || UUID): recognises a machine, for who has the
+// volume key. A digest that anybody could compute would let whoever has the disk try UUIDs at no
+// cost, and with them the nodeID keys that are made of them.
+std::string machineMark(const base::SecretBuffer &recordKey, std::string_view uuid);
+
 // HMAC-SHA-256(volume key, "volumecrypt pin v1"): recognises a volume key without holding it.
 std::string pinDigest(const base::SecretBuffer &volumeKey);
 

@@ -150,6 +150,7 @@ Record recordFromJson(const Json &json) {
     for (const auto &[key, value] : json.at("slots").items())
         record.slots.emplace(slotNumberFrom(key), slotFromJson(value));
     record.mac = digestFrom(json.at("mac"));
+    if (json.contains("machine")) record.machine = digestFrom(json.at("machine"));
     return record;
 }
 
@@ -158,6 +159,7 @@ Record recordFromJson(const Json &json) {
 std::string Record::toJson() const {
     Json json = bodyJson(*this);
     json["mac"] = base::toHex(mac);
+    if (!machine.empty()) json["machine"] = base::toHex(machine);
     return json.dump();
 }
 

@@ -53,10 +53,15 @@ struct Record {
     std::optional<Pending> pending;
     std::map<unsigned, RecordSlot> slots;
     std::string mac;  // HMAC-SHA-256(K, authenticatedText())
+    // Of the machine that the volume's keys are for: keys::machineMark; empty: not known. Versions
+    // that do not know this member read the record without it and leave it out when they write it;
+    // then the volume is taken as it was before there were marks, until it is marked anew.
+    std::string machine;
 
     // The token's JSON, mac included.
     [[nodiscard]] std::string toJson() const;
-    // What the MAC covers: toJson() without `mac`.
+    // What the MAC covers: toJson() without `mac`, and without `machine`, which is an HMAC itself:
+    // the MAC is one that earlier versions compute as well.
     [[nodiscard]] std::string authenticatedText() const;
     [[nodiscard]] bool isOurs(unsigned slot) const;
 

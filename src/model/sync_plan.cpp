@@ -53,7 +53,14 @@ Step renew(const DeclaredKey &key) {
     return step(StepAction::Defer, key, key.renewalReason + "; " + key.renewalRefusal);
 }
 
-Step planManaged(const DeclaredKey &key, const RecordSlot &entry) {
+std::string whyRejected(const PlanInput &input, const DeclaredKey &key) {
+    if (key.kind == KeyKind::NodeId && !input.formerName.empty())
+        return "the volume was renamed: its key is made of the name " + input.formerName +
+               " as yet";
+    return "the declared key does not open the slot";
+}
+
+Step planManaged(const PlanInput &input, const DeclaredKey &key, const RecordSlot &entry) {
     const std::string difference = differenceFromRecord(key, entry);
     if (!difference.empty() && isAlreadyAsDeclared(key, entry))
         return step(StepAction::Adopt, key, difference + "; the declared key opens it already");
@@ -65,7 +72,7 @@ Step planManaged(const DeclaredKey &key, const RecordSlot &entry) {
             return step(StepAction::Adopt, key,
                         "the declared key opens the slot; the record did not say so");
         case SlotEvidence::Rejected:
-            return orDefer(StepAction::Replace, key, "the declared key does not open the slot");
+            return orDefer(StepAction::Replace, key, whyRejected(input, key));
         case SlotEvidence::AreaSame:
             if (!key.renewalReason.empty()) return renew(key);
             return step(StepAction::Keep, key, "unverified: " + key.unavailableReason);
@@ -126,7 +133,7 @@ Step planDeclared(const PlanInput &input, const DeclaredKey &key) {
     const RecordSlot &entry = record->slots.at(key.slot);
     // Somebody asked for that key, and may have no other.
     if (entry.origin == Origin::Added) return planTaken(key, "the slot holds an added key");
-    return planManaged(key, entry);
+    return planManaged(input, key, entry);
 }
 
 bool isDeclared(const PlanInput &input, unsigned slot) {
@@ -209,6 +216,19 @@ void holdBack(const PlanInput &input, std::vector<Step> &steps) {
     }
 }
 
+// Its keys may be all that opens it where it came from.
+void spareOtherMachines(const PlanInput &input, std::vector<Step> &steps) {
+    for (Step &step : steps) {
+        const bool takes = step.action == StepAction::Replace || step.action == StepAction::Remove;
+        if (!takes || !input.header.slots.contains(step.slot)) continue;
+        step.action = StepAction::Defer;
+        step.reason +=
+            "; another machine made the volume, and that key may be its own: "
+            "`volumecryptctl sync --adopt " +
+            input.volume + "` makes the volume this machine's";
+    }
+}
+
 int executionOrder(StepAction action) {
     switch (action) {
         case StepAction::Keep:
@@ -251,6 +271,7 @@ std::vector<Step> planSync(const PlanInput &input) {
     forgetDocumented(input, steps);
     planUndeclared(input, steps);
     if (input.declaredByMeta) holdBack(input, steps);
+    if (input.madeElsewhere) spareOtherMachines(input, steps);
     std::stable_sort(steps.begin(), steps.end(), [](const Step &a, const Step &b) {
         return std::pair(executionOrder(a.action), a.slot) <
                std::pair(executionOrder(b.action), b.slot);

@@ -53,6 +53,10 @@ struct PlanInput {
     // The declaration is META's, which whoever holds the disk can write: it opens the volume, and
     // lets sealed keys be renewed as the record knows them, but brings and takes no key.
     bool declaredByMeta = false;
+    // The record says that another machine made the keys: none of them is taken.
+    bool madeElsewhere = false;
+    // The volume's name when its record was written, where that is another one.
+    std::string formerName;
     HeaderView header;
     // Slots on record that no declared key is for, and that are not as we left them.
     std::set<unsigned> changedByOthers;

@@ -254,6 +254,15 @@ def test_sync_with_secret(cli):
     equal((result.returncode, result.stdout), (64, ""))
 
 
+def test_sync_adopt(cli):
+    """--adopt is handed on for the volume that is named, and for no other"""
+    equal(cli.run("sync", "--adopt", "u-data", "--no-wait").returncode, 0)
+    equal(cli.calls(), ["sync u-data no-ask adopt=true"])
+    result = cli.run("sync", "--adopt")
+    equal((result.returncode, result.stdout), (64, ""))
+    holds(result.stderr, "volumecryptctl sync --adopt ID")
+
+
 def test_unlock_without_bus(cli):
     """without a bus unlock runs the engine, with the same codes, and the secret goes to its standard input"""
     environment, engine = without_bus(cli)

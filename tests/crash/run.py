@@ -14,6 +14,7 @@ import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from place import Lost, Place  # pylint: disable=wrong-import-position
+from moved_scenarios import moved_scenarios  # pylint: disable=wrong-import-position
 from scenarios import scenarios  # pylint: disable=wrong-import-position
 from state_scenarios import state_scenarios  # pylint: disable=wrong-import-position
 from tpm_scenarios import tpm_scenarios  # pylint: disable=wrong-import-position
@@ -118,7 +119,7 @@ def main():
     parser.add_argument("names", nargs="*", help="only scenarios whose names contain one of these")
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
     arguments = parser.parse_args()
-    chosen = [one for one in [*scenarios(), *state_scenarios(), *tpm_scenarios()]
+    chosen = [one for one in [*scenarios(), *moved_scenarios(), *state_scenarios(), *tpm_scenarios()]
               if not arguments.names or any(name in one.name for name in arguments.names)]
     print(f"1..{len(chosen)}", flush=True)
     total, lost = 0, 0

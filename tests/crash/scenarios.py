@@ -31,20 +31,20 @@ def adopt(place, keys):
     place.must("sync")
 
 
-def converge(place, secret):
+def converge(place, secret, volume="u-data"):
     """sync, as at each boot, until there is nothing left to do. With the old key that an administrator
     gives when no declared one opens the volume any more."""
     for _ in range(3):
-        status, last = place.engine("sync")
+        status, last = place.engine("sync", volume=volume)
         if status != 0 and secret is not None and last.get("code") == "NoUsableKey":
-            status, last = place.engine("sync", secret=secret)
+            status, last = place.engine("sync", secret=secret, volume=volume)
         if status != 0:
             raise Lost(f"sync ends with {status}: {last}")
         if not last["changed"]:
             break
     else:
         raise Lost("sync does not come to an end")
-    status, last = place.engine("plan")
+    status, last = place.engine("plan", volume=volume)
     if status != 0:
         raise Lost(f"after the sync the plan is: {last}")
 

@@ -8,13 +8,13 @@ import shutil
 import subprocess
 
 UUID = "4c4c4544-0039-3010-8048-b7c04f384432"
-NODE_ID = UUID + "u-data"
+OTHER_UUID = "c0ffee00-1234-4321-8765-0a1b2c3d4e5f"
 SIZE = 20 << 20
 CHEAP = ["--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000"]
 DOCUMENT = """\
 apiVersion: v1alpha1
 kind: UserVolumeConfig
-name: data
+name: {name}
 volume: {{device: {image}}}
 filesystem: {{type: ext4}}
 encryption:
@@ -36,7 +36,10 @@ def yaml_of(slot, key):
 
 
 def passphrase_of(key):
-    return NODE_ID if key == "nodeID" else key
+    """nodeID: of the machine and the volume that most tests have; "nodeID:…" of others."""
+    if key == "nodeID":
+        return UUID + "u-data"
+    return key.removeprefix("nodeID:")
 
 
 def copy_sparse(source, target):
@@ -66,11 +69,14 @@ class Place:
     def clear(self):
         shutil.rmtree(self.folder, ignore_errors=True)
         self.config.mkdir(parents=True)
-        dmi = self.root / "sys/class/dmi/id"
-        dmi.mkdir(parents=True)
-        (dmi / "product_uuid").write_text(UUID + "\n", encoding="ascii")
+        self.set_uuid(UUID)
         with open(self.image, "wb") as image:
             image.truncate(SIZE)
+
+    def set_uuid(self, uuid):
+        dmi = self.root / "sys/class/dmi/id"
+        dmi.mkdir(parents=True, exist_ok=True)
+        (dmi / "product_uuid").write_text(uuid + "\n", encoding="ascii")
 
     def become(self, template):
         """The state of `template`, at this place."""
@@ -82,9 +88,9 @@ class Place:
         if (template.folder / "meta").exists():
             copy_sparse(template.folder / "meta", self.folder / "meta")
 
-    def declare(self, keys, extra=""):
+    def declare(self, keys, extra="", name="data"):
         lines = "\n".join(yaml_of(slot, key) for slot, key in keys.items())
-        text = DOCUMENT.format(image=self.image, keys=lines) + extra
+        text = DOCUMENT.format(name=name, image=self.image, keys=lines) + extra
         path = self.config / "volumes.yaml"
         path.write_text(text, encoding="utf-8")
         path.chmod(0o600)
@@ -134,6 +140,15 @@ class Place:
         if done.returncode != 0:
             raise Lost(f"cryptsetup does not read the header: {done.stderr}")
         return json.loads(done.stdout)
+
+    def record(self):
+        """Its token's number and content."""
+        return next((int(number), token) for number, token in self.header()["tokens"].items()
+                    if token["type"] == "volumecrypt")
+
+    def pins(self):
+        """The names of the volumes that the machine remembers."""
+        return sorted(path.stem for path in (self.root / "etc/volumecrypt/state/pins").glob("*.json"))
 
     def add_foreign(self, slot, key, opened_by):
         """A key slot that somebody else adds, by cryptsetup."""

@@ -59,6 +59,8 @@ TEST(CliCommandLine, OptionsOfCommands) {
     EXPECT_EQ(accepted("remove-key u-data 31").slot, 31U);
     EXPECT_EQ(accepted("rotate-key u-data 0").slot, 0U);
     EXPECT_TRUE(accepted("sync --verify").verify);
+    EXPECT_FALSE(accepted("sync u-data").adopt);
+    EXPECT_TRUE(accepted("sync --adopt u-data").adopt);
     EXPECT_EQ(accepted("erase STATE --confirm=STATE").confirm, "STATE");
     EXPECT_EQ(accepted("forget STATE").confirm, std::nullopt);
     EXPECT_TRUE(accepted("format STATE --force").force);

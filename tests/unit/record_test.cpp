@@ -58,6 +58,20 @@ TEST(RecordTest, MacCoversEverythingButItself) {
     EXPECT_NE(record.authenticatedText(), before);
 }
 
+// Earlier versions know no mark: they pass over the member, and compute the MAC without it.
+TEST(RecordTest, TheMarkOfTheMachineChangesNothingThatEarlierVersionsRead) {
+    Record record = sampleRecord();
+    const std::string unmarked = record.toJson();
+    const std::string covered = record.authenticatedText();
+    record.machine = std::string(32, 'h');
+    EXPECT_EQ(record.authenticatedText(), covered);
+    EXPECT_EQ(Record::fromJson(record.toJson())->machine, record.machine);
+    EXPECT_EQ(Record::fromJson(record.toJson())->slots, record.slots);
+    EXPECT_TRUE(Record::fromJson(unmarked)->machine.empty());
+    record.machine.clear();
+    EXPECT_EQ(record.toJson(), unmarked);
+}
+
 TEST(RecordTest, SlotsOfAPendingChangeAreOurs) {
     Record record;
     EXPECT_FALSE(record.isOurs(4));

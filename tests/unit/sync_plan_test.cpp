@@ -117,6 +117,22 @@ const std::vector<Case> kCases{
      },
      {"add 5"}},
     {"key removed", [](PlanInput &in) { in.declared.pop_back(); }, {"remove 1"}},
+    {"made by another machine: what differs waits, what is missing is added",
+     [](PlanInput &in) {
+         in.madeElsewhere = true;
+         in.declared[0].evidence = SlotEvidence::Rejected;
+         in.declared[1].slot = 5;
+         in.declared[1].evidence = SlotEvidence::NotTested;
+     },
+     {"add 5", "defer 0", "defer 1"}},
+    {"made by another machine, and unmanaged slots to be removed",
+     [](PlanInput &in) {
+         in.madeElsewhere = true;
+         in.policy = UnmanagedSlots::Remove;
+         in.header.slots[9] = SlotView{.number = 9};
+     },
+     {"defer 9"}},
+    {"made by another machine, and the same", [](PlanInput &in) { in.madeElsewhere = true; }, {}},
     {"key moved to another slot",
      [](PlanInput &in) {
          in.declared[1].slot = 7;
