@@ -91,11 +91,15 @@ base::Result<std::optional<Unlocked>> Attempt::trySecret(const base::SecretBuffe
         VC_TRY(checkStop());
         auto volumeKey = luks::openSlot(header_, slot, secret);
         if (!volumeKey && noKeyWasTried(volumeKey.error())) return base::fail(volumeKey.error());
-        if (volumeKey)
+        if (volumeKey) {
+            // Of a declared slot it says nothing of the declared key.
+            if (session_.encryption().keyInSlot(slot) == nullptr)
+                session_.reporter().key(slot, model::SlotHealth::Ok);
             return Unlocked{.volumeKey = std::move(*volumeKey),
                             .slot = slot,
                             .rejected = {},
                             .declaredSlot = {}};
+        }
         if (volumeKey.error().code != ErrorCode::KeyRejected) failures_.add(volumeKey.error());
     }
     return std::nullopt;
@@ -146,12 +150,16 @@ base::Result<std::optional<base::SecretBuffer>> Attempt::tryKey(const model::Key
     const base::SecretBuffer *passphrase = ring_.passphrase(key, header_.view);
     if (passphrase == nullptr) {
         unavailable_.insert(key.slot);
+        if (slot == key.slot) session_.reporter().key(slot, model::SlotHealth::Unavailable);
         failures_.add(ring_.failure(key));
         return std::nullopt;
     }
     auto volumeKey = luks::openSlot(header_, slot, *passphrase);
+    if (!volumeKey && noKeyWasTried(volumeKey.error()))
+        return base::fail(std::move(volumeKey).error());
+    if (slot == key.slot)
+        session_.reporter().key(slot, volumeKey ? model::SlotHealth::Ok : model::SlotHealth::Stale);
     if (volumeKey) return std::move(*volumeKey);
-    if (noKeyWasTried(volumeKey.error())) return base::fail(std::move(volumeKey).error());
     rejected_.insert({key.slot, slot});
     if (slot == key.slot) failures_.add(doesNotOpen(key, volumeKey.error()));
     return std::nullopt;
