@@ -36,6 +36,8 @@ void BusVolume::changed(const VolumeStatus &before) {
     compare("Uuid", before.uuid, now.uuid);
     compare("Cipher", before.cipher, now.cipher);
     compare("MountPoint", before.mountPoint, now.mountPoint);
+    compare("Mounted", before.mounted, now.mounted);
+    compare("MountFailure", before.mountFailure, now.mountFailure);
     compare("UnlockedBySlot", before.unlockedBySlot, now.unlockedBySlot);
     compare("KeySlots", before.slots, now.slots);
     compare("FailedSyncs", before.failedSyncs, now.failedSyncs);

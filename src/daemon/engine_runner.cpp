@@ -33,8 +33,13 @@ struct EngineRunner::Run {
     bool stopAsked = false;
 
     void take(std::string_view line);
+    void told(const KeyHealths &keys) const;
     void readMore();
 };
+
+void EngineRunner::Run::told(const KeyHealths &keys) const {
+    if (observer.keys && !keys.empty()) observer.keys(keys);
+}
 
 void EngineRunner::Run::take(std::string_view line) {
     auto message = parseEngineLine(line);
@@ -43,9 +48,11 @@ void EngineRunner::Run::take(std::string_view line) {
     } else if (const auto *warning = std::get_if<EngineWarning>(&message)) {
         if (observer.warning) observer.warning(*warning);
     } else if (auto *result = std::get_if<EngineResult>(&message)) {
+        told(result->keys);
         last = std::move(*result);
-    } else if (auto *error = std::get_if<base::Error>(&message)) {
-        last = base::Result<EngineResult>(base::fail(std::move(*error)));
+    } else if (auto *failure = std::get_if<EngineFailure>(&message)) {
+        told(failure->keys);
+        last = base::Result<EngineResult>(base::fail(std::move(failure->error)));
     }
 }
 

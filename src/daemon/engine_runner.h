@@ -33,6 +33,7 @@ struct EngineObserver {
     std::function<void(const EngineHandle &)> started = {};
     std::function<void(const EngineProgress &)> progress = {};
     std::function<void(const EngineWarning &)> warning = {};
+    std::function<void(const KeyHealths &)> keys = {};  // at its end, if it tried some
 };
 
 struct EngineProgram {

@@ -87,7 +87,7 @@ void Unlocker::startUnits(const VolumePointer &volume, Done done) {
     auto afterAttach = [this, volume, begun](const Done &next, base::Status status) {
         const auto outcome = outcomes_.read(volume->id(), "attach");
         const bool fresh = outcome && outcome->when >= begun;
-        if (fresh) engines_.remember(*volume, "attach", outcome->result);
+        if (fresh) engines_.remember(*volume, *outcome);
         // The engine knows better than systemd why its unit failed.
         if (!status && fresh && !outcome->result) return next(base::fail(outcome->result.error()));
         next(std::move(status));
@@ -145,10 +145,10 @@ void Unlocker::finish(const VolumePointer &volume, const JobPointer &job,
                       const base::Status &status, const std::string &summary) {
     volume->end();
     if (!status) {
-        volumes_.setLastError(*volume, status.error());
+        volumes_.setLastError(*volume, job->record().operation, status.error());
         return jobs_.finish(*job, base::fail(status.error()));
     }
-    volumes_.clearLastError(*volume);
+    volumes_.clearLastError(*volume, job->record().operation);
     jobs_.finish(*job, summary);
 }
 

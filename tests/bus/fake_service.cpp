@@ -52,6 +52,8 @@ std::vector<FakeState> states() {
          "/dev/vda2",
          "unlocked",
          "/system/state",
+         true,
+         "",
          false,
          {{0U, "nodeID", true, false, "ok"}, {5U, "unknown", false, false, "unverified"}},
          {},
@@ -60,6 +62,8 @@ std::vector<FakeState> states() {
                       "/dev/vda3",
                       "locked",
                       "/var/mnt/data",
+                      false,
+                      "var-mnt-data.mount failed\nsee `journalctl -b -u 'var-mnt-data.mount'`",
                       true,
                       {{0U, "nodeID", true, true, "ok"},
                        {1U, "static", true, false, "stale"},
@@ -72,11 +76,13 @@ std::vector<FakeState> states() {
                       "locked",
                       "/mnt/\xe2\x80\xaex",
                       false,
+                      "",
+                      false,
                       {},
                       {},
                       {"Io", "\033]0;x\a"}});
     for (const char *id : {"u-busy", "u-dies", "u-instant"})
-        states.push_back({id, "/dev/vda9", "locked", "", false, {}, {}, {"", ""}});
+        states.push_back({id, "/dev/vda9", "locked", "", false, "", false, {}, {}, {"", ""}});
     return states;
 }
 

@@ -17,8 +17,9 @@ def test_list(cli):
     equal(result.returncode, 0)
     equal(result.stderr, "")
     lines = result.stdout.splitlines()
-    equal(lines[:3], ["STATE\tunlocked\tok\t/dev/vda2\t/system/state", "u-busy\tlocked\tok\t/dev/vda9\t-",
-                      "u-data\tlocked\tdegraded\t/dev/vda3\t/var/mnt/data"])
+    equal(lines[:3], ["STATE\tunlocked\tok\t/dev/vda2\t/system/state\tyes",
+                      "u-busy\tlocked\tnot tested\t/dev/vda9\t-\t-",
+                      "u-data\tlocked\tdegraded\t/dev/vda3\t/var/mnt/data\tfailed"])
     equal(len(lines), 6)
     lacks(result.stdout, "\x1b")
 
