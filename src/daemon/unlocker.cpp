@@ -8,6 +8,7 @@
 
 #include "base/journal.h"
 #include "daemon/consumer.h"
+#include "daemon/nested_mounts.h"
 #include "model/names.h"
 
 namespace volumecrypt::daemon {
@@ -104,7 +105,18 @@ void Unlocker::startUnits(const VolumePointer &volume, Done done) {
         steps.emplace_back([this, unit = std::move(unit)](Done next) {
             systemd_->startUnit(unit, std::move(next));
         });
+    steps.emplace_back([this, volume](const Done &next) { mountNested(*volume, next); });
     runInOrder(std::move(steps), std::move(done));
+}
+
+void Unlocker::mountNested(const Volume &volume, const Done &done) {
+    std::vector<AsyncStep> steps;
+    for (auto &unit : nestedMountUnits(volume, volumes_.all()))
+        steps.emplace_back([this, unit = std::move(unit)](const Done &next) {
+            // A failure is that volume's own: its MountFailure tells.
+            systemd_->startUnit(unit, [next](const base::Status &) { next({}); });
+        });
+    runInOrder(std::move(steps), done);
 }
 
 void Unlocker::close(const VolumePointer &volume, const JobPointer &job, Done done) {
@@ -128,7 +140,13 @@ void Unlocker::close(const VolumePointer &volume, const JobPointer &job, Done do
                                checkClosed(volume, next);
                            });
     });
-    runInOrder(std::move(steps), std::move(done));
+    runInOrder(std::move(steps),
+               [this, volume, done = std::move(done)](const base::Status &closed) {
+                   if (closed) return done(closed);
+                   // It stays where it is; what lies below was unmounted before it was found to be
+                   // in use.
+                   mountNested(*volume, [done, closed](const base::Status &) { done(closed); });
+               });
 }
 
 void Unlocker::checkClosed(const VolumePointer &volume, const Done &done) {
