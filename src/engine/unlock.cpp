@@ -288,10 +288,10 @@ base::Error Attempt::erased(ErrorCode code) const {
     base::Error error;
     error.code = code;
     error.message = session_.describe() + ": it has no key slot any more: nothing opens it";
-    error.hint =
-        "Restore a backup of its header (`cryptsetup luksHeaderRestore`), or give its data "
-        "up: `volumecryptctl wipe " +
-        session_.id().text() + "` makes the device usable again.";
+    error.hint = "Restore a backup of its header (`cryptsetup luksHeaderRestore " +
+                 session_.device().node +
+                 " --header-backup-file FILE`), or give its data up: `volumecryptctl wipe " +
+                 session_.id().text() + "` makes the device usable again.";
     return error;
 }
 

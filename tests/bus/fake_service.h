@@ -141,7 +141,6 @@ class FakeVolume final : public VolumeAdaptor {
 
     FakeService &service_;
     FakeState state_;
-    bool keysAreIn_ = false;
 };
 
 class FakeJob final : public JobAdaptor {

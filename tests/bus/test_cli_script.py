@@ -131,6 +131,21 @@ def test_bad_secrets(cli):
     equal(cli.run("add-key", "u-data", "--secret-file", cli.file("most", b"x" * 8192)).returncode, 0)
 
 
+def test_add_key_by_a_file(cli):
+    """add-key takes a passphrase that opens the volume from --unlock-file, only where no declared key does"""
+    opening = cli.file("opening", b"old one")
+    result = cli.run("add-key", "u-data", "--secret-file", "-", "--unlock-file", opening, secret=b"new")
+    equal((result.returncode, cli.calls()), (0, ["add-key u-data passphrase [new]"]))
+    result = cli.run("add-key", "u-instant", "--secret-file", "-", "--unlock-file", opening, secret=b"new")
+    equal((result.returncode, result.stdout), (0, "31\n"))
+    equal(cli.calls()[-1], "add-key u-instant passphrase [new] unlock=[old one]")
+    result = cli.run("add-key", "u-instant", "--secret-file", "-", secret=b"new")
+    equal(result.returncode, 1)
+    holds(result.stderr, "hint: Give a passphrase that opens it with --unlock-file FILE.\nhint: give one\n")
+    result = cli.run("add-key", "u-instant", "--secret-file", "-", "--unlock-file", "-", secret=b"new")
+    equal(result.returncode, 64)
+
+
 def test_no_terminal(cli):
     """without a terminal nobody is asked: add-key and unlock --passphrase say what to do"""
     for words in (["add-key", "u-data"], ["unlock", "u-data", "--passphrase"]):
