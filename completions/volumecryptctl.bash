@@ -14,7 +14,7 @@ _volumecryptctl_slots() { # PROGRAM ID KINDS
 _volumecryptctl_options() { # COMMAND
   case "$1" in
     unlock) echo '--secret-file --passphrase --recovery' ;;
-    add-key) echo '--secret-file --recovery' ;;
+    add-key) echo '--secret-file --recovery --unlock-file' ;;
     sync) echo '--secret-file --verify --adopt' ;;
     check) echo '--config-dir --root' ;;
     format) echo '--confirm --force' ;;
@@ -54,7 +54,7 @@ _volumecryptctl() {
   for ((i = 1; i < COMP_CWORD; i++)); do
     word=${COMP_WORDS[i]}
     case "$word" in
-      --secret-file | --confirm | --address | --config-dir | --root)
+      --secret-file | --unlock-file | --confirm | --address | --config-dir | --root)
         [[ ${COMP_WORDS[i + 1]} != '=' ]] || ((i++))
         ((i++))
         ;;
@@ -73,7 +73,7 @@ _volumecryptctl() {
       mapfile -t COMPREPLY < <(compgen -d -- "$current")
       return
       ;;
-    --secret-file)
+    --secret-file | --unlock-file)
       compopt -o filenames 2>/dev/null
       mapfile -t COMPREPLY < <(compgen -f -- "$current")
       return

@@ -2,6 +2,7 @@
 // proc(5), "/proc/pid/mountinfo": fields separated by blanks, with octal escapes in them.
 #include "base/mount_info.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <sstream>
 #include <system_error>
@@ -37,13 +38,31 @@ std::optional<MountEntry> entryOf(const std::string &line) {
     std::istringstream fields(line);
     std::string field;
     MountEntry entry;
-    for (int i = 0; i < 4; ++i) fields >> field;
-    if (!(fields >> field)) return std::nullopt;
+    std::string root;
+    if (!(fields >> entry.id >> entry.parent >> entry.device >> root >> field)) return std::nullopt;
     entry.where = unescaped(field);
     while (fields >> field && field != "-") continue;
     if (!(fields >> entry.type >> field)) return std::nullopt;
     entry.source = unescaped(field);
     return entry;
+}
+
+// Whether the way to `path` leads through `where`.
+bool isOnTheWay(std::string_view where, std::string_view path) {
+    return where == "/" || where == path ||
+           (path.starts_with(where) && path.substr(where.size()).starts_with('/'));
+}
+
+// What somebody who is on `mount`, on the way to `path`, comes to next.
+const MountEntry *nextOnTheWay(const std::vector<MountEntry> &mounts, const MountEntry &mount,
+                               std::string_view path) {
+    const MountEntry *next = nullptr;
+    for (const MountEntry &entry : mounts) {
+        if (entry.parent != mount.id || entry.id == mount.id) continue;
+        if (!isOnTheWay(entry.where, path)) continue;
+        if (next == nullptr || entry.where.size() < next->where.size()) next = &entry;
+    }
+    return next;
 }
 
 std::optional<dev_t> blockDeviceAt(const std::string &path) {
@@ -53,6 +72,28 @@ std::optional<dev_t> blockDeviceAt(const std::string &path) {
 }
 
 }  // namespace
+
+std::vector<MountEntry> parseMounts(std::string_view mountinfo) {
+    std::istringstream lines{std::string(mountinfo)};
+    std::vector<MountEntry> mounts;
+    for (std::string line; std::getline(lines, line);)
+        if (auto entry = entryOf(line)) mounts.push_back(std::move(*entry));
+    return mounts;
+}
+
+const MountEntry *mountReachedAt(const std::vector<MountEntry> &mounts, std::string_view where) {
+    const auto root = std::find_if(mounts.begin(), mounts.end(),
+                                   [](const auto &entry) { return entry.where == "/"; });
+    if (root == mounts.end()) return nullptr;
+    const MountEntry *reached = &*root;
+    // A text that leads in circles is none of the kernel's.
+    for (std::size_t steps = 0; steps < mounts.size(); ++steps) {
+        const MountEntry *next = nextOnTheWay(mounts, *reached, where);
+        if (next == nullptr) break;
+        reached = next;
+    }
+    return reached->where == where ? reached : nullptr;
+}
 
 std::optional<MountEntry> mountAt(std::string_view mountinfo, std::string_view where) {
     std::istringstream lines{std::string(mountinfo)};

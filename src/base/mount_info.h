@@ -5,16 +5,27 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 
 namespace volumecrypt::base {
 
 struct MountEntry {
+    std::string id;      // of the mount
+    std::string parent;  // the mount that it lies on
+    std::string device;  // MAJOR:MINOR of the file system; MAJOR 0: of none in particular (btrfs)
     std::string where;
     std::string source;  // /dev/mapper/luks2-STATE
     std::string type;    // ext4
 };
+
+// Every mount, in the order of the text.
+std::vector<MountEntry> parseMounts(std::string_view mountinfo);
+
+// The mount that whoever goes to `where` comes to, when it is mounted exactly there: nothing lies
+// over it, at the same place or above. nullptr when there is none.
+const MountEntry *mountReachedAt(const std::vector<MountEntry> &mounts, std::string_view where);
 
 // The mount on top at exactly this directory, from the text of a mountinfo file.
 std::optional<MountEntry> mountAt(std::string_view mountinfo, std::string_view where);

@@ -168,9 +168,12 @@ Status Client::lock(const std::string &id) {
 }
 
 Result<unsigned> Client::addKey(const std::string &id, const std::string &kind,
-                                const base::UniqueFd &secret) {
+                                const base::UniqueFd &secret, const base::UniqueFd &opening) {
+    Properties options;
+    if (opening.valid())
+        options.emplace("unlockSecret", sdbus::Variant(sdbus::UnixFd(opening.get())));
     return guarded([&]() -> unsigned {
-        return impl_->volume(id).AddKey(kind, sdbus::UnixFd(secret.get()), {});
+        return impl_->volume(id).AddKey(kind, sdbus::UnixFd(secret.get()), options);
     });
 }
 

@@ -56,8 +56,9 @@ class Client {
     base::Result<std::string> unlock(const std::string &id, const base::UniqueFd &secret);
     base::Status lock(const std::string &id);
     // `kind` is passphrase, or recovery with a key from newRecoveryKey.
+    // `opening` opens the volume where no declared key does; it may be invalid.
     base::Result<unsigned> addKey(const std::string &id, const std::string &kind,
-                                  const base::UniqueFd &secret);
+                                  const base::UniqueFd &secret, const base::UniqueFd &opening = {});
     base::Result<base::UniqueFd> newRecoveryKey(const std::string &id);
     base::Status removeKey(const std::string &id, unsigned slot);
     base::Status cancel(const std::string &number);

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <cstdlib>
+#include <tuple>
+#include <utility>
 
 #include <sdbus-c++/sdbus-c++.h>
 #include <systemd/sd-bus.h>
@@ -33,6 +35,13 @@ SlotInfo slotFrom(const SlotStruct &wire) {
 
 FailedSync failedFrom(const FailedStruct &wire) {
     return {wire.get<0>(), wire.get<1>()};
+}
+
+// How texts with a hint travel on the bus.
+std::pair<std::string, std::string> messageAndHint(const std::string &text) {
+    const auto newline = text.find('\n');
+    if (newline == std::string::npos) return {text, {}};
+    return {text.substr(0, newline), text.substr(newline + 1)};
 }
 
 std::vector<ConfigProblem> problemsFrom(const Properties &properties, const char *name) {
@@ -69,6 +78,10 @@ VolumeInfo volumeFrom(const std::string &path, const Properties &properties) {
     take<std::string>(properties, "Uuid", volume.uuid);
     take<std::string>(properties, "Cipher", volume.cipher);
     take<std::string>(properties, "MountPoint", volume.mountPoint);
+    take<bool>(properties, "Mounted", volume.mounted);
+    std::string failure;
+    take<std::string>(properties, "MountFailure", failure);
+    std::tie(volume.mountFailure, volume.mountFailureHint) = messageAndHint(failure);
     std::int32_t unlockedBy = -1;
     take<std::int32_t>(properties, "UnlockedBySlot", unlockedBy);
     if (unlockedBy >= 0) volume.unlockedBy = static_cast<unsigned>(unlockedBy);
@@ -85,10 +98,7 @@ VolumeInfo volumeFrom(const std::string &path, const Properties &properties) {
     ErrorStruct error;
     take<ErrorStruct>(properties, "LastError", error);
     volume.errorCode = error.get<0>();
-    const std::string &text = error.get<1>();
-    const auto newline = text.find('\n');
-    volume.errorMessage = text.substr(0, newline);
-    if (newline != std::string::npos) volume.errorHint = text.substr(newline + 1);
+    std::tie(volume.errorMessage, volume.errorHint) = messageAndHint(error.get<1>());
     return volume;
 }
 

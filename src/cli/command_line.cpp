@@ -204,6 +204,11 @@ class Parser {
             addKey,
             "Read the new passphrase from this file (- is standard input), every byte of it");
         addKey
+            ->add_option("--unlock-file", arguments_.unlockFile,
+                         "Where no declared key opens the volume, open it with the passphrase in "
+                         "this file (- is standard input)")
+            ->option_text("FILE");
+        addKey
             ->add_flag("--recovery", arguments_.recovery,
                        "Make a recovery key, show it, and add it once it was typed back")
             ->excludes("--secret-file")

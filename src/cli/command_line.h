@@ -42,6 +42,7 @@ struct Arguments {
     unsigned slot = 0;
     std::string job;
     std::optional<std::string> secretFile;  // "-": standard input
+    std::optional<std::string> unlockFile;  // add-key; the same
     bool passphrase = false;                // unlock: ask for one
     bool recovery = false;                  // unlock: ask for a recovery key; add-key: make one
     std::optional<std::string> confirm;

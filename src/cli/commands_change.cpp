@@ -3,18 +3,17 @@
 #include "cli/commands_change.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <set>
 #include <vector>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <unistd.h>
 
 #include "cli/check.h"
 #include "cli/commands_recovery.h"
 #include "cli/commands_unlock.h"
 #include "cli/exit_code.h"
+#include "cli/key_adder.h"
 #include "cli/text.h"
 
 namespace volumecrypt::cli {
@@ -121,26 +120,6 @@ int syncOne(Session &session) {
         arguments.volume);
 }
 
-// Where every declared key was replaced, nothing that the service can have opens the volume: who
-// knows a passphrase that does brings the declared keys in by it.
-Result<unsigned> addPassphrase(Session &session, const UniqueFd &secret) {
-    const std::string &id = session.arguments().volume;
-    Client &client = session.client();
-    auto slot = client.addKey(id, "passphrase", secret);
-    auto person = session.person();
-    if (slot || slot.error().code != ErrorCode::NoUsableKey || !person) return slot;
-    person->say(printable(slot.error().message) + "\n");
-    VC_ASSIGN(const base::SecretBuffer typed,
-              person->askSecret("A passphrase that opens " + printable(id) + " now: "));
-    VC_ASSIGN(const UniqueFd opening, base::secretToMemfd(typed));
-    VC_ASSIGN(const std::string job, client.sync(id, {}, opening));
-    VC_TRY(client.waitForJob(job, [](const JobInfo &) {}));
-    // It was read to its end.
-    if (::lseek(secret.get(), 0, SEEK_SET) < 0)
-        return base::fail(base::errnoError("hand the passphrase on again", errno));
-    return client.addKey(id, "passphrase", secret);
-}
-
 }  // namespace
 
 int runApply(Session &session) {
@@ -210,6 +189,9 @@ int runSync(Session &session) {
 
 int runAddKey(Session &session) {
     const Arguments &arguments = session.arguments();
+    if (arguments.secretFile == "-" && arguments.unlockFile == "-")
+        return reportUsage("standard input holds one passphrase",
+                           "Give --secret-file or --unlock-file a file.");
     if (arguments.recovery) return runAddRecoveryKey(session);
     Result<UniqueFd> secret = base::fail(noTerminal());
     if (arguments.secretFile) {
@@ -223,7 +205,8 @@ int runAddKey(Session &session) {
         secret = typed ? base::secretToMemfd(*typed) : base::fail(std::move(typed).error());
     }
     if (!secret) return failed(session, secret.error());
-    const auto slot = addPassphrase(session, *secret);
+    const auto slot = addOpening(session, "passphrase", *secret,
+                                 session.client().addKey(arguments.volume, "passphrase", *secret));
     if (!slot) return failed(session, slot.error());
     session.result(fmt::format("{}: the passphrase is in slot {}", arguments.volume, *slot),
                    std::to_string(*slot), {{"volume", arguments.volume}, {"slot", *slot}});

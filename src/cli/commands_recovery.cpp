@@ -10,6 +10,7 @@
 
 #include "base/recovery_key.h"
 #include "cli/exit_code.h"
+#include "cli/key_adder.h"
 #include "cli/qr_code.h"
 #include "cli/text.h"
 
@@ -51,7 +52,8 @@ base::Result<unsigned> enrol(Session &session, Terminal &terminal) {
         VC_ASSIGN(const UniqueFd fd, base::secretToMemfd(typed));
         auto slot = session.client().addKey(id, "recovery", fd);
         const bool again = !slot && slot.error().code == ErrorCode::KeyRejected;
-        if (!again || attempt == kAttempts) return slot;
+        if (!again || attempt == kAttempts)
+            return addOpening(session, "recovery", fd, std::move(slot));
         terminal.say("That is not the key above.\n");
     }
 }

@@ -33,14 +33,41 @@ Colour healthColour(const std::string &health) {
     return health == "unverified" ? Colour::None : Colour::Yellow;
 }
 
-// "ok" only where the keys were looked at, and nothing has failed since.
+// What a table calls it: the name of the value says nothing of why.
+Cell healthCell(const std::string &health) {
+    return {health == "unverified" ? "not tested" : health, healthColour(health)};
+}
+
+// Whether a volume is in use as a file system now; empty where it cannot or need not be.
+Cell mountedCell(const VolumeInfo &volume) {
+    if (volume.mounted) return "yes";
+    if (!volume.mountFailure.empty()) return {"failed", Colour::Red};
+    if (volume.mountPoint.empty()) return "";
+    const bool usable = volume.state == "unlocked" || volume.state == "plain" ||
+                        (volume.state == "reencrypting" && !volume.mapping.empty());
+    return {"no", usable ? Colour::Red : Colour::None};
+}
+
+// Whether every declared or added key was seen to open the volume.
+bool areKeysTested(const VolumeInfo &volume) {
+    bool any = false;
+    for (const auto &slot : volume.slots) {
+        if (!slot.managed) continue;
+        if (slot.health != "ok") return false;
+        any = true;
+    }
+    return any;
+}
+
+// "ok" only where the keys were tried, and nothing has failed since.
 Cell condition(const VolumeInfo &volume) {
     if (volume.degraded) return {"degraded", Colour::Yellow};
     if (hasVanished(volume)) return {"vanished", Colour::Red};
     if (!volume.errorCode.empty()) return {"failed", Colour::Red};
     const bool known =
         volume.state == "locked" || volume.state == "unlocked" || volume.state == "reencrypting";
-    return known ? "ok" : "";
+    if (!known) return "";
+    return areKeysTested(volume) ? "ok" : "not tested";
 }
 
 const char *yesNo(bool value) {
@@ -49,6 +76,11 @@ const char *yesNo(bool value) {
 
 std::string lastError(const VolumeInfo &volume) {
     return volume.errorCode.empty() ? "" : volume.errorCode + ": " + volume.errorMessage;
+}
+
+std::string mountPointText(const VolumeInfo &volume) {
+    if (volume.mountPoint.empty()) return volume.mounted ? "(mounted elsewhere)" : "";
+    return volume.mountPoint + (volume.mounted ? "" : " (not mounted)");
 }
 
 std::string unlockedBy(const VolumeInfo &volume) {
@@ -62,9 +94,9 @@ std::string unlockedBy(const VolumeInfo &volume) {
 Table slotTable(const VolumeInfo &volume) {
     Table table({"SLOT", "KIND", "OWNER", "HEALTH", "LOCKED TO"});
     for (const auto &slot : volume.slots)
-        table.add(
-            {std::to_string(slot.slot), slot.kind, Cell(slot.managed ? "managed" : "unmanaged"),
-             Cell(slot.health, healthColour(slot.health)), slot.lockedToState ? "STATE" : ""});
+        table.add({std::to_string(slot.slot), slot.kind,
+                   Cell(slot.managed ? "managed" : "unmanaged"), healthCell(slot.health),
+                   slot.lockedToState ? "STATE" : ""});
     return table;
 }
 
@@ -81,6 +113,8 @@ std::string volumeLines(const VolumeInfo &volume) {
     line("Device", volume.device);
     line("Mapping", volume.mapping);
     line("MountPoint", volume.mountPoint);
+    line("Mounted", yesNo(volume.mounted));
+    if (!volume.mountFailure.empty()) line("MountFailure", volume.mountFailure);
     line("Uuid", volume.uuid);
     line("Cipher", volume.cipher);
     line("Pinned", yesNo(volume.pinned));
@@ -118,10 +152,10 @@ std::string localTime(std::uint64_t microseconds) {
 }
 
 std::string renderList(const std::vector<VolumeInfo> &volumes, const Style &style) {
-    Table table({"VOLUME", "STATE", "KEYS", "DEVICE", "MOUNT POINT"});
+    Table table({"VOLUME", "STATE", "KEYS", "DEVICE", "MOUNT POINT", "MOUNTED"});
     for (const auto &volume : volumes)
         table.add({Cell(volume.id, Colour::Bold), Cell(volume.state, stateColour(volume)),
-                   condition(volume), volume.device, volume.mountPoint});
+                   condition(volume), volume.device, volume.mountPoint, mountedCell(volume)});
     if (table.empty() && style.terminal)
         return "No volume is declared in /etc/volumecrypt: see volumecrypt.yaml(5).\n";
     return table.render(style);
@@ -140,7 +174,9 @@ std::string renderVolume(const VolumeInfo &volume, const Style &style) {
     line("State", volume.state + (volume.degraded ? ", degraded" : ""), stateColour(volume));
     line("Device", volume.device);
     line("Mapping", volume.mapping);
-    line("Mount point", volume.mountPoint);
+    line("Mount point", mountPointText(volume));
+    line("Mount", volume.mountFailure, Colour::Red);
+    line("Hint", volume.mountFailureHint);
     line("UUID", volume.uuid);
     line("Cipher", volume.cipher);
     line("Unlocked by", unlockedBy(volume));

@@ -40,6 +40,9 @@ struct VolumeInfo {
     std::string uuid;
     std::string cipher;
     std::string mountPoint;
+    bool mounted = false;          // there, by the kernel's table of mounts
+    std::string mountFailure;      // that its mount unit failed; empty when it did not
+    std::string mountFailureHint;  // where it says why
     std::optional<unsigned> unlockedBy;
     std::vector<SlotInfo> slots;
     std::vector<FailedSync> failedSyncs;

@@ -40,6 +40,9 @@ json toJson(const VolumeInfo &volume) {
         error = {{"code", volume.errorCode},
                  {"message", volume.errorMessage},
                  {"hint", volume.errorHint}};
+    json failure = nullptr;
+    if (!volume.mountFailure.empty())
+        failure = {{"message", volume.mountFailure}, {"hint", volume.mountFailureHint}};
     return {{"volume", volume.id},
             {"kind", volume.kind},
             {"state", volume.state},
@@ -47,6 +50,8 @@ json toJson(const VolumeInfo &volume) {
             {"device", orNull(volume.device)},
             {"mapping", orNull(volume.mapping)},
             {"mountPoint", orNull(volume.mountPoint)},
+            {"mounted", volume.mounted},
+            {"mountFailure", std::move(failure)},
             {"uuid", orNull(volume.uuid)},
             {"cipher", orNull(volume.cipher)},
             {"pinned", volume.pinned},

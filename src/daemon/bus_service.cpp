@@ -15,7 +15,9 @@
 #include "daemon/bus_objects.h"
 #include "daemon/bus_polkit.h"
 #include "daemon/bus_unit_launcher.h"
+#include "daemon/bus_unit_states.h"
 #include "daemon/child_launcher.h"
+#include "daemon/mount_watch.h"
 #include "daemon/outcome_file.h"
 #include "daemon/sync_retry.h"
 #include "daemon/udev_monitor.h"
@@ -63,6 +65,8 @@ struct Service::Parts {
           store(paths.jobDir()),
           runner(loop, *launcher, store, engineProgram(options)),
           inspector(loop, runner, store, volumes, paths),
+          unitStates(connection->bus()),
+          mounts(loop, volumes, unitStates, paths),
           jobs(loop, store, kJobLinger),
           engines(runner, store, jobs, volumes, inspector),
           operations(engines, inspector),
@@ -103,6 +107,8 @@ struct Service::Parts {
     EngineRunner runner;
     VolumeTable volumes;
     Inspector inspector;
+    BusUnitStates unitStates;
+    MountWatch mounts;
     JobTable jobs;
     EngineJobs engines;
     VolumeOperations operations;
@@ -131,8 +137,7 @@ void Service::Parts::outcomeWritten(const std::string &id, const std::string &ve
     const auto volume = volumes.find(id);
     // What we run ourselves tells us itself.
     if (!volume || !volume->operation().empty()) return;
-    if (const auto outcome = outcomes.read(volume->id(), verb))
-        engines.remember(*volume, verb, outcome->result);
+    if (const auto outcome = outcomes.read(volume->id(), verb)) engines.remember(*volume, *outcome);
     inspector.request(volume);
 }
 
@@ -143,11 +148,14 @@ void Service::Parts::begin() {
     engines.onAttach([this](const Volume &volume, const base::Result<EngineResult> &result) {
         retry.attached(volume, result);
     });
+    inspector.onTaken(
+        [this](const Volume &volume, VolumeStatus &status) { mounts.fill(volume, status); });
+    mounts.start();
     const auto records = store.load();
     configurator.read();
     for (const auto &volume : volumes.all())
         for (const auto &outcome : outcomes.readAll(volume->id()))
-            engines.remember(*volume, outcome.verb, outcome.result);
+            engines.remember(*volume, outcome);
     for (const auto &record : records) engines.adopt(record);
     const auto warn = [](const base::Status &status) {
         if (!status) base::log(base::Severity::Warning, oneLine(status.error()));

@@ -16,6 +16,8 @@ namespace {
 constexpr std::size_t kPathLimit = 512;
 constexpr int kOptionsLimit = 16;
 constexpr std::size_t kTextLimit = 4096;
+// Of the arguments, and once more of the options: AddKey takes the new key and one that opens the
+// volume.
 constexpr int kDescriptorLimit = 1;
 
 // What is left of a call's share.
@@ -31,7 +33,8 @@ class Share {
         } value{};
         const int got = sd_bus_message_read_basic(call, type, &value);
         if (got <= 0) return got;
-        if (type == SD_BUS_TYPE_UNIX_FD && --descriptors_ < 0) return -E2BIG;
+        if (type == SD_BUS_TYPE_UNIX_FD && --(inOptions_ ? optionDescriptors_ : descriptors_) < 0)
+            return -E2BIG;
         if (type != SD_BUS_TYPE_STRING && type != SD_BUS_TYPE_OBJECT_PATH &&
             type != SD_BUS_TYPE_SIGNATURE)
             return 1;
@@ -56,6 +59,7 @@ class Share {
     int options(sd_bus_message *call) {
         int got = sd_bus_message_enter_container(call, SD_BUS_TYPE_ARRAY, "{sv}");
         if (got <= 0) return got == 0 ? -EINVAL : got;
+        inOptions_ = true;
         while ((got = sd_bus_message_enter_container(call, SD_BUS_TYPE_DICT_ENTRY, "sv")) > 0) {
             if (--options_ < 0) return -E2BIG;
             if ((got = basic(call, SD_BUS_TYPE_STRING)) <= 0) return got == 0 ? -EINVAL : got;
@@ -83,6 +87,8 @@ class Share {
     int options_ = kOptionsLimit;
     std::size_t text_ = kTextLimit;
     int descriptors_ = kDescriptorLimit;
+    int optionDescriptors_ = kDescriptorLimit;
+    bool inOptions_ = false;  // they are the last argument of every method
 };
 
 }  // namespace

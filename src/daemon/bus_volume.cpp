@@ -7,6 +7,32 @@
 #include "daemon/bus_options.h"
 
 namespace volumecrypt::daemon {
+namespace {
+
+using HeldKey = std::shared_ptr<VolumeOperations::AddedKey>;
+
+// A recovery key waits until it is enrolled: when no declared key opens the volume, nobody has to
+// write down another one.
+void addKey(UseCases &use, const Authorized<action::ManageKeys> &proof, const VolumePointer &volume,
+            const HeldKey &held, const Reply<std::uint32_t> &reply) {
+    const bool isRecovery = held->kind == "recovery";
+    const auto add = [&use, reply, volume, held, isRecovery,
+                      proof](base::Result<base::UniqueFd> key) {
+        if (!key) return reply.fail(key.error());
+        held->secret = std::move(*key);
+        use.operations.addKey(
+            proof, volume, std::move(*held),
+            [&use, reply, volume, isRecovery, proof](const base::Result<unsigned> &slot) {
+                if (!slot) return reply.fail(slot.error());
+                if (isRecovery) use.recoveryKeys.enrolled(proof.caller(), volume->id());
+                reply.succeed(*slot);
+            });
+    };
+    if (!isRecovery) return add(std::move(held->secret));
+    use.recoveryKeys.take(proof.caller(), volume->id(), std::move(held->secret), add);
+}
+
+}  // namespace
 
 BusVolume::BusVolume(sdbus::IConnection &bus, BusGate &gate, UseCases &use, VolumePointer volume)
     : AdaptorInterfaces(bus, volumePath(volume->id().text())),
@@ -36,6 +62,8 @@ void BusVolume::changed(const VolumeStatus &before) {
     compare("Uuid", before.uuid, now.uuid);
     compare("Cipher", before.cipher, now.cipher);
     compare("MountPoint", before.mountPoint, now.mountPoint);
+    compare("Mounted", before.mounted, now.mounted);
+    compare("MountFailure", before.mountFailure, now.mountFailure);
     compare("UnlockedBySlot", before.unlockedBySlot, now.unlockedBySlot);
     compare("KeySlots", before.slots, now.slots);
     compare("FailedSyncs", before.failedSyncs, now.failedSyncs);
@@ -188,27 +216,19 @@ void BusVolume::Format(JobReply &&result, Options options) {
 void BusVolume::AddKey(sdbus::Result<std::uint32_t> &&result, std::string kind,
                        sdbus::UnixFd secret, Options options) {
     answering([&] {
-        checkOptions(options, {});
+        checkOptions(options, {"unlockSecret"});
         if (kind != "passphrase" && kind != "recovery")
             refuseArgument("the kind of an added key is passphrase or recovery");
-        const auto held = std::make_shared<base::UniqueFd>(ownFd(secret));
+        const auto held = std::make_shared<VolumeOperations::AddedKey>();
+        held->kind = kind;
+        held->secret = ownFd(secret);
+        held->unlockSecret = fdOption(options, "unlockSecret");
         const Reply<std::uint32_t> reply(std::move(result));
-        gate_.pass<action::ManageKeys>(
-            getObject(), reply, purpose("add-key"),
-            [&use = use_, reply, held, kind,
-             volume = volume_](const Authorized<action::ManageKeys> &proof) {
-                const auto add = [&use, reply, kind, volume,
-                                  proof](base::Result<base::UniqueFd> key) {
-                    if (!key) return reply.fail(key.error());
-                    use.operations.addKey(proof, volume, kind, std::move(*key),
-                                          [reply](const base::Result<unsigned> &slot) {
-                                              if (!slot) return reply.fail(slot.error());
-                                              reply.succeed(*slot);
-                                          });
-                };
-                if (kind != "recovery") return add(std::move(*held));
-                use.recoveryKeys.take(proof.caller(), volume->id(), std::move(*held), add);
-            });
+        gate_.pass<action::ManageKeys>(getObject(), reply, purpose("add-key"),
+                                       [&use = use_, reply, held, volume = volume_](
+                                           const Authorized<action::ManageKeys> &proof) {
+                                           addKey(use, proof, volume, held, reply);
+                                       });
     });
 }
 

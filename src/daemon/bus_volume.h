@@ -60,6 +60,8 @@ class BusVolume final
     std::string Uuid() override { return busText(volume_->status().uuid); }
     std::string Cipher() override { return busText(volume_->status().cipher); }
     std::string MountPoint() override { return busText(volume_->status().mountPoint); }
+    bool Mounted() override { return volume_->status().mounted; }
+    std::string MountFailure() override { return busText(volume_->status().mountFailure); }
     std::int32_t UnlockedBySlot() override { return volume_->status().unlockedBySlot; }
     std::vector<Slot> KeySlots() override;
     std::vector<sdbus::Struct<std::uint32_t, std::string>> FailedSyncs() override;

@@ -72,7 +72,7 @@ void Configurator::inspectAll(Then then) {
             error.code = base::ErrorCode::Busy;
             error.message =
                 "volume " + volume->id().text() + ": its inspection takes unusually long";
-            if (!volume->published()) volumes_.setLastError(*volume, error);
+            if (!volume->published()) volumes_.setLastError(*volume, "inspect", error);
             volumes_.publish(*volume);
         }
         round->over();

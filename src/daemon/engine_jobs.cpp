@@ -64,8 +64,10 @@ std::string summaryOf(const EngineResult &result) {
     return result.changed ? "done" : "nothing to do";
 }
 
-EngineObserver EngineJobs::observerOf(const JobPointer &job) {
+EngineObserver EngineJobs::observerOf(const VolumePointer &volume, const JobPointer &job) {
     EngineObserver observer;
+    observer.keys = [this, volume](const KeyHealths &keys) { volumes_.learnKeys(*volume, keys); };
+    if (!job) return observer;
     observer.started = [this, job](const EngineHandle &handle) { jobs_.setHandle(*job, handle); };
     observer.progress = [this, job](const EngineProgress &progress) {
         jobs_.setProgress(*job, progress);
@@ -89,7 +91,7 @@ base::Result<JobPointer> EngineJobs::start(const VolumePointer &volume, EngineCo
     command.keyFiles = volume->keyFiles();
     command.network = volume->needsNetwork();
     runner_.start(
-        number, std::move(command), observerOf(job),
+        number, std::move(command), observerOf(volume, job),
         [this, volume, job, done = std::move(done)](const base::Result<EngineResult> &result) {
             ended(volume, job, done, result);
         });
@@ -107,7 +109,7 @@ void EngineJobs::adopt(const JobRecord &record) {
     }
     const auto number = record.number;
     job->onCancel([this, number] { runner_.stop(number); });
-    runner_.adopt(record, observerOf(job),
+    runner_.adopt(record, observerOf(volume, job),
                   [this, volume, job](const base::Result<EngineResult> &result) {
                       ended(volume, job, {}, result);
                   });
@@ -121,7 +123,7 @@ void EngineJobs::run(const VolumePointer &volume, EngineCommand command, const J
     command.keyFiles = volume->keyFiles();
     command.network = volume->needsNetwork();
     if (job) job->onCancel([this, number] { runner_.stop(number); });
-    runner_.start(number, std::move(command), {},
+    runner_.start(number, std::move(command), observerOf(volume, nullptr),
                   [this, volume, job, verb, number,
                    done = std::move(done)](base::Result<EngineResult> result) {
                       store_.remove(number);
@@ -146,15 +148,19 @@ void EngineJobs::ended(const VolumePointer &volume, const JobPointer &job, const
     });
 }
 
+void EngineJobs::remember(Volume &volume, const PastOutcome &outcome) {
+    volumes_.learnKeys(volume, outcome.keys);
+    remember(volume, outcome.verb, outcome.result);
+}
+
 void EngineJobs::remember(Volume &volume, const std::string &verb,
                           const base::Result<EngineResult> &result) {
     if (verb == "plan") return;
     if (verb == "attach" && attachEnded_) attachEnded_(volume, result);
     if (verb == "sync" && syncEnded_) syncEnded_(volume, result);
-    if (!result) return volumes_.setLastError(volume, result.error());
+    if (!result) return volumes_.setLastError(volume, verb, result.error());
+    volumes_.clearLastError(volume, verb);
     auto status = volume.status();
-    status.errorCode.clear();
-    status.errorMessage.clear();
     if (verb == "attach" && result->unlockedBySlot)
         status.unlockedBySlot = static_cast<int>(*result->unlockedBySlot);
     if (verb == "sync") {

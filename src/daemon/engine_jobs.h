@@ -10,6 +10,7 @@
 #include "daemon/engine_runner.h"
 #include "daemon/inspector.h"
 #include "daemon/job_table.h"
+#include "daemon/outcome_file.h"
 #include "daemon/volume_table.h"
 
 namespace volumecrypt::daemon {
@@ -36,12 +37,13 @@ class EngineJobs {
     // A verb within another job or without one; `job`, when given, can stop it. The volume's status
     // is kept, but the caller does begin(), end() and inspect.
     void run(const VolumePointer &volume, EngineCommand command, const JobPointer &job, Done done);
-    // Takes the end of an engine, whoever ran it, into the volume's status.
-    void remember(Volume &volume, const std::string &verb,
-                  const base::Result<EngineResult> &result);
+    // Takes the end of an engine that somebody else ran into the volume's status.
+    void remember(Volume &volume, const PastOutcome &outcome);
 
   private:
-    EngineObserver observerOf(const JobPointer &job);
+    EngineObserver observerOf(const VolumePointer &volume, const JobPointer &job);
+    void remember(Volume &volume, const std::string &verb,
+                  const base::Result<EngineResult> &result);
     void ended(const VolumePointer &volume, const JobPointer &job, const Done &done,
                const base::Result<EngineResult> &result);
     EngineRunner &runner_;

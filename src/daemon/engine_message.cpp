@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/foreign_json.h"
+#include "model/key_spec.h"
 
 namespace volumecrypt::daemon {
 namespace {
@@ -60,6 +61,18 @@ std::optional<std::vector<SlotReport>> slotsOf(const Json &object) {
     return slots;
 }
 
+KeyHealths keysOf(const Json &object) {
+    KeyHealths keys;
+    const auto found = object.find("keys");
+    if (found == object.end() || !found->is_array()) return keys;
+    for (const auto &entry : *found) {
+        if (!entry.is_object()) continue;
+        const auto slot = slotOf(entry, "slot");
+        if (slot && *slot < model::kSlotCount) keys[*slot] = textOf(entry, "health");
+    }
+    return keys;
+}
+
 EngineResult resultOf(const Json &object) {
     EngineResult result{.verb = textOf(object, "verb"),
                         .state = model::stateFromName(textOf(object, "state")),
@@ -72,7 +85,8 @@ EngineResult resultOf(const Json &object) {
                         .uuid = textOf(object, "uuid"),
                         .cipher = textOf(object, "cipher"),
                         .slots = slotsOf(object),
-                        .steps = {}};
+                        .steps = {},
+                        .keys = keysOf(object)};
     if (const auto steps = object.find("steps"); steps != object.end() && steps->is_array())
         for (const auto &entry : *steps)
             if (entry.is_object()) result.steps.push_back(stepOf(entry));
@@ -102,7 +116,7 @@ EngineMessage parseEngineLine(std::string_view line) {
     if (type == "warning")
         return EngineWarning{.code = textOf(object, "code"), .message = textOf(object, "message")};
     if (type == "result") return resultOf(object);
-    if (type == "error") return errorOf(object);
+    if (type == "error") return EngineFailure{.error = errorOf(object), .keys = keysOf(object)};
     return EngineNoise{};
 }
 

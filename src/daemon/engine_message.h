@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -36,6 +37,10 @@ struct SlotReport {
     friend bool operator==(const SlotReport &, const SlotReport &) = default;
 };
 
+// What an engine saw of the declared keys of slots that it tried, in the words of SlotReport's
+// health.
+using KeyHealths = std::map<unsigned, std::string>;
+
 struct EngineProgress {
     std::uint64_t done = 0;
     std::uint64_t total = 0;
@@ -61,13 +66,20 @@ struct EngineResult {
     std::string cipher;
     std::optional<std::vector<SlotReport>> slots;
     std::vector<StepText> steps;
+    KeyHealths keys;
+};
+
+// The last line of one that did not.
+struct EngineFailure {
+    base::Error error;
+    KeyHealths keys;
 };
 
 // A line that is none of ours, or of a type that a later version adds.
 struct EngineNoise {};
 
 using EngineMessage =
-    std::variant<EngineNoise, StepText, EngineProgress, EngineWarning, EngineResult, base::Error>;
+    std::variant<EngineNoise, StepText, EngineProgress, EngineWarning, EngineResult, EngineFailure>;
 
 // Never fails: what is not understood is EngineNoise.
 EngineMessage parseEngineLine(std::string_view line);

@@ -10,6 +10,7 @@
 
 #include <unistd.h>
 
+#include "base/handed_fds.h"
 #include "base/journal.h"
 
 namespace volumecrypt::daemon {
@@ -33,8 +34,13 @@ struct EngineRunner::Run {
     bool stopAsked = false;
 
     void take(std::string_view line);
+    void told(const KeyHealths &keys) const;
     void readMore();
 };
+
+void EngineRunner::Run::told(const KeyHealths &keys) const {
+    if (observer.keys && !keys.empty()) observer.keys(keys);
+}
 
 void EngineRunner::Run::take(std::string_view line) {
     auto message = parseEngineLine(line);
@@ -43,9 +49,11 @@ void EngineRunner::Run::take(std::string_view line) {
     } else if (const auto *warning = std::get_if<EngineWarning>(&message)) {
         if (observer.warning) observer.warning(*warning);
     } else if (auto *result = std::get_if<EngineResult>(&message)) {
+        told(result->keys);
         last = std::move(*result);
-    } else if (auto *error = std::get_if<base::Error>(&message)) {
-        last = base::Result<EngineResult>(base::fail(std::move(*error)));
+    } else if (auto *failure = std::get_if<EngineFailure>(&message)) {
+        told(failure->keys);
+        last = base::Result<EngineResult>(base::fail(std::move(failure->error)));
     }
 }
 
@@ -93,6 +101,15 @@ void EngineRunner::start(std::uint64_t number, EngineCommand command, EngineObse
     if (!readEnd) return fail(number, std::move(readEnd).error());
     run->output = std::move(*readEnd);
 
+    const bool hasBoth = command.unlockSecret.valid();
+    if (hasBoth) {
+        std::vector<base::UniqueFd> both;
+        both.push_back(std::move(command.secret));
+        both.push_back(std::move(command.unlockSecret));
+        auto handed = base::handOver(both);
+        if (!handed) return fail(number, std::move(handed).error());
+        command.secret = std::move(*handed);
+    }
     EngineProcess process{.number = number,
                           .description = "VolumeCrypt: " + run->what,
                           .argv = {program_.path, command.verb, command.volume.text()},
@@ -104,7 +121,8 @@ void EngineRunner::start(std::uint64_t number, EngineCommand command, EngineObse
     auto &argv = process.argv;
     argv.insert(argv.end(), program_.options.begin(), program_.options.end());
     argv.insert(argv.end(), {"--output", "json"});
-    if (process.input.valid()) argv.insert(argv.end(), {"--secret-fd", "0"});
+    if (process.input.valid())
+        argv.insert(argv.end(), {hasBoth ? "--secrets-from" : "--secret-fd", "0"});
     argv.insert(argv.end(), command.arguments.begin(), command.arguments.end());
     launcher_.start(
         std::move(process),

@@ -23,6 +23,7 @@ struct EngineCommand {
     model::VolumeId volume;
     std::vector<std::string> arguments = {};  // after VERB ID
     base::UniqueFd secret = {};               // handed to the engine unread
+    base::UniqueFd unlockSecret = {};         // add-key: the same, of one that opens the volume
     std::vector<std::string> files = {};      // plain files that hold the volume
     std::vector<std::string> keyFiles = {};   // those of its keys
     bool network = false;                     // the volume has kms keys
@@ -33,6 +34,7 @@ struct EngineObserver {
     std::function<void(const EngineHandle &)> started = {};
     std::function<void(const EngineProgress &)> progress = {};
     std::function<void(const EngineWarning &)> warning = {};
+    std::function<void(const KeyHealths &)> keys = {};  // at its end, if it tried some
 };
 
 struct EngineProgram {

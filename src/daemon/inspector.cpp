@@ -2,10 +2,11 @@
 // One `inspect` at a time for a volume; its result becomes the volume's status.
 #include "daemon/inspector.h"
 
-#include <algorithm>
 #include <utility>
 
 #include <unistd.h>
+
+#include "daemon/slot_health.h"
 
 namespace volumecrypt::daemon {
 namespace {
@@ -13,13 +14,6 @@ namespace {
 constexpr std::chrono::milliseconds kQuiet{300};
 constexpr std::chrono::milliseconds kLatest{2000};
 constexpr std::size_t kMostWarnings = 32;
-
-bool isDegraded(const VolumeStatus &status) {
-    return !status.failedSyncs.empty() ||
-           std::any_of(status.slots.begin(), status.slots.end(), [](const SlotReport &slot) {
-               return slot.managed && slot.health != "ok" && slot.health != "unverified";
-           });
-}
 
 }  // namespace
 
@@ -79,28 +73,32 @@ void Inspector::take(Volume &volume, base::Result<EngineResult> result, Warnings
     status.warnings = std::move(warnings);
     status.pinned = result && result->pinned ? *result->pinned
                                              : ::access(paths_.pin(volume.id()).c_str(), F_OK) == 0;
-    auto &entry = entries_[volume.id().text()];
-    const bool failedBefore = std::exchange(entry.failed, !result);
     if (!result) {
         // An error is not a state: all that is known is that nothing is known.
         status.state = model::VolumeState::Failed;
         status.errorCode = base::errorName(result.error().code);
         status.errorMessage = fullText(result.error());
+        status.errorVerb = "inspect";
+        if (taken_) taken_(volume, status);
         return volumes_.update(volume, std::move(status));
     }
     status.state = result->state.value_or(model::VolumeState::Failed);
     status.device = result->device.empty() ? volume.spec().device.path : result->device;
     status.mapping = result->mapping;
+    const bool sameVolume = status.uuid == result->uuid;
     status.uuid = result->uuid;
     status.cipher = result->cipher;
-    status.slots = result->slots.value_or(std::vector<SlotReport>());
+    volume.setInspectedSlots(result->slots.value_or(std::vector<SlotReport>()), sameVolume);
+    status.slots = volume.slots();
     if (!status.isOpen()) status.unlockedBySlot = -1;
     // The error of an inspection ends with the next one that works; others are the operations'.
-    if (failedBefore) {
+    if (status.errorVerb == "inspect") {
         status.errorCode.clear();
         status.errorMessage.clear();
+        status.errorVerb.clear();
     }
-    status.degraded = isDegraded(status);
+    status.degraded = !status.failedSyncs.empty() || isAnyDegraded(status.slots);
+    if (taken_) taken_(volume, status);
     volumes_.update(volume, std::move(status));
 }
 

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "daemon/engine_runner.h"
@@ -24,6 +25,10 @@ class Inspector {
     Inspector(EventLoop &loop, EngineRunner &runner, JobStore &store, VolumeTable &volumes,
               model::SystemPaths paths);
 
+    // Adds to every status what no inspection finds, before it is taken.
+    using Taken = std::function<void(const Volume &volume, VolumeStatus &status)>;
+    void onTaken(Taken taken) { taken_ = std::move(taken); }
+
     // Soon; a burst of requests costs one inspection. Left out while an operation runs on the
     // volume: that ends with an inspection of its own.
     void request(const VolumePointer &volume);
@@ -37,7 +42,6 @@ class Inspector {
         std::unique_ptr<Debounce> debounce;
         bool running = false;
         bool missed = false;        // a request was left out
-        bool failed = false;        // the last one: LastError is its error
         std::vector<Then> waiting;  // for the one that runs
         std::vector<Then> next;     // for the one after it
     };
@@ -53,6 +57,7 @@ class Inspector {
     VolumeTable &volumes_;
     model::SystemPaths paths_;
     std::map<std::string, Entry> entries_;
+    Taken taken_;
 };
 
 }  // namespace volumecrypt::daemon

@@ -35,10 +35,16 @@ std::optional<PastOutcome> OutcomeFiles::read(const model::VolumeId &id,
                       std::chrono::duration_cast<std::chrono::system_clock::duration>(
                           std::chrono::nanoseconds(status.st_mtim.tv_nsec));
     auto message = parseEngineLine(*line);
-    if (auto *result = std::get_if<EngineResult>(&message))
-        return PastOutcome{.verb = verb, .when = when, .result = std::move(*result)};
-    if (auto *error = std::get_if<base::Error>(&message))
-        return PastOutcome{.verb = verb, .when = when, .result = base::fail(std::move(*error))};
+    if (auto *result = std::get_if<EngineResult>(&message)) {
+        auto keys = result->keys;
+        return PastOutcome{
+            .verb = verb, .when = when, .result = std::move(*result), .keys = std::move(keys)};
+    }
+    if (auto *failure = std::get_if<EngineFailure>(&message))
+        return PastOutcome{.verb = verb,
+                           .when = when,
+                           .result = base::fail(std::move(failure->error)),
+                           .keys = std::move(failure->keys)};
     return std::nullopt;
 }
 

@@ -22,6 +22,7 @@ struct PastOutcome {
     std::string verb;
     std::chrono::system_clock::time_point when;
     base::Result<EngineResult> result;
+    KeyHealths keys;
 };
 
 class OutcomeFiles {

@@ -56,9 +56,11 @@ base::Result<base::UniqueFd> RecoveryKeys::taken(const Owner &owner,
             ErrorCode::KeyRejected,
             "volume " + owner.second.text() + ": this is not the recovery key that was handed out",
             "Type it once more; nothing was changed.");
-    auto fd = base::secretToMemfd(*key);
-    if (fd) waiting_.erase(found);
-    return fd;
+    return base::secretToMemfd(*key);
+}
+
+void RecoveryKeys::enrolled(const Caller &caller, const model::VolumeId &volume) {
+    waiting_.erase({caller.name, volume});
 }
 
 void RecoveryKeys::forget(const std::string &caller) {

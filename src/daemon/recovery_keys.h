@@ -30,11 +30,12 @@ class RecoveryKeys {
     // A new key for this caller (a unique bus name) and volume, in a sealed memory file; one that
     // was made before is forgotten.
     base::Result<base::UniqueFd> make(const std::string &caller, const model::VolumeId &volume);
-    // The key of this caller and volume, for the engine, when `typed` is that key; it then waits no
-    // longer. InvalidConfig when none waits, KeyRejected when it is another one. `taken` is called
-    // once `typed` is read.
+    // The key of this caller and volume, for the engine, when `typed` is that key. InvalidConfig
+    // when none waits, KeyRejected when it is another one. `taken` is called once `typed` is read.
     void take(const Caller &caller, const model::VolumeId &volume, base::UniqueFd typed,
               Taken taken);
+    // It opens the volume now, and waits no longer.
+    void enrolled(const Caller &caller, const model::VolumeId &volume);
     void forget(const std::string &caller);
 
   private:

@@ -8,6 +8,7 @@
 
 #include "base/journal.h"
 #include "daemon/consumer.h"
+#include "daemon/nested_mounts.h"
 #include "model/names.h"
 
 namespace volumecrypt::daemon {
@@ -87,7 +88,7 @@ void Unlocker::startUnits(const VolumePointer &volume, Done done) {
     auto afterAttach = [this, volume, begun](const Done &next, base::Status status) {
         const auto outcome = outcomes_.read(volume->id(), "attach");
         const bool fresh = outcome && outcome->when >= begun;
-        if (fresh) engines_.remember(*volume, "attach", outcome->result);
+        if (fresh) engines_.remember(*volume, *outcome);
         // The engine knows better than systemd why its unit failed.
         if (!status && fresh && !outcome->result) return next(base::fail(outcome->result.error()));
         next(std::move(status));
@@ -104,7 +105,18 @@ void Unlocker::startUnits(const VolumePointer &volume, Done done) {
         steps.emplace_back([this, unit = std::move(unit)](Done next) {
             systemd_->startUnit(unit, std::move(next));
         });
+    steps.emplace_back([this, volume](const Done &next) { mountNested(*volume, next); });
     runInOrder(std::move(steps), std::move(done));
+}
+
+void Unlocker::mountNested(const Volume &volume, const Done &done) {
+    std::vector<AsyncStep> steps;
+    for (auto &unit : nestedMountUnits(volume, volumes_.all()))
+        steps.emplace_back([this, unit = std::move(unit)](const Done &next) {
+            // A failure is that volume's own: its MountFailure tells.
+            systemd_->startUnit(unit, [next](const base::Status &) { next({}); });
+        });
+    runInOrder(std::move(steps), done);
 }
 
 void Unlocker::close(const VolumePointer &volume, const JobPointer &job, Done done) {
@@ -128,7 +140,13 @@ void Unlocker::close(const VolumePointer &volume, const JobPointer &job, Done do
                                checkClosed(volume, next);
                            });
     });
-    runInOrder(std::move(steps), std::move(done));
+    runInOrder(std::move(steps),
+               [this, volume, done = std::move(done)](const base::Status &closed) {
+                   if (closed) return done(closed);
+                   // It stays where it is; what lies below was unmounted before it was found to be
+                   // in use.
+                   mountNested(*volume, [done, closed](const base::Status &) { done(closed); });
+               });
 }
 
 void Unlocker::checkClosed(const VolumePointer &volume, const Done &done) {
@@ -145,10 +163,10 @@ void Unlocker::finish(const VolumePointer &volume, const JobPointer &job,
                       const base::Status &status, const std::string &summary) {
     volume->end();
     if (!status) {
-        volumes_.setLastError(*volume, status.error());
+        volumes_.setLastError(*volume, job->record().operation, status.error());
         return jobs_.finish(*job, base::fail(status.error()));
     }
-    volumes_.clearLastError(*volume);
+    volumes_.clearLastError(*volume, job->record().operation);
     jobs_.finish(*job, summary);
 }
 

@@ -46,6 +46,7 @@ class Unlocker {
     void begun(const VolumePointer &volume, const JobPointer &job, base::UniqueFd secret,
                Unlocked unlocked);
     void startUnits(const VolumePointer &volume, Done done);
+    void mountNested(const Volume &volume, const Done &done);
     void checkClosed(const VolumePointer &volume, const Done &done);
     // Looks at the volumes that hung on STATE, and names those that were locked with it.
     void findTakenDown(const std::shared_ptr<std::vector<VolumePointer>> &dependents,

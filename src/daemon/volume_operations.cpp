@@ -85,12 +85,12 @@ base::Result<JobPointer> VolumeOperations::format(const Authorized<action::Forma
 }
 
 void VolumeOperations::addKey(const Authorized<action::ManageKeys> &proof,
-                              const VolumePointer &volume, const std::string &kind,
-                              base::UniqueFd secret, const SlotAdded &added) {
+                              const VolumePointer &volume, AddedKey key, const SlotAdded &added) {
     EngineCommand command{.verb = "add-key",
                           .volume = volume->id(),
-                          .arguments = {"--kind", kind},
-                          .secret = std::move(secret)};
+                          .arguments = {"--kind", key.kind},
+                          .secret = std::move(key.secret),
+                          .unlockSecret = std::move(key.unlockSecret)};
     const auto job = engines_.start(
         volume, std::move(command), proof.caller().uid, [added](base::Result<EngineResult> result) {
             if (!result) return added(base::fail(std::move(result).error()));

@@ -30,6 +30,12 @@ class VolumeOperations {
     VolumeOperations(EngineJobs &engines, Inspector &inspector)
         : engines_(engines), inspector_(inspector) {}
 
+    struct AddedKey {
+        std::string kind;  // passphrase, recovery
+        base::UniqueFd secret;
+        base::UniqueFd unlockSecret;  // one that opens the volume; invalid: only the declared keys
+    };
+
     void plan(const Authorized<action::ManageKeys> &proof, const VolumePointer &volume,
               Planned planned);
     // Of the encrypted ones, one after the other. Busy when another planAll runs. A volume that
@@ -42,7 +48,7 @@ class VolumeOperations {
     base::Result<JobPointer> format(const Authorized<action::Format> &proof,
                                     const VolumePointer &volume, bool force);
     void addKey(const Authorized<action::ManageKeys> &proof, const VolumePointer &volume,
-                const std::string &kind, base::UniqueFd secret, const SlotAdded &added);
+                AddedKey key, const SlotAdded &added);
     void removeKey(const Authorized<action::ManageKeys> &proof, const VolumePointer &volume,
                    unsigned slot, const Finished &finished);
     base::Result<JobPointer> rotateKey(const Authorized<action::ManageKeys> &proof,

@@ -6,6 +6,8 @@
 #include <set>
 
 #include "base/links.h"
+#include "daemon/last_error.h"
+#include "daemon/slot_health.h"
 #include "model/key_files.h"
 
 namespace volumecrypt::daemon {
@@ -43,6 +45,16 @@ base::Status Volume::begin(const std::string &operation) {
                           "wait until that has finished");
     operation_ = operation;
     return {};
+}
+
+void Volume::setInspectedSlots(std::vector<SlotReport> slots, bool sameVolume) {
+    if (!sameVolume && !newlyTested_) tested_.clear();
+    newlyTested_ = false;
+    inspected_ = std::move(slots);
+}
+
+std::vector<SlotReport> Volume::slots() const {
+    return withTestedKeys(inspected_, tested_);
 }
 
 std::vector<std::string> Volume::devices() const {
@@ -87,6 +99,9 @@ void VolumeTable::reconfigure(Volume &volume, model::VolumeSpec spec) {
     if (spec.device.path != volume.spec_.device.path || status.device.empty())
         status.device = spec.device.path;
     volume.spec_ = std::move(spec);
+    // Other keys may be declared now, and a passphrase that changed is not seen here.
+    volume.tested_.clear();
+    status.slots = volume.slots();
     update(volume, std::move(status));
 }
 
@@ -143,17 +158,31 @@ void VolumeTable::publish(Volume &volume) {
     if (observer_ != nullptr) observer_->volumeAdded(known);
 }
 
-void VolumeTable::setLastError(Volume &volume, const base::Error &error) {
+void VolumeTable::learnKeys(Volume &volume, const KeyHealths &keys) {
+    if (keys.empty()) return;
+    for (const auto &[slot, health] : keys) volume.tested_[slot] = health;
+    volume.newlyTested_ = true;
     auto status = volume.status_;
-    status.errorCode = base::errorName(error.code);
-    status.errorMessage = fullText(error);
+    status.slots = volume.slots();
+    status.degraded = !status.failedSyncs.empty() || isAnyDegraded(status.slots);
     update(volume, std::move(status));
 }
 
-void VolumeTable::clearLastError(Volume &volume) {
+void VolumeTable::setLastError(Volume &volume, const std::string &verb, const base::Error &error) {
     auto status = volume.status_;
+    if (isRefusal(verb, error.code, status.isOpen())) return;
+    status.errorCode = base::errorName(error.code);
+    status.errorMessage = fullText(error);
+    status.errorVerb = verb;
+    update(volume, std::move(status));
+}
+
+void VolumeTable::clearLastError(Volume &volume, const std::string &verb) {
+    auto status = volume.status_;
+    if (!endsError(verb, status.errorVerb)) return;
     status.errorCode.clear();
     status.errorMessage.clear();
+    status.errorVerb.clear();
     update(volume, std::move(status));
 }
 

@@ -26,12 +26,15 @@ struct VolumeStatus {
     std::string uuid;
     std::string cipher;
     std::string mountPoint;
+    bool mounted = false;      // by the kernel's table of mounts
+    std::string mountFailure;  // why its mount unit failed; empty when it did not
     int unlockedBySlot = -1;
     std::vector<SlotReport> slots;
     std::vector<std::pair<unsigned, std::string>> failedSyncs;
     std::vector<std::pair<std::string, std::string>> warnings;  // of the last inspection
     std::string errorCode;                                      // LastError
     std::string errorMessage;
+    std::string errorVerb;  // what failed: not published
 
     // Its data can be used now. One that is being reencrypted may be locked as well as unlocked.
     [[nodiscard]] bool isOpen() const {
@@ -60,6 +63,11 @@ class Volume {
     // Lock was called: an Apply leaves it locked until Unlock is.
     [[nodiscard]] bool lockedOnPurpose() const { return lockedOnPurpose_; }
     void setLockedOnPurpose(bool value) { lockedOnPurpose_ = value; }
+    // What an inspection found in the header. Nothing is known of the keys of another volume than
+    // before, unless it was told since the last inspection: then that is what has changed it.
+    void setInspectedSlots(std::vector<SlotReport> slots, bool sameVolume);
+    // The slots with the health of their keys, as far as it is known.
+    [[nodiscard]] std::vector<SlotReport> slots() const;
     // Every name of a device that belongs to it.
     [[nodiscard]] std::vector<std::string> devices() const;
     // Those that are plain files, for the sandbox of its engines.
@@ -76,6 +84,9 @@ class Volume {
     std::string operation_;
     bool published_ = false;
     bool lockedOnPurpose_ = false;
+    std::vector<SlotReport> inspected_;
+    KeyHealths tested_;         // since the configuration was read
+    bool newlyTested_ = false;  // since the last inspection
 };
 
 using VolumePointer = std::shared_ptr<Volume>;
@@ -111,9 +122,12 @@ class VolumeTable {
     void update(Volume &volume, VolumeStatus status);
     // Tells of the volume itself; once.
     void publish(Volume &volume);
-    // A failed operation; success clears it.
-    void setLastError(Volume &volume, const base::Error &error);
-    void clearLastError(Volume &volume);
+    // What an engine saw of the declared keys.
+    void learnKeys(Volume &volume, const KeyHealths &keys);
+    // A failed operation; a refused request is left out.
+    void setLastError(Volume &volume, const std::string &verb, const base::Error &error);
+    // After a success of `verb`: clears the error if that shows that it is over.
+    void clearLastError(Volume &volume, const std::string &verb);
 
   private:
     void reconfigure(Volume &volume, model::VolumeSpec spec);

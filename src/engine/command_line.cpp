@@ -105,6 +105,9 @@ constexpr auto kEntries = std::to_array<Entry>({
      }},
     {"unlock-fd", "FD", "add-key: file descriptor with a passphrase that opens the volume",
      [](CommandLine &line, std::string_view text) { return setFd(line.unlockFd, text); }},
+    {"secrets-from", "FD",
+     "add-key: socket that hands over the descriptors of --secret-fd and --unlock-fd",
+     [](CommandLine &line, std::string_view text) { return setFd(line.secretsFrom, text); }},
     {"kind", "passphrase|recovery", "add-key: what the new key is",
      [](CommandLine &line, std::string_view text) {
          return setChoice(line.recovery, text, "passphrase", "recovery");

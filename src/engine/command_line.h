@@ -15,7 +15,7 @@ namespace volumecrypt::engine {
 struct CommandLine {
     std::string verb, id, root, tcti, confirm, kmsHelper;
     std::vector<std::string> configDirs;
-    std::optional<int> secretFd, unlockFd;
+    std::optional<int> secretFd, unlockFd, secretsFrom;
     std::optional<unsigned> slot;
     bool recovery = false;  // --kind
     bool json = false;      // --output

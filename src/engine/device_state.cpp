@@ -157,7 +157,8 @@ std::string giveUpHint(const Session &session, const blockdev::Content &content)
         case blockdev::LuksBeside::SecondaryOnly:
             return "There are remains of a LUKS2 header as well: if something was written over an "
                    "encrypted volume, copy the device before anything else, then restore a header "
-                   "backup or try `cryptsetup repair`.";
+                   "backup or try `cryptsetup repair " +
+                   session.device().node + "`.";
         case blockdev::LuksBeside::None:
             break;
     }

@@ -30,7 +30,10 @@ base::Status addAndProve(const Session &session, luks::HeaderStore &store, unsig
         return base::fail(std::move(added).error());
     if (!added) return base::fail(std::move(added).error().because(context).withSlot(slot));
     auto proof = store.openSlot(slot, passphrase);
-    if (proof && *proof == volumeKey) return {};
+    if (proof && *proof == volumeKey) {
+        session.reporter().key(slot, model::SlotHealth::Ok);
+        return {};
+    }
     // Not the key's fault. The next run finds the slot announced, and settles it.
     if (!proof && noKeyWasTried(proof.error())) return base::fail(std::move(proof).error());
     // A slot that cannot be opened again is of no use and would only look like a key.

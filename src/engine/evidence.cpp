@@ -43,6 +43,8 @@ class Gatherer {
     base::Result<SlotEvidence> byOpening(const model::KeySpec &key,
                                          const base::SecretBuffer &passphrase);
     [[nodiscard]] const model::RecordSlot *entryOf(unsigned slot) const;
+    // Tells what was seen of the key itself, whatever else differs.
+    void report(unsigned slot, SlotEvidence evidence, bool available) const;
     void describeUnavailable(const model::KeySpec &key, model::DeclaredKey &declared);
     [[nodiscard]] std::string renewalRefusal(const model::KeySpec &key) const;
 
@@ -151,6 +153,15 @@ std::string Gatherer::renewalRefusal(const model::KeySpec &key) const {
            byHand + ", and so does `tpmReseal: auto`";
 }
 
+void Gatherer::report(unsigned slot, SlotEvidence evidence, bool available) const {
+    if (!header_.view.slots.contains(slot)) return;
+    Reporter &reporter = session_.reporter();
+    if (!available) return reporter.key(slot, model::SlotHealth::Unavailable);
+    if (evidence == SlotEvidence::Verified || evidence == SlotEvidence::Opens)
+        reporter.key(slot, model::SlotHealth::Ok);
+    if (evidence == SlotEvidence::Rejected) reporter.key(slot, model::SlotHealth::Stale);
+}
+
 base::Result<model::DeclaredKey> Gatherer::describe(const model::KeySpec &key) {
     VC_TRY(checkStop());
     model::DeclaredKey declared;
@@ -162,6 +173,7 @@ base::Result<model::DeclaredKey> Gatherer::describe(const model::KeySpec &key) {
     const base::SecretBuffer *passphrase = ring_.passphrase(key, header_.view);
     if (passphrase == nullptr) describeUnavailable(key, declared);
     VC_ASSIGN(declared.evidence, evidenceFor(key, passphrase));
+    report(key.slot, declared.evidence, passphrase != nullptr);
     return declared;
 }
 

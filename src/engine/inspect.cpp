@@ -97,8 +97,8 @@ model::KeyKind SlotReport::kindOf(unsigned slot, const model::RecordSlot *entry)
     return model::KeyKind::Unknown;
 }
 
-// By the record's digest of the area: whether the slot is as we left it. Only sync, which has the
-// volume key, can vouch for it.
+// By the record's digest of the area: whether the slot is as we left it. No key is tried here, so
+// none is ever said to be ok: runs that try keys tell that (see Reporter::key).
 base::Result<SlotHealth> SlotReport::health(unsigned slot, const model::RecordSlot *entry) {
     if (entry == nullptr) return SlotHealth::Unverified;
     if (!header_.slots.contains(slot)) return SlotHealth::Missing;
@@ -112,7 +112,7 @@ base::Result<SlotHealth> SlotReport::health(unsigned slot, const model::RecordSl
             !salt.empty() && salt != entry->saltDigest)
             return SlotHealth::Stale;
     VC_ASSIGN(const std::string area, luks::slotDigestOf(device_, header_, slot));
-    return area == entry->areaDigest ? SlotHealth::Ok : SlotHealth::Stale;
+    return area == entry->areaDigest ? SlotHealth::Unverified : SlotHealth::Stale;
 }
 
 base::Result<Json> SlotReport::one(unsigned slot) {

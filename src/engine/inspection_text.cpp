@@ -17,7 +17,8 @@ std::string slotText(const Json &slot) {
     std::string text = textOf(slot.at("kind"));
     text += slot.at("managed").get<bool>() ? ", managed" : ", unmanaged";
     if (slot.at("lockedToState").get<bool>()) text += ", locked to STATE";
-    text += ", " + textOf(slot.at("health"));
+    const std::string health = textOf(slot.at("health"));
+    text += ", " + (health == "unverified" ? "not tested" : health);
     if (!slot.at("tokenId").is_null()) text += ", token " + textOf(slot.at("tokenId"));
     return text;
 }

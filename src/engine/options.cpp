@@ -58,7 +58,11 @@ std::string misuse(const Options &options) {
     if (options.slot.has_value() != needsSlot)
         return options.slot ? "--slot goes with remove-key and rotate only"
                             : verbName(verb) + " needs --slot";
-    if (verb == Verb::AddKey && !options.secretFd) return "add-key needs --secret-fd";
+    if (options.secretsFrom && verb != Verb::AddKey) return "--secrets-from goes with add-key only";
+    if (options.secretsFrom && (options.secretFd || options.unlockFd))
+        return "--secrets-from takes the place of --secret-fd and --unlock-fd";
+    if (verb == Verb::AddKey && !options.secretFd && !options.secretsFrom)
+        return "add-key needs --secret-fd or --secrets-from";
     if (needsConfirmation(verb) && options.confirm != options.id.text())
         return verbName(verb) + " needs --confirm " + options.id.text() +
                ": nothing can bring back what it gives up";
@@ -97,6 +101,7 @@ std::variant<Options, int> parseOptions(int argc, char **argv) {
                                      : std::move(line.kmsHelper),
                     .secretFd = line.secretFd,
                     .unlockFd = line.unlockFd,
+                    .secretsFrom = line.secretsFrom,
                     .slot = line.slot,
                     .confirm = std::move(line.confirm),
                     .kind = line.recovery ? model::KeyKind::Recovery : model::KeyKind::Passphrase,

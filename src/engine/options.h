@@ -44,6 +44,8 @@ struct Options {
     std::optional<int> secretFd;
     // add-key: a passphrase that opens the volume.
     std::optional<int> unlockFd;
+    // add-key: a socket with both, for who has one descriptor to give (see base/handed_fds.h).
+    std::optional<int> secretsFrom;
     std::optional<unsigned> slot;  // remove-key, rotate
     std::string confirm;           // wipe, erase, forget: the volume's ID, typed again
     model::KeyKind kind = model::KeyKind::Passphrase;  // add-key

@@ -46,6 +46,14 @@ void Reporter::keep(const Json &object) const {
     if (!written) base::log(base::Severity::Debug, written.error().message);
 }
 
+void Reporter::addKeys(Json &object) const {
+    if (keys_.empty()) return;
+    Json keys = Json::array();
+    for (const auto &[slot, health] : keys_)
+        keys.push_back({{"slot", slot}, {"health", model::healthName(health)}});
+    object["keys"] = std::move(keys);
+}
+
 void Reporter::step(const model::Step &step) {
     if (format_ == OutputFormat::Json) return line(stepJson(step));
     std::printf("%s: slot %u (%s): %s: %s\n", volume_.c_str(), step.slot,
@@ -74,6 +82,7 @@ int Reporter::result(const Outcome &outcome) {
     object["volume"] = volume_;
     object["state"] = model::stateName(outcome.state);
     object["changed"] = outcome.changed;
+    addKeys(object);
     keep(object);
     if (format_ == OutputFormat::Json) {
         line(object);
@@ -89,11 +98,12 @@ int Reporter::result(const Outcome &outcome) {
 }
 
 int Reporter::error(const base::Error &error) {
-    const Json object{
+    Json object{
         {"type", "error"},          {"verb", verbName(verb_)},
         {"volume", volume_},        {"code", base::errorName(error.code)},
         {"message", error.message}, {"hint", error.hint},
         {"retry", error.retry},     {"slot", error.slot ? Json(*error.slot) : Json(nullptr)}};
+    addKeys(object);
     keep(object);
     if (format_ == OutputFormat::Json) {
         line(object);

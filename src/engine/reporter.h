@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,9 @@ class Reporter {
     void step(const model::Step &step);
     void progress(std::uint64_t done, std::uint64_t total);  // bytes
     void warning(base::ErrorCode code, const std::string &message);
+    // What this run saw of the declared key of a slot, for the last line: ok (it opened the slot),
+    // stale (it did not), unavailable (it could not be had). The last word on a slot counts.
+    void key(unsigned slot, model::SlotHealth health) { keys_[slot] = health; }
     // The last line; both return the exit status.
     int result(const Outcome &outcome);
     int error(const base::Error &error);
@@ -45,11 +49,14 @@ class Reporter {
   private:
     void line(const nlohmann::json &object);
     void keep(const nlohmann::json &object) const;
+    // The member `keys`; none when no key was tried.
+    void addKeys(nlohmann::json &object) const;
 
     Verb verb_;
     std::string volume_;
     OutputFormat format_;
     std::string outcomePath_;
+    std::map<unsigned, model::SlotHealth> keys_;
 };
 
 }  // namespace volumecrypt::engine

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "base/handed_fds.h"
 #include "base/secret_reading.h"
 #include "engine/state_meta.h"
 #include "engine/stop.h"
@@ -60,13 +61,20 @@ void Session::dropMetasEncryption() {
 
 base::Status Session::readSecrets() {
     const bool adding = options_.verb == Verb::AddKey;
-    if (options_.secretFd) VC_TRY(readSecret(*options_.secretFd, adding ? newKey_ : secret_));
-    if (options_.unlockFd) VC_TRY(readSecret(*options_.unlockFd, secret_));
+    if (options_.secretsFrom) {
+        const base::UniqueFd socket(*options_.secretsFrom);
+        auto both = base::takeOver(socket.get(), 2);
+        if (!both) return base::fail(std::move(both).error().because("volume " + id().text()));
+        VC_TRY(readSecret(std::move((*both)[0]), newKey_));
+        return readSecret(std::move((*both)[1]), secret_);
+    }
+    if (options_.secretFd)
+        VC_TRY(readSecret(base::UniqueFd(*options_.secretFd), adding ? newKey_ : secret_));
+    if (options_.unlockFd) VC_TRY(readSecret(base::UniqueFd(*options_.unlockFd), secret_));
     return {};
 }
 
-base::Status Session::readSecret(int number, std::optional<base::SecretBuffer> &into) const {
-    const base::UniqueFd fd(number);
+base::Status Session::readSecret(base::UniqueFd fd, std::optional<base::SecretBuffer> &into) const {
     auto secret =
         base::readSecretUnlessStopped(fd.get(), kLongestSecret, kSecretTimeoutMs, checkStop);
     // main says of every stop which volume it was.

@@ -23,7 +23,8 @@ class Session {
     // Reads the configuration. InvalidConfig with every problem of this volume's documents,
     // NotFound when it is not declared.
     base::Status loadSpec();
-    // Reads --secret-fd and --unlock-fd, before any lock is taken.
+    // Reads --secret-fd and --unlock-fd, or what --secrets-from hands over, before any lock is
+    // taken.
     base::Status readSecrets();
     // NotFound, AmbiguousDevice, …
     base::Status findDevice();
@@ -58,7 +59,7 @@ class Session {
 
   private:
     base::Status askMeta();
-    base::Status readSecret(int number, std::optional<base::SecretBuffer> &into) const;
+    base::Status readSecret(base::UniqueFd fd, std::optional<base::SecretBuffer> &into) const;
 
     Options options_;
     Reporter &reporter_;

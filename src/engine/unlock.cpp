@@ -95,11 +95,15 @@ base::Result<std::optional<Unlocked>> Attempt::trySecret(const base::SecretBuffe
         VC_TRY(checkStop());
         auto volumeKey = luks::openSlot(header_, slot, secret);
         if (!volumeKey && noKeyWasTried(volumeKey.error())) return base::fail(volumeKey.error());
-        if (volumeKey)
+        if (volumeKey) {
+            // Of a declared slot it says nothing of the declared key.
+            if (session_.encryption().keyInSlot(slot) == nullptr)
+                session_.reporter().key(slot, model::SlotHealth::Ok);
             return Unlocked{.volumeKey = std::move(*volumeKey),
                             .slot = slot,
                             .rejected = {},
                             .declaredSlot = {}};
+        }
         if (volumeKey.error().code != ErrorCode::KeyRejected) failures_.add(volumeKey.error());
     }
     return std::nullopt;
@@ -150,12 +154,16 @@ base::Result<std::optional<base::SecretBuffer>> Attempt::tryKey(const model::Key
     const base::SecretBuffer *passphrase = ring_.passphrase(key, header_.view);
     if (passphrase == nullptr) {
         unavailable_.insert(key.slot);
+        if (slot == key.slot) session_.reporter().key(slot, model::SlotHealth::Unavailable);
         failures_.add(ring_.failure(key));
         return std::nullopt;
     }
     auto volumeKey = luks::openSlot(header_, slot, *passphrase);
+    if (!volumeKey && noKeyWasTried(volumeKey.error()))
+        return base::fail(std::move(volumeKey).error());
+    if (slot == key.slot)
+        session_.reporter().key(slot, volumeKey ? model::SlotHealth::Ok : model::SlotHealth::Stale);
     if (volumeKey) return std::move(*volumeKey);
-    if (noKeyWasTried(volumeKey.error())) return base::fail(std::move(volumeKey).error());
     rejected_.insert({key.slot, slot});
     if (slot == key.slot) failures_.add(doesNotOpen(key, volumeKey.error()));
     return std::nullopt;
@@ -308,10 +316,10 @@ base::Error Attempt::erased(ErrorCode code) const {
     base::Error error;
     error.code = code;
     error.message = session_.describe() + ": it has no key slot any more: nothing opens it";
-    error.hint =
-        "Restore a backup of its header (`cryptsetup luksHeaderRestore`), or give its data "
-        "up: `volumecryptctl wipe " +
-        session_.id().text() + "` makes the device usable again.";
+    error.hint = "Restore a backup of its header (`cryptsetup luksHeaderRestore " +
+                 session_.device().node +
+                 " --header-backup-file FILE`), or give its data up: `volumecryptctl wipe " +
+                 session_.id().text() + "` makes the device usable again.";
     return error;
 }
 

@@ -52,6 +52,8 @@ std::vector<FakeState> states() {
          "/dev/vda2",
          "unlocked",
          "/system/state",
+         true,
+         "",
          false,
          {{0U, "nodeID", true, false, "ok"}, {5U, "unknown", false, false, "unverified"}},
          {},
@@ -60,6 +62,8 @@ std::vector<FakeState> states() {
                       "/dev/vda3",
                       "locked",
                       "/var/mnt/data",
+                      false,
+                      "var-mnt-data.mount failed\nsee `journalctl -b -u 'var-mnt-data.mount'`",
                       true,
                       {{0U, "nodeID", true, true, "ok"},
                        {1U, "static", true, false, "stale"},
@@ -72,11 +76,13 @@ std::vector<FakeState> states() {
                       "locked",
                       "/mnt/\xe2\x80\xaex",
                       false,
+                      "",
+                      false,
                       {},
                       {},
                       {"Io", "\033]0;x\a"}});
     for (const char *id : {"u-busy", "u-dies", "u-instant"})
-        states.push_back({id, "/dev/vda9", "locked", "", false, {}, {}, {"", ""}});
+        states.push_back({id, "/dev/vda9", "locked", "", false, "", false, {}, {}, {"", ""}});
     return states;
 }
 
@@ -182,7 +188,6 @@ void FakeVolume::begin(sdbus::Result<sdbus::ObjectPath> &&result, const std::str
                     (value.containsValueOfType<bool>() ? "true" : value.get<std::string>());
     service_.note(line);
     const bool instant = state_.id == "u-instant";
-    keysAreIn_ = keysAreIn_ || options.contains("secret");
     if (state_.id == "u-dies") service_.dying = true;
     result.returnResults(service_.start(operation, pathOf(state_.id), instant ? 0 : 12));
 }
@@ -250,14 +255,21 @@ void FakeVolume::RotateKey(sdbus::Result<sdbus::ObjectPath> &&result, std::uint3
 }
 
 void FakeVolume::AddKey(sdbus::Result<std::uint32_t> &&result, std::string kind,
-                        sdbus::UnixFd secret, Options /*options*/) {
+                        sdbus::UnixFd secret, Options options) {
     const std::string given = contentOf(secret);
-    service_.note("add-key " + state_.id + " " + kind + " [" + given + "]");
-    // No declared key opens this one until one that does was given.
-    if (state_.id == "u-instant" && !keysAreIn_)
-        return result.returnError(failure("NoUsableKey", "u-instant: no declared key opens it"));
+    const auto found = options.find("unlockSecret");
+    const std::string opening =
+        found == options.end() ? std::string() : contentOf(found->second.get<sdbus::UnixFd>());
+    service_.note("add-key " + state_.id + " " + kind + " [" + given + "]" +
+                  (opening.empty() ? "" : " unlock=[" + opening + "]"));
     if (kind == "recovery" && given.find("cbdefghi") == std::string::npos)
         return result.returnError(failure("KeyRejected", "this is not the recovery key"));
+    // No declared key opens this one.
+    if (state_.id == "u-instant" && opening.empty())
+        return result.returnError(
+            failure("NoUsableKey", "u-instant: no declared key opens it\ngive one"));
+    if (state_.id == "u-instant" && opening != "old one")
+        return result.returnError(failure("KeyRejected", "the given secret opens none"));
     result.returnResults(31U);
 }
 

@@ -31,6 +31,8 @@ struct FakeState {
     std::string device;
     std::string state = "locked";
     std::string mountPoint;
+    bool mounted = false;
+    std::string mountFailure = {};
     bool degraded = false;
     std::vector<sdbus::Struct<std::uint32_t, std::string, bool, bool, std::string>> slots;
     std::vector<sdbus::Struct<std::uint32_t, std::string>> failed;
@@ -124,6 +126,8 @@ class FakeVolume final : public VolumeAdaptor {
     std::string Uuid() override { return "0a1b2c3d"; }
     std::string Cipher() override { return "aes-xts-plain64"; }
     std::string MountPoint() override { return state_.mountPoint; }
+    bool Mounted() override { return state_.mounted; }
+    std::string MountFailure() override { return state_.mountFailure; }
     std::int32_t UnlockedBySlot() override { return state_.state == "unlocked" ? 0 : -1; }
     std::vector<sdbus::Struct<std::uint32_t, std::string, bool, bool, std::string>> KeySlots()
         override {
@@ -137,7 +141,6 @@ class FakeVolume final : public VolumeAdaptor {
 
     FakeService &service_;
     FakeState state_;
-    bool keysAreIn_ = false;
 };
 
 class FakeJob final : public JobAdaptor {

@@ -17,8 +17,9 @@ def test_list(cli):
     equal(result.returncode, 0)
     equal(result.stderr, "")
     lines = result.stdout.splitlines()
-    equal(lines[:3], ["STATE\tunlocked\tok\t/dev/vda2\t/system/state", "u-busy\tlocked\tok\t/dev/vda9\t-",
-                      "u-data\tlocked\tdegraded\t/dev/vda3\t/var/mnt/data"])
+    equal(lines[:3], ["STATE\tunlocked\tok\t/dev/vda2\t/system/state\tyes",
+                      "u-busy\tlocked\tnot tested\t/dev/vda9\t-\t-",
+                      "u-data\tlocked\tdegraded\t/dev/vda3\t/var/mnt/data\tfailed"])
     equal(len(lines), 6)
     lacks(result.stdout, "\x1b")
 
@@ -128,6 +129,21 @@ def test_bad_secrets(cli):
         holds(result.stderr, path)
     equal(cli.calls(), [])
     equal(cli.run("add-key", "u-data", "--secret-file", cli.file("most", b"x" * 8192)).returncode, 0)
+
+
+def test_add_key_by_a_file(cli):
+    """add-key takes a passphrase that opens the volume from --unlock-file, only where no declared key does"""
+    opening = cli.file("opening", b"old one")
+    result = cli.run("add-key", "u-data", "--secret-file", "-", "--unlock-file", opening, secret=b"new")
+    equal((result.returncode, cli.calls()), (0, ["add-key u-data passphrase [new]"]))
+    result = cli.run("add-key", "u-instant", "--secret-file", "-", "--unlock-file", opening, secret=b"new")
+    equal((result.returncode, result.stdout), (0, "31\n"))
+    equal(cli.calls()[-1], "add-key u-instant passphrase [new] unlock=[old one]")
+    result = cli.run("add-key", "u-instant", "--secret-file", "-", secret=b"new")
+    equal(result.returncode, 1)
+    holds(result.stderr, "hint: Give a passphrase that opens it with --unlock-file FILE.\nhint: give one\n")
+    result = cli.run("add-key", "u-instant", "--secret-file", "-", "--unlock-file", "-", secret=b"new")
+    equal(result.returncode, 64)
 
 
 def test_no_terminal(cli):

@@ -22,7 +22,7 @@ def test_table(cli):
     with cli.person("list") as person:
         equal(person.leaves(), 0)
         lines = person.plain().splitlines()
-    equal(lines[0].split(), ["VOLUME", "STATE", "KEYS", "DEVICE", "MOUNT", "POINT"])
+    equal(lines[0].split(), ["VOLUME", "STATE", "KEYS", "DEVICE", "MOUNT", "POINT", "MOUNTED"])
     column = lines[0].index("STATE")
     for line, state in zip(lines[1:3], ("unlocked", "locked")):
         holds(line[column:], state)
@@ -142,12 +142,15 @@ def test_add_key_by_a_passphrase(cli):
             person.types("new one\n")
         person.reads("u-instant: no declared key opens it\nA passphrase that opens u-instant now: ")
         assert not person.echoes()
+        person.types("typo\n")
+        person.reads("It does not fit.\nA passphrase that opens u-instant now: ")
         person.types("old one\n")
         person.reads("u-instant: the passphrase is in slot 31\n")
         equal(person.leaves(), 0)
         lacks(person.seen, "old one")
     equal(cli.calls(), ["new-recovery-key u-instant", "add-key u-instant passphrase [new one]",
-                        "sync u-instant ask secret=[old one]", "add-key u-instant passphrase [new one]"])
+                        "add-key u-instant passphrase [new one] unlock=[typo]",
+                        "add-key u-instant passphrase [new one] unlock=[old one]"])
 
 
 RECOVERY = "cbdefghi-jklnrtuv-vutrnlkj-ihgfedbc-cbdefghi-jklnrtuv-vutrnlkj-ihgfedbc"
@@ -167,6 +170,19 @@ def test_recovery_key(cli):
         equal(person.leaves(), 0)
     equal(cli.calls(), ["new-recovery-key u-data", "add-key u-data recovery [something else]",
                         f"add-key u-data recovery [{RECOVERY}]"])
+
+
+def test_recovery_key_by_a_passphrase(cli):
+    """add-key --recovery asks for a passphrase that opens the volume too, after the key was typed back"""
+    with cli.person("add-key", "u-instant", "--recovery") as person:
+        for attempt in ("something else", RECOVERY):
+            person.reads("Type the recovery key: ")
+            person.types(attempt + "\n")
+        person.reads("A passphrase that opens u-instant now: ")
+        person.types("old one\n")
+        person.reads("u-instant: the recovery key is in slot 31\n")
+        equal(person.leaves(), 0)
+    equal(cli.calls()[-1], f"add-key u-instant recovery [{RECOVERY}] unlock=[old one]")
 
 
 def test_recovery_key_without_a_terminal(cli):

@@ -125,8 +125,8 @@ TEST_F(EngineFormatTest, InspectTellsPeopleWhatItTellsPrograms) {
                              "\n  cipher:   aes-xts-plain64\n"
                              "  sizes:    key of 512 bits, sectors of 4096 bytes\n"
                              "  phase:    formatting\n  pinned:   no\n"
-                             "  slot 0:   nodeID, managed, ok\n"
-                             "  slot 1:   static, managed, ok\n");
+                             "  slot 0:   nodeID, managed, not tested\n"
+                             "  slot 1:   static, managed, not tested\n");
 }
 
 TEST_F(EngineFormatTest, UndeclaredVolume) {

@@ -82,7 +82,7 @@ TEST_F(EngineStateLockTest, KeyIsPassphraseThenSalt) {
     EXPECT_EQ(engine("plan").exitCode, 0);
     const nlohmann::json slot = engine("inspect").last().at("slots")[0];
     EXPECT_EQ(slot.at("lockedToState"), true);
-    EXPECT_EQ(slot.at("health"), "ok");
+    EXPECT_EQ(slot.at("health"), "unverified");
     EXPECT_EQ(engine("sync").last().at("changed"), false);
 }
 

@@ -30,6 +30,9 @@ OTHERS = {
     "tpm2_pcrallocate": ("tpm2-tools", False),
     "tpm2_dictionarylockout": ("tpm2-tools", False),
 }
+# Verbs of cryptsetup that do nothing without a device: a hint has to say which.
+OF_A_DEVICE = {"convert", "isLuks", "luksChangeKey", "luksDump", "luksHeaderBackup", "luksHeaderRestore", "luksKillSlot",
+               "repair"}
 # Ours: the path of the one that was built.
 OURS = {"volumecryptctl": "", "volumecrypt-engine": ""}
 # Not part of a name or a path, nor a unit, a page of the manual, or the start of an error line.
@@ -105,6 +108,8 @@ def problem_of_other(program, words):
         if not re.search(rf"(?:^|[\s|]){re.escape(words[0])}(?:[\s\[]|$)", text):
             return "no such verb"
         text += help_of(program, words[0]) if program == "openssl" else ""
+    if program == "cryptsetup" and words and words[0] in OF_A_DEVICE and all(word.startswith("-") for word in words[1:]):
+        return "no device"
     wrong = [option for option in options_of(words, program != "openssl") if not has_option(text, option)]
     return f"no option {wrong[0]}" if wrong else ""
 

@@ -39,7 +39,7 @@ def test_the_judge():
              "cryptsetup reencrypt --resume-only ID", "systemctl daemon-reload", "openssl pkey -pubout", "lsblk ID"]
     wrong = ["volumecryptctl rotate-volume-key ID", "volumecryptctl wipe ID --force", "volumecryptctl lock ID 3",
              "volumecrypt-engine reencrypt ID", "volumecrypt-engine sync --confirmed", "cryptsetup luksRestore ID",
-             "cryptsetup reencrypt --resume ID", "systemctl refresh", "openssl pkey -public", "lsblk --luks", "vcrypt list"]
+             "cryptsetup reencrypt --resume ID", "cryptsetup repair", "systemctl refresh", "openssl pkey -public", "lsblk --luks", "vcrypt list"]
     equal([command for command in right if problem_of(command)], [])
     equal([command for command in wrong if not problem_of(command)], [])
 

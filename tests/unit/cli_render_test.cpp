@@ -29,6 +29,7 @@ VolumeInfo unlocked() {
     volume.uuid = "0a1b";
     volume.cipher = "aes-xts-plain64";
     volume.mountPoint = "/var/mnt/data";
+    volume.mounted = true;
     volume.unlockedBy = 0;
     volume.slots = {{0, "nodeID", true, false, "ok"}, {7, "unknown", false, true, "unverified"}};
     return volume;
@@ -50,8 +51,8 @@ VolumeInfo broken() {
 
 TEST(CliRender, ListIsOneLineAVolume) {
     EXPECT_EQ(renderList({broken(), unlocked()}, kPlain),
-              "STATE\tlocked\tdegraded\t-\t-\n"
-              "u-data\tunlocked\tok\t/dev/vda3\t/var/mnt/data\n");
+              "STATE\tlocked\tdegraded\t-\t-\t-\n"
+              "u-data\tunlocked\tok\t/dev/vda3\t/var/mnt/data\tyes\n");
     EXPECT_EQ(renderList({}, kPlain), "");
     EXPECT_THAT(renderList({}, kTerminal), HasSubstr("volumecrypt.yaml(5)"));
 }
@@ -59,31 +60,70 @@ TEST(CliRender, ListIsOneLineAVolume) {
 TEST(CliRender, ListSaysOkOnlyOfWhatIs) {
     VolumeInfo failed = unlocked();
     failed.state = "locked";
+    failed.mounted = false;
     failed.errorCode = "ForeignVolume";
     VolumeInfo vanished = failed;
     vanished.state = "blank";
     VolumeInfo blank = unlocked();
     blank.state = "blank";
+    blank.mounted = false;
     blank.pinned = false;
     VolumeInfo foreign = blank;
     foreign.state = "foreign";
     EXPECT_EQ(renderList({failed, vanished, blank, foreign}, kPlain),
-              "u-data\tlocked\tfailed\t/dev/vda3\t/var/mnt/data\n"
-              "u-data\tblank\tvanished\t/dev/vda3\t/var/mnt/data\n"
-              "u-data\tblank\t-\t/dev/vda3\t/var/mnt/data\n"
-              "u-data\tforeign\t-\t/dev/vda3\t/var/mnt/data\n");
+              "u-data\tlocked\tfailed\t/dev/vda3\t/var/mnt/data\tno\n"
+              "u-data\tblank\tvanished\t/dev/vda3\t/var/mnt/data\tno\n"
+              "u-data\tblank\t-\t/dev/vda3\t/var/mnt/data\tno\n"
+              "u-data\tforeign\t-\t/dev/vda3\t/var/mnt/data\tno\n");
 }
 
 TEST(CliRender, ListOnATerminalIsATable) {
     EXPECT_EQ(renderList({unlocked()}, kTerminal),
-              "VOLUME  STATE     KEYS  DEVICE     MOUNT POINT\n"
-              "u-data  unlocked  ok    /dev/vda3  /var/mnt/data\n");
+              "VOLUME  STATE     KEYS  DEVICE     MOUNT POINT    MOUNTED\n"
+              "u-data  unlocked  ok    /dev/vda3  /var/mnt/data  yes\n");
+}
+
+// Whoever reads "ok /srv/x" takes what he writes there to be encrypted.
+TEST(CliRender, AnUnlockedVolumeThatIsNotMountedIsShownSo) {
+    VolumeInfo volume = unlocked();
+    volume.mounted = false;
+    EXPECT_EQ(renderList({volume}, kPlain), "u-data\tunlocked\tok\t/dev/vda3\t/var/mnt/data\tno\n");
+    EXPECT_THAT(renderVolume(volume, kPlain), HasSubstr("\nMounted=no\n"));
+    EXPECT_THAT(renderVolume(volume, kTerminal),
+                HasSubstr("  Mount point: /var/mnt/data (not mounted)\n"));
+    EXPECT_EQ(toJson(volume).at("mounted"), false);
+    EXPECT_EQ(toJson(volume).at("mountFailure"), nullptr);
+}
+
+TEST(CliRender, AFailedMountUnitIsShown) {
+    VolumeInfo volume = unlocked();
+    volume.mounted = false;
+    volume.mountFailure = "var-mnt-data.mount failed";
+    volume.mountFailureHint = "see `journalctl`";
+    EXPECT_THAT(renderList({volume}, kPlain), HasSubstr("/var/mnt/data\tfailed\n"));
+    EXPECT_THAT(renderVolume(volume, kPlain),
+                HasSubstr("Mounted=no\nMountFailure=var-mnt-data.mount failed\n"));
+    EXPECT_THAT(renderVolume(volume, kTerminal),
+                HasSubstr("  Mount:       var-mnt-data.mount failed\n"
+                          "  Hint:        see `journalctl`\n"));
+    EXPECT_EQ(toJson(volume).at("mountFailure").at("hint"), "see `journalctl`");
+}
+
+TEST(CliRender, KeysAreOkOnlyWhenEachWasTested) {
+    VolumeInfo volume = unlocked();
+    volume.slots.push_back({1, "static", true, false, "unverified"});
+    EXPECT_THAT(renderList({volume}, kPlain), HasSubstr("unlocked\tnot tested\t"));
+    EXPECT_THAT(renderSlots(volume, kPlain), HasSubstr("1\tstatic\tmanaged\tnot tested\t-\n"));
+    volume.slots.clear();
+    EXPECT_THAT(renderList({volume}, kPlain), HasSubstr("unlocked\tnot tested\t"));
+    volume.state = "plain";
+    EXPECT_THAT(renderList({volume}, kPlain), HasSubstr("plain\t-\t"));
 }
 
 TEST(CliRender, StatusLinesAreKeysAndValues) {
     EXPECT_EQ(renderVolume(unlocked(), kPlain),
               "Id=u-data\nKind=user\nState=unlocked\nDegraded=no\nDevice=/dev/vda3\n"
-              "Mapping=/dev/mapper/luks2-u-data\nMountPoint=/var/mnt/data\nUuid=0a1b\n"
+              "Mapping=/dev/mapper/luks2-u-data\nMountPoint=/var/mnt/data\nMounted=yes\nUuid=0a1b\n"
               "Cipher=aes-xts-plain64\nPinned=yes\nUnlockedBySlot=0\n"
               "KeySlot=0 nodeID managed ok\n"
               "KeySlot=7 unknown unmanaged unverified locked-to-state\nLastError=\n");

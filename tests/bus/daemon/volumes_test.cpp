@@ -166,6 +166,34 @@ TEST_F(Volumes, RecoveryKeyIsAddedOnlyWhenItWasTypedBack) {
               "NotAuthorized");
 }
 
+// With every declared key replaced.
+TEST_F(Volumes, AKeyIsAddedByAPassphraseThatOpensTheVolume) {
+    format();
+    declare({"0: other", "1: changed"});
+    ASSERT_EQ(client_.call(kRoot, kManager, "Reload", Options()), "");
+    std::uint32_t slot = 99;
+    const auto add = [&](const char *kind, const std::string &key, const std::string &opening) {
+        Options options;
+        if (!opening.empty()) options.emplace("unlockSecret", sdbus::Variant(memfdWith(opening)));
+        return client_.get(slot, data_, kVolume, "AddKey", std::string(kind), memfdWith(key),
+                           options);
+    };
+    EXPECT_EQ(add("passphrase", "new", ""), "NoUsableKey");
+    EXPECT_EQ(add("passphrase", "new", "new"), "KeyRejected");
+    ASSERT_EQ(add("passphrase", "new", "first"), "");
+    EXPECT_TRUE(opens(slot, "new"));
+    EXPECT_TRUE(opens(0, "first")) << "a key was added, and nothing else changed";
+
+    sdbus::UnixFd handedOut;
+    ASSERT_EQ(client_.get(handedOut, data_, kVolume, "NewRecoveryKey", Options()), "");
+    std::string key(71, '\0');
+    ASSERT_EQ(::read(handedOut.get(), key.data(), key.size()), 71);
+    EXPECT_EQ(add("recovery", key, ""), "NoUsableKey");
+    ASSERT_EQ(add("recovery", key, "first"), "") << "it was written down already";
+    EXPECT_TRUE(opens(slot, key));
+    EXPECT_EQ(add("recovery", key, "first"), "InvalidConfig") << "it is enrolled";
+}
+
 TEST_F(Volumes, BrokenConfigurationIsReported) {
     daemon_.configure("broken.yaml",
                       "apiVersion: v1alpha1\nkind: UserVolumeConfig\nname: \"a b\"\n");

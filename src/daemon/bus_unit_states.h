@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// The states of units by the properties of their objects.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include <sdbus-c++/sdbus-c++.h>
+
+#include "daemon/unit_states.h"
+
+namespace volumecrypt::daemon {
+
+// Systemd sends signals to those who subscribed: see BusSystemd.
+class BusUnitStates : public UnitStates {
+  public:
+    explicit BusUnitStates(sdbus::IConnection &bus) : bus_(bus) {}
+
+    void follow(const std::string &unit, Changed changed) override;
+    void leave(const std::string &unit) override { units_.erase(unit); }
+
+  private:
+    sdbus::IConnection &bus_;
+    std::map<std::string, std::unique_ptr<sdbus::IProxy>> units_;
+};
+
+}  // namespace volumecrypt::daemon
