@@ -176,8 +176,10 @@ def make_image(base, stage, image):
 class SystemImage:
     """Paths of what a machine boots."""
 
-    def __init__(self, image, base):
+    def __init__(self, image, base, stage):
         self.image = image
+        # What this build puts there, as paths below the root.
+        self.installed = [str(path.relative_to(stage)) for path in sorted(stage.rglob("*")) if not path.is_dir()]
         boot = base / "boot"
         self.kernel = newest(boot, "vmlinuz-*")
         self.initrd = newest(boot, "initrd.img-*")
@@ -207,7 +209,7 @@ def system_image(build):
             make_image(base, folder / "stage", image)
             key_file.write_text(key, encoding="utf-8")
             log(f"{image} made in {time.monotonic() - started:.0f} s")
-    return SystemImage(image, base)
+    return SystemImage(image, base, folder / "stage")
 
 
 def main():

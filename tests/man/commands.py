@@ -14,6 +14,7 @@ OTHERS = {
     "cryptsetup": ("cryptsetup-bin", True),
     "systemctl": ("systemd", True),
     "busctl": ("systemd", True),
+    "systemd-cryptenroll": ("systemd", False),
     "journalctl": ("systemd", False),
     "dmsetup": ("dmsetup", True),
     "wipefs": ("util-linux", False),
