@@ -17,8 +17,6 @@ class VolumeOperations {
   public:
     using Steps = std::vector<StepText>;
     using Planned = std::function<void(base::Result<Steps>)>;
-    using AllSteps = std::vector<std::pair<std::string, Steps>>;  // by ID
-    using AllPlanned = std::function<void(base::Result<AllSteps>)>;
     using SlotAdded = std::function<void(base::Result<unsigned>)>;
     using Finished = std::function<void(base::Status)>;
 
@@ -27,10 +25,6 @@ class VolumeOperations {
 
     void plan(const Authorized<action::ManageKeys> &proof, const VolumePointer &volume,
               Planned planned);
-    // Of the encrypted ones, one after the other. Busy when another planAll runs. A volume that
-    // cannot be planned has one step "refuse".
-    void planAll(const Authorized<action::ManageKeys> &proof,
-                 const std::vector<VolumePointer> &volumes, AllPlanned planned);
     base::Result<JobPointer> sync(const Authorized<action::ManageKeys> &proof,
                                   const VolumePointer &volume, bool verify, base::UniqueFd secret);
     base::Result<JobPointer> format(const Authorized<action::Format> &proof,
@@ -51,7 +45,6 @@ class VolumeOperations {
   private:
     EngineJobs &engines_;
     Inspector &inspector_;
-    bool planningAll_ = false;
 };
 
 }  // namespace volumecrypt::daemon
