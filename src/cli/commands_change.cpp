@@ -176,8 +176,7 @@ int runApply(Session &session) {
     // What failed was just said, volume by volume.
     if (!end && told && !session.arguments().json) return exitCodeOf(end.error());
     if (!end) return failed(session, end.error());
-    const std::string sentence =
-        results.empty() ? *end : "apply: done";
+    const std::string sentence = results.empty() ? *end : "apply: done";
     session.result(sentence, "", {{"job", *job}, {"message", *end}});
     return kExitDone;
 }

@@ -86,7 +86,8 @@ std::string renderPlans(const std::vector<VolumePlan> &plans, const Style &style
 
 std::string renderResult(const JobResult &result, const Style &style) {
     if (!style.terminal)
-        return field(result.volume) + "\t" + field(result.action) + "\t" + field(result.text) + "\n";
+        return field(result.volume) + "\t" + field(result.action) + "\t" + field(result.text) +
+               "\n";
     const Look look = lookOf(result.action);
     return fmt::format("{} {}: {}\n", style.paint(look.colour, look.sign),
                        style.paint(Colour::Bold, field(result.volume)), printable(result.text));

@@ -65,8 +65,8 @@ struct ServiceInfo {
 };
 
 struct PlanStep {
-    // keep, add, replace, remove, adopt, defer, refuse; of the volume itself, which has no slot: lock,
-    // unmount, units, format, unlock, mount, keep, refuse
+    // keep, add, replace, remove, adopt, defer, refuse; of the volume itself, which has no slot:
+    // lock, unmount, units, format, unlock, mount, keep, refuse
     std::string action;
     std::optional<unsigned> slot;
     std::string kind;

@@ -22,6 +22,13 @@ bool isOpen(const Volume &volume) {
     return volume.status().isOpen();
 }
 
+// Empty when no key was changed: that a record was written anew concerns nobody.
+std::string keysText(const EngineResult &result) {
+    auto text = summaryOf(result);
+    if (text == "done" || text == "nothing to do") text.clear();
+    return text;
+}
+
 base::Error stillMapped() {
     base::Error error;
     error.code = base::ErrorCode::Busy;
@@ -49,7 +56,8 @@ struct Apply::Work {
         for (const auto &result : job->results()) {
             if (!text.empty()) text += "; ";
             if (!result.volume.empty()) text += result.volume + ": ";
-            for (const char c : result.text) text += c == '\n' ? std::string("; ") : std::string(1, c);
+            for (const char c : result.text)
+                text += c == '\n' ? std::string("; ") : std::string(1, c);
         }
         return text.empty() ? "nothing to do" : text;
     }
@@ -95,8 +103,7 @@ void Apply::run(const WorkPointer &work) {
         add([this, work, stop](const Done &next) { stopDeparted(work, stop, next); });
     for (const auto &stop : plan.moved)
         add([this, work, stop](const Done &next) { stopMoved(work, stop, next); });
-    if (systemd_ != nullptr)
-        add([this, work](const Done &next) { reloadUnits(work, next); });
+    if (systemd_ != nullptr) add([this, work](const Done &next) { reloadUnits(work, next); });
     for (const auto &volume : plan.start)
         add([this, work, volume](const Done &next) { startVolume(work, volume, next); });
     for (const auto &volume : plan.sync)
@@ -195,11 +202,10 @@ void Apply::startVolume(const WorkPointer &work, const VolumePointer &volume, co
                 return next({});
             // The attach unit has pulled in its sync unit: wait for that one, or ours would be
             // Busy.
-            systemd_->startUnit(model::syncUnit(volume->id()),
-                                [=, this](const base::Status &) {
-                                    synced(*work, *volume, before);
-                                    next({});
-                                });
+            systemd_->startUnit(model::syncUnit(volume->id()), [=, this](const base::Status &) {
+                synced(*work, *volume, before);
+                next({});
+            });
         });
     });
 }
@@ -222,7 +228,7 @@ void Apply::started(Work &work, const Volume &volume, const Before &before,
 void Apply::synced(Work &work, const Volume &volume, const Before &before) const {
     const auto outcome = OutcomeFiles(paths_).read(volume.id(), "sync");
     if (!outcome || outcome->when < before.begun || !outcome->result) return;
-    if (const auto text = summaryOf(*outcome->result); text != "nothing to do")
+    if (const auto text = keysText(*outcome->result); !text.empty())
         work.did(volume.id(), "keys", text);
 }
 
@@ -236,7 +242,7 @@ void Apply::syncVolume(const WorkPointer &work, const VolumePointer &volume, con
                  [this, work, volume, next](const base::Result<EngineResult> &result) {
                      if (!result)
                          work->failed(volume->id().text(), result.error());
-                     else if (const auto text = summaryOf(*result); text != "nothing to do")
+                     else if (const auto text = keysText(*result); !text.empty())
                          work->did(volume->id(), "keys", text);
                      inspector_.inspect(volume, [volume, next] {
                          volume->end();

@@ -25,9 +25,8 @@ std::vector<ApplyPlan::Stop> departedFrom(const std::set<model::VolumeId> &decla
     std::vector<ApplyPlan::Stop> stops;
     stops.reserve(gone.size());
     for (auto &[id, units] : gone)
-        stops.push_back({.volume = id,
-                         .consumers = std::move(units),
-                         .mapped = view.mapped.contains(id)});
+        stops.push_back(
+            {.volume = id, .consumers = std::move(units), .mapped = view.mapped.contains(id)});
     // The keys of others may hang on STATE.
     std::stable_partition(stops.begin(), stops.end(),
                           [](const auto &stop) { return !isState(stop.volume); });
@@ -65,8 +64,9 @@ base::Error absentError(const Volume &volume) {
     base::Error error;
     error.code = base::ErrorCode::NotFound;
     error.message = "its device " + volume.spec().device.path + " is not there";
-    error.hint = "plug it in, or correct `volume.device`; with `volume.unlock: manual` its absence "
-                 "is no error";
+    error.hint =
+        "plug it in, or correct `volume.device`; with `volume.unlock: manual` its absence "
+        "is no error";
     return error;
 }
 
@@ -80,8 +80,8 @@ bool sortOut(ApplyPlan &plan, const Volume &volume, const std::string &left) {
     }
     if (volume.status().state == VolumeState::Absent) {
         if (volume.spec().device.byLabel)
-            plan.left.push_back({volume.id(), "is absent: no device has the GPT label " +
-                                                  volume.id().text()});
+            plan.left.push_back(
+                {volume.id(), "is absent: no device has the GPT label " + volume.id().text()});
         else
             plan.refused.push_back({volume.id(), absentError(volume)});
         return false;
@@ -114,8 +114,8 @@ bool isMounted(const Volume &volume, const model::SystemPaths &paths) {
 
 std::string unitsText(const Volume &volume, const UnitChanges &units,
                       const model::SystemPaths &paths) {
-    const bool waits = units.concernConsumer(volume.spec()) && volume.spec().mount &&
-                       isMounted(volume, paths);
+    const bool waits =
+        units.concernConsumer(volume.spec()) && volume.spec().mount && isMounted(volume, paths);
     return waits ? "its mount unit is made anew: what changed in it waits until the volume is "
                    "mounted the next time"
                  : "its units are made anew";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What Apply has to do, from what is declared and what the machine has: for Apply, which does it, and
-// for Forecast, which tells it.
+// What Apply has to do, from what is declared and what the machine has: for Apply, which does it,
+// and for Forecast, which tells it.
 #pragma once
 
 #include <map>

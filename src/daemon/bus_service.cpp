@@ -74,8 +74,9 @@ struct Service::Parts {
           configurator(loop, volumes, inspector, paths),
           apply(configurator, engines, jobs, volumes, inspector, unlocker, systemd.get(), paths),
           forecast(configurator, engines, volumes, inspector, systemd != nullptr, paths),
-          use{volumes,  jobs,     operations,   recoveryKeys,           unlocker, apply,
-              forecast, configurator, [this] { return tpm(); }},
+          use{volumes,      jobs,         operations,
+              recoveryKeys, unlocker,     apply,
+              forecast,     configurator, [this] { return tpm(); }},
           objects(connection->bus(), gate, use),
           udev(loop, [this](const DeviceEvent &event) { deviceEvent(event); }),
           outcomeWatch(loop, [this](const std::string &id, const std::string &verb) {

@@ -19,10 +19,8 @@ StepText ofVolume(const char *action, std::string reason) {
 
 StepText refusal(const base::Error &error) {
     if (error.slot)
-        return {.action = "refuse",
-                .slot = *error.slot,
-                .kind = "unknown",
-                .reason = oneLine(error)};
+        return {
+            .action = "refuse", .slot = *error.slot, .kind = "unknown", .reason = oneLine(error)};
     return ofVolume("refuse", oneLine(error));
 }
 
@@ -40,7 +38,9 @@ struct Forecast::Work {
     std::set<VolumePointer> starts;
     Planned planned;
 
-    void add(const model::VolumeId &id, StepText step) { steps[id.text()].push_back(std::move(step)); }
+    void add(const model::VolumeId &id, StepText step) {
+        steps[id.text()].push_back(std::move(step));
+    }
 };
 
 void Forecast::plan(const Authorized<action::ManageKeys> &, Planned planned) {
@@ -57,17 +57,16 @@ void Forecast::plan(const Authorized<action::ManageKeys> &, Planned planned) {
 
 void Forecast::addKnown(Work &work) const {
     for (const auto &stop : work.plan.departed)
-        work.add(stop.volume,
-                 stop.mapped ? ofVolume("lock", "it left the configuration: it will be locked")
-                             : ofVolume("units", "it left the configuration: its units go"));
+        work.add(stop.volume, stop.mapped
+                                  ? ofVolume("lock", "it left the configuration: it will be locked")
+                                  : ofVolume("units", "it left the configuration: its units go"));
     for (const auto &stop : work.plan.moved)
         work.add(stop.volume, ofVolume("unmount", "it is mounted where it no longer belongs"));
     for (const auto &refused : work.plan.refused) work.add(refused.volume, refusal(refused.error));
     for (const auto &left : work.plan.left) work.add(left.volume, ofVolume("keep", left.why));
     for (const auto &volume : volumes_.all())
         if (work.plan.units.concern(volume->id()))
-            work.add(volume->id(),
-                     ofVolume("units", unitsText(*volume, work.plan.units, paths_)));
+            work.add(volume->id(), ofVolume("units", unitsText(*volume, work.plan.units, paths_)));
 }
 
 void Forecast::run(const WorkPointer &work) {
@@ -79,11 +78,11 @@ void Forecast::run(const WorkPointer &work) {
         const bool sync = canSync(*volume);
         if (isFile(*volume) && volume->spec().encryption && !sync)
             work->add(volume->id(),
-                      ofVolume("keep", "a plain file is formatted by nothing but `volumecryptctl "
-                                       "format`"));
+                      ofVolume("keep",
+                               "a plain file is formatted by nothing but `volumecryptctl "
+                               "format`"));
         if (!work->starts.contains(volume) && !sync) continue;
-        looks.emplace_back(
-            [this, work, volume](const Done &next) { look(work, volume, next); });
+        looks.emplace_back([this, work, volume](const Done &next) { look(work, volume, next); });
     }
     runInOrder(std::move(looks), [this, work](const base::Status &) {
         running_ = false;
@@ -112,8 +111,9 @@ void Forecast::take(Work &work, const Volume &volume,
                     const base::Result<EngineResult> &result) const {
     const auto &id = volume.id();
     if (!result) return work.add(id, refusal(result.error()));
-    const bool starts = std::any_of(work.starts.begin(), work.starts.end(),
-                                    [&volume](const auto &other) { return other.get() == &volume; });
+    const bool starts =
+        std::any_of(work.starts.begin(), work.starts.end(),
+                    [&volume](const auto &other) { return other.get() == &volume; });
     if (starts && result->state == VolumeState::Blank) {
         work.add(id, ofVolume("format", formatReason(volume)));
     } else if (starts && volume.spec().encryption && !volume.status().isOpen()) {

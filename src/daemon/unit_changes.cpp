@@ -3,6 +3,7 @@
 #include "daemon/unit_changes.h"
 
 #include <array>
+
 #include <limits.h>
 #include <unistd.h>
 
@@ -67,7 +68,8 @@ UnitChanges unitChanges(const model::SystemPaths &paths) {
             continue;
         }
         for (const auto &file : *files)
-            if (!isThere(generatorFile(paths, file.path), file)) changes.files[spec.id].insert(file.path);
+            if (!isThere(generatorFile(paths, file.path), file))
+                changes.files[spec.id].insert(file.path);
     }
     return changes;
 }

@@ -6,8 +6,8 @@
 
 namespace volumecrypt::engine {
 
-// NotLuks2 tells why the declaration does not let us. For attach, which does it, and for plan, which
-// foresees it.
+// NotLuks2 tells why the declaration does not let us. For attach, which does it, and for plan,
+// which foresees it.
 base::Status mayFormat(const Session &session);
 
 }  // namespace volumecrypt::engine

@@ -78,7 +78,8 @@ class PlanAndApply : public ::testing::TestWithParam<Situation> {
         daemon_.configure(name + ".yaml",
                           "apiVersion: v1alpha1\nkind: UserVolumeConfig\nname: " + name +
                               "\nvolume: {device: /dev/fake-" + name +
-                              (more.empty() || more == "plain" ? "" : ", " + more) + "}\n" +
+                              (more.starts_with("unlock") ? ", " + more : "") + "}\n" +
+                              (more.starts_with("mount") ? more + "\n" : "") +
                               (more == "plain" ? ""
                                                : "encryption: {provider: luks2, keys: [{slot: 0, "
                                                  "static: {passphrase: x}}]}\n"));
@@ -117,8 +118,7 @@ class PlanAndApply : public ::testing::TestWithParam<Situation> {
         sdbus::ObjectPath job;
         EXPECT_EQ(client_.get(job, kRoot, kManager, "Apply", Options()), "");
         const Finished end = client_.finished(job);
-        for (const auto &result :
-             client_.property<std::vector<Result>>(job, kJob, "Results"))
+        for (const auto &result : client_.property<std::vector<Result>>(job, kJob, "Results"))
             EXPECT_TRUE(marks.emplace(result.get<0>(), result.get<1>()).second)
                 << result.get<0>() << " is told twice: " << result.get<2>();
         return end;
@@ -158,7 +158,9 @@ TEST_P(PlanAndApply, Agree) {
     const Finished end = apply(done);
     EXPECT_EQ(done, foreseen) << end.message;
     EXPECT_EQ(end.success, situation.works) << end.message;
-    if (situation.again) EXPECT_EQ(withoutKeeps(plan()), Marks()) << "after " << end.message;
+    if (situation.again) {
+        EXPECT_EQ(withoutKeeps(plan()), Marks()) << "after " << end.message;
+    }
     for (const auto &id : situation.lock)
         EXPECT_EQ(client_.property<std::string>(volumePath(id), kVolume, "State"), "locked");
 }
@@ -182,15 +184,7 @@ const std::vector<Situation> kSituations{
     {"Plain", {{"a", "plain"}}, {{"state-u-a", "plain"}, {"plain-u-a", ""}}, {}},
     {"Keys", {kA}, {kOpenA, kKeysA}, {{"u-a", "keys"}}},
     {"KeysOfOne", {kA, kB}, {kOpenA, kOpenB, kKeysA}, {{"u-a", "keys"}}},
-    {"NoKeyOpens",
-     {kA},
-     {{"no-u-a", ""}},
-     {{"u-a", "fail"}},
-     false,
-     {},
-     {},
-     {},
-     false},
+    {"NoKeyOpens", {kA}, {{"no-u-a", ""}}, {{"u-a", "fail"}}, false, {}, {}, {}, false},
     {"NoKeyOpensOne",
      {kA, kB},
      {{"no-u-a", ""}},
@@ -200,15 +194,7 @@ const std::vector<Situation> kSituations{
      {},
      {},
      false},
-    {"WrongDevice",
-     {kA},
-     {{"state-u-a", "absent"}},
-     {{"u-a", "fail"}},
-     false,
-     {},
-     {},
-     {},
-     false},
+    {"WrongDevice", {kA}, {{"state-u-a", "absent"}}, {{"u-a", "fail"}}, false, {}, {}, {}, false},
     {"WrongDeviceOfOne",
      {kA, kB},
      {{"state-u-a", "absent"}},
@@ -299,11 +285,12 @@ TEST_F(ApplyCommand, SaysOneLineForEachAndNothingTwice) {
     };
     const ProcessResult planned = run("plan");
     EXPECT_EQ(planned.exitCode, 2) << planned.err;
-    EXPECT_THAT(planned.out, HasSubstr("u-a\tunlock\t\tvolume\t"));
+    EXPECT_THAT(planned.out, HasSubstr("u-a\tunlock\t-\tvolume\t"));
     const ProcessResult applied = run("apply");
     EXPECT_EQ(applied.exitCode, 1);
     EXPECT_EQ(applied.out, "u-a\tunlock\tunlocked\n");
-    EXPECT_THAT(applied.err, HasSubstr("volumecryptctl: u-b: its device /dev/fake-b is not there\n"));
+    EXPECT_THAT(applied.err,
+                HasSubstr("volumecryptctl: u-b: its device /dev/fake-b is not there\n"));
     EXPECT_THAT(applied.err, HasSubstr("volumecryptctl: u-c: no\n"));
     EXPECT_THAT(applied.err, Not(HasSubstr("u-b: its device /dev/fake-b is not there; ")));
     daemon_.configure("broken.yaml", "apiVersion: v1alpha1\nkind: UserVolumeConfig\nname: 'a b'\n");
