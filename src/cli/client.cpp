@@ -151,8 +151,14 @@ Result<std::vector<VolumePlan>> Client::plan() {
     });
 }
 
+// One that was declared since the service read the configuration has no object yet.
 Result<VolumePlan> Client::plan(const std::string &id) {
-    return guarded([&] { return VolumePlan{id, stepsFrom(impl_->volume(id).Plan())}; });
+    VC_ASSIGN(std::vector<VolumePlan> plans, plan());
+    const auto found = std::find_if(plans.begin(), plans.end(),
+                                    [&id](const VolumePlan &plan) { return plan.id == id; });
+    if (found != plans.end()) return std::move(*found);
+    return base::fail(ErrorCode::NotFound, "no volume " + id + " is declared or unlocked",
+                      "`volumecryptctl plan` shows all volumes.");
 }
 
 Status Client::reload() {

@@ -78,6 +78,8 @@ class Client {
     // itself goes on.
     base::Result<std::string> waitForJob(const std::string &number,
                                          const std::function<void(const JobInfo &)> &onProgress);
+    // Of a job that has ended, as long as the service knows it.
+    std::vector<JobResult> resultsOf(const std::string &number);
     // Until the user interrupts, or `onEvent` returns false.
     base::Status watch(const std::function<bool(const Event &)> &onEvent);
 

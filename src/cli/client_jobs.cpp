@@ -179,6 +179,11 @@ Result<std::string> Client::waitForJob(const std::string &number,
     }
 }
 
+std::vector<JobResult> Client::resultsOf(const std::string &number) {
+    const auto job = impl_->lookAtJob(jobPath(number));
+    return job && *job ? (*job)->results : std::vector<JobResult>();
+}
+
 Status Client::watch(const std::function<bool(const Event &)> &onEvent) {
     const Interruptible signals;
     return guarded([&] {

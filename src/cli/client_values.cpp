@@ -2,6 +2,7 @@
 // Reads the properties of dbus/*.xml out of variants.
 #include "cli/client_values.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <tuple>
@@ -19,6 +20,7 @@ using SlotStruct = sdbus::Struct<std::uint32_t, std::string, bool, bool, std::st
 using FailedStruct = sdbus::Struct<std::uint32_t, std::string>;
 using ProblemStruct =
     sdbus::Struct<std::string, std::uint32_t, std::uint32_t, std::string, std::string>;
+using ResultStruct = sdbus::Struct<std::string, std::string, std::string>;
 using ErrorStruct = sdbus::Struct<std::string, std::string>;
 
 constexpr const char *kVolumePrefix = "/org/example/VolumeCrypt/volume";
@@ -116,6 +118,14 @@ JobInfo jobFrom(const std::string &path, const Properties &properties) {
     take<std::uint64_t>(properties, "Rate", job.rate);
     take<std::uint64_t>(properties, "StartedAt", job.startedAt);
     take<std::uint32_t>(properties, "StartedByUid", job.startedByUid);
+    std::vector<ResultStruct> results;
+    take<std::vector<ResultStruct>>(properties, "Results", results);
+    for (const auto &wire : results) {
+        const std::string &text = wire.get<2>();
+        const auto newline = std::min(text.find('\n'), text.size());
+        job.results.push_back({wire.get<0>(), wire.get<1>(), text.substr(0, newline),
+                               text.substr(std::min(newline + 1, text.size()))});
+    }
     return job;
 }
 

@@ -3,6 +3,7 @@
 #include "cli/commands_change.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <set>
 #include <vector>
 
@@ -14,7 +15,9 @@
 #include "cli/commands_unlock.h"
 #include "cli/exit_code.h"
 #include "cli/key_adder.h"
+#include "cli/render.h"
 #include "cli/text.h"
+#include "cli/volume_json.h"
 
 namespace volumecrypt::cli {
 namespace {
@@ -120,10 +123,43 @@ int syncOne(Session &session) {
         arguments.volume);
 }
 
+void showResult(Session &session, const JobResult &result) {
+    if (session.arguments().json) {
+        print(jsonLine({{"type", "outcome"},
+                        {"volume", result.volume},
+                        {"action", result.action},
+                        {"text", result.text},
+                        {"hint", result.hint}}));
+        return;
+    }
+    if (!result.failed()) {
+        print(renderResult(result, session.out()));
+        return;
+    }
+    base::Error error;
+    error.message = result.text;
+    error.hint = result.hint;
+    const std::string text = renderError(result.volume, error, session.err());
+    (void)std::fwrite(text.data(), 1, text.size(), stderr);
+}
+
 }  // namespace
 
+// A line for each volume: what failed goes where errors go.
 int runApply(Session &session) {
-    return session.finish(session.client().apply(), "");
+    const auto job = session.client().apply();
+    if (!job || session.arguments().noWait) return session.finish(job, "");
+    const auto end = session.wait(*job);
+    const auto results = session.client().resultsOf(*job);
+    for (const auto &result : results) showResult(session, result);
+    const bool told = std::any_of(results.begin(), results.end(),
+                                  [](const JobResult &result) { return result.failed(); });
+    // What failed was just said, volume by volume.
+    if (!end && told && !session.arguments().json) return exitCodeOf(end.error());
+    if (!end) return failed(session, end.error());
+    const std::string sentence = results.empty() ? *end : "apply: done";
+    session.result(sentence, "", {{"job", *job}, {"message", *end}});
+    return kExitDone;
 }
 
 int runReload(Session &session) {

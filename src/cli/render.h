@@ -19,6 +19,8 @@ std::string problemText(const ConfigProblem &problem);
 std::string renderService(const ServiceInfo &service, const Style &style);
 std::string renderSlots(const VolumeInfo &volume, const Style &style);
 std::string renderPlans(const std::vector<VolumePlan> &plans, const Style &style);
+// A line of what a job did.
+std::string renderResult(const JobResult &result, const Style &style);
 std::string renderJobs(const std::vector<JobInfo> &jobs, const Style &style);
 std::string renderEvent(const Event &event, const Style &style);
 // "volumecryptctl: VOLUME: message" and, where there is one, "hint: …".

@@ -20,6 +20,10 @@ struct Look {
 Look lookOf(const std::string &action) {
     if (action == "keep") return {" ", Colour::Dim};
     if (action == "adopt") return {"=", Colour::Green};
+    if (action == "format") return {"*", Colour::Yellow};
+    if (action == "unlock" || action == "mount") return {"+", Colour::Green};
+    if (action == "lock" || action == "unmount") return {"-", Colour::Red};
+    if (action == "units" || action == "keys") return {"~", Colour::Yellow};
     if (action == "add") return {"+", Colour::Green};
     if (action == "replace") return {"~", Colour::Yellow};
     if (action == "remove") return {"-", Colour::Red};
@@ -76,8 +80,17 @@ std::string renderPlans(const std::vector<VolumePlan> &plans, const Style &style
         }
         out += table.render(style, 2);
     }
-    if (plans.empty()) out += "No encrypted volume is declared.\n";
+    if (plans.empty()) out += "No volume is declared.\n";
     return out;
+}
+
+std::string renderResult(const JobResult &result, const Style &style) {
+    if (!style.terminal)
+        return field(result.volume) + "\t" + field(result.action) + "\t" + field(result.text) +
+               "\n";
+    const Look look = lookOf(result.action);
+    return fmt::format("{} {}: {}\n", style.paint(look.colour, look.sign),
+                       style.paint(Colour::Bold, field(result.volume)), printable(result.text));
 }
 
 std::string renderJobs(const std::vector<JobInfo> &jobs, const Style &style) {

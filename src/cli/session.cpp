@@ -31,6 +31,23 @@ void Session::result(const std::string &sentence, const std::string &plain,
     printResult(arguments_, sentence, plain, members);
 }
 
+base::Result<std::string> Session::wait(const std::string &job) {
+    ProgressLine line(err_);
+    double last = -1;
+    return client_.waitForJob(job, [&](const JobInfo &info) {
+        if (!arguments_.json) {
+            line.show(info);
+        } else if (info.progress != last) {
+            last = info.progress;
+            print(jsonLine({{"type", "progress"},
+                            {"job", info.number},
+                            {"progress", info.progress},
+                            {"done", info.bytesDone},
+                            {"total", info.bytesTotal}}));
+        }
+    });
+}
+
 int Session::finish(const base::Result<std::string> &job, const std::string &volume) {
     if (!job) return reportError(arguments_, volume, job.error());
     nlohmann::json members = {{"job", *job}};
@@ -39,23 +56,7 @@ int Session::finish(const base::Result<std::string> &job, const std::string &vol
         result(fmt::format("Job {} runs; `volumecryptctl jobs` shows it.", *job), *job, members);
         return kExitDone;
     }
-    base::Result<std::string> end;
-    {
-        ProgressLine line(err_);
-        double last = -1;
-        end = client_.waitForJob(*job, [&](const JobInfo &info) {
-            if (!arguments_.json) {
-                line.show(info);
-            } else if (info.progress != last) {
-                last = info.progress;
-                print(jsonLine({{"type", "progress"},
-                                {"job", info.number},
-                                {"progress", info.progress},
-                                {"done", info.bytesDone},
-                                {"total", info.bytesTotal}}));
-            }
-        });
-    }
+    const auto end = wait(*job);
     if (!end) return reportError(arguments_, volume, end.error());
     members["message"] = *end;
     const std::string what = end->empty() ? arguments_.name + ": done" : *end;

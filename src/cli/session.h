@@ -33,6 +33,8 @@ class Session {
                 const nlohmann::json &members = nlohmann::json::object());
     // The same for a job that was started: waits for it and shows its progress, unless --no-wait.
     // The exit code.
+    // The message of its end; shows how far it is meanwhile.
+    base::Result<std::string> wait(const std::string &job);
     int finish(const base::Result<std::string> &job, const std::string &volume);
 
   private:

@@ -68,7 +68,9 @@ struct ServiceInfo {
 };
 
 struct PlanStep {
-    std::string action;  // keep, add, replace, remove, adopt, defer, refuse
+    // keep, add, replace, remove, adopt, defer, refuse; of the volume itself, which has no slot:
+    // lock, unmount, units, format, unlock, mount, keep, refuse
+    std::string action;
     std::optional<unsigned> slot;
     std::string kind;
     std::string reason;
@@ -79,6 +81,16 @@ struct PlanStep {
 struct VolumePlan {
     std::string id;
     std::vector<PlanStep> steps;
+};
+
+// What a job over several volumes did to one of them.
+struct JobResult {
+    std::string volume;  // empty: of none in particular
+    std::string action;  // as in a plan; keys for all steps on slots, fail for what did not work
+    std::string text;
+    std::string hint;
+
+    [[nodiscard]] bool failed() const { return action == "fail"; }
 };
 
 struct JobInfo {
@@ -92,6 +104,7 @@ struct JobInfo {
     std::uint64_t rate = 0;       // bytes a second
     std::uint64_t startedAt = 0;  // microseconds of CLOCK_REALTIME
     unsigned startedByUid = 0;
+    std::vector<JobResult> results;
 };
 
 }  // namespace volumecrypt::cli

@@ -7,7 +7,7 @@
 #include <optional>
 #include <utility>
 
-#include "daemon/consumer.h"
+#include "daemon/outcome_file.h"
 #include "model/names.h"
 
 namespace volumecrypt::daemon {
@@ -15,30 +15,18 @@ namespace {
 
 using model::VolumeState;
 
+// File times come from the kernel's tick, which may be a little behind the clock.
+constexpr std::chrono::milliseconds kClockSlack{20};
+
 bool isOpen(const Volume &volume) {
     return volume.status().isOpen();
 }
 
-bool canSync(const Volume &volume) {
-    // A plain file is never unlocked, yet has keys.
-    const bool isFile = !volume.spec().device.path.starts_with("/dev/");
-    // Keys of one that is being reencrypted are not changed.
-    return volume.status().state == VolumeState::Unlocked ||
-           (isFile && volume.status().state == VolumeState::Locked);
-}
-
-base::Error configError(const std::vector<config::Problem> &problems) {
-    base::Error error;
-    error.code = base::ErrorCode::InvalidConfig;
-    std::size_t count = 0;
-    for (const auto &problem : problems) {
-        if (problem.level != config::Level::Error) continue;
-        if (count++ == 0) error.message = problem.text();
-    }
-    if (count > 1) error.message += " (and " + std::to_string(count - 1) + " more)";
-    error.hint =
-        "correct the configuration (`volumecryptctl check` lists all errors); nothing was changed";
-    return error;
+// Empty when no key was changed: that a record was written anew concerns nobody.
+std::string keysText(const EngineResult &result) {
+    auto text = summaryOf(result);
+    if (text == "done" || text == "nothing to do") text.clear();
+    return text;
 }
 
 base::Error stillMapped() {
@@ -54,17 +42,23 @@ base::Error stillMapped() {
 struct Apply::Work {
     JobPointer job;
     ApplyPlan plan;
-    std::vector<std::string> notes;
     std::optional<base::Error> firstError;
 
-    void note(const std::string &text) { notes.push_back(text); }
-    void failed(const std::string &subject, const base::Error &error) {
+    void did(const model::VolumeId &id, const char *action, const std::string &text) const {
+        job->addResult({.volume = id.text(), .action = action, .text = text});
+    }
+    void failed(const std::string &volume, const base::Error &error) {
         if (!firstError) firstError = error;
-        notes.push_back(subject + ": " + oneLine(error));
+        job->addResult({.volume = volume, .action = "fail", .text = fullText(error)});
     }
     [[nodiscard]] std::string summary() const {
         std::string text;
-        for (const auto &note : notes) text += (text.empty() ? "" : "; ") + note;
+        for (const auto &result : job->results()) {
+            if (!text.empty()) text += "; ";
+            if (!result.volume.empty()) text += result.volume + ": ";
+            for (const char c : result.text)
+                text += c == '\n' ? std::string("; ") : std::string(1, c);
+        }
         return text.empty() ? "nothing to do" : text;
     }
 };
@@ -84,8 +78,7 @@ Apply::Apply(Configurator &configurator, EngineJobs &engines, JobTable &jobs, Vo
 base::Result<JobPointer> Apply::start(const Authorized<action::ManageKeys> &proof) {
     if (running_)
         return base::fail(base::ErrorCode::Busy, "another apply is running", "wait for its job");
-    configurator_.read();
-    if (volumes_.hasErrors()) return base::fail(configError(volumes_.problems()));
+    VC_TRY(configurator_.readWhole());
     running_ = true;
     const auto work = std::make_shared<Work>();
     work->job = jobs_.create("apply", "", proof.caller().uid);
@@ -94,7 +87,7 @@ base::Result<JobPointer> Apply::start(const Authorized<action::ManageKeys> &proo
 }
 
 void Apply::run(const WorkPointer &work) {
-    work->plan = planApply(volumes_.all(), readSystemView(paths_));
+    work->plan = planApply(volumes_.all(), paths_, systemd_ != nullptr);
     const auto &plan = work->plan;
     std::vector<AsyncStep> steps;
     // Each step asks first whether the job was cancelled: between two volumes is a safe point.
@@ -110,12 +103,13 @@ void Apply::run(const WorkPointer &work) {
         add([this, work, stop](const Done &next) { stopDeparted(work, stop, next); });
     for (const auto &stop : plan.moved)
         add([this, work, stop](const Done &next) { stopMoved(work, stop, next); });
-    if (systemd_ != nullptr) add([this](Done next) { systemd_->reload(std::move(next)); });
+    if (systemd_ != nullptr) add([this, work](const Done &next) { reloadUnits(work, next); });
     for (const auto &volume : plan.start)
         add([this, work, volume](const Done &next) { startVolume(work, volume, next); });
     for (const auto &volume : plan.sync)
         add([this, work, volume](const Done &next) { syncVolume(work, volume, next); });
-    for (const auto &note : plan.skipped) work->note(note);
+    for (const auto &left : plan.left) work->did(left.volume, "keep", left.why);
+    for (const auto &refused : plan.refused) work->failed(refused.volume.text(), refused.error);
     runInOrder(std::move(steps),
                [this, work](const base::Status &status) { finish(work, status); });
 }
@@ -134,13 +128,15 @@ bool Apply::isMapped(const model::VolumeId &id) const {
 
 void Apply::stopDeparted(const WorkPointer &work, const ApplyPlan::Stop &stop, const Done &next) {
     const auto id = stop.volume;
-    const auto settled = [this, work, id, next](const base::Status &status) {
+    const auto settled = [this, work, id, stop, next](const base::Status &status) {
         if (!status)
             work->failed(id.text(), status.error());
         else if (isMapped(id))
             work->failed(id.text(), stillMapped());
+        else if (stop.mapped)
+            work->did(id, "lock", "locked, as it left the configuration");
         else
-            work->note(id.text() + ": locked, as it left the configuration");
+            work->did(id, "units", "left the configuration; it was not unlocked");
         next({});
     };
     if (systemd_ == nullptr) {
@@ -156,6 +152,12 @@ void Apply::stopDeparted(const WorkPointer &work, const ApplyPlan::Stop &stop, c
     steps.emplace_back([this, stop](Done done) { stopUnits(stop.consumers, std::move(done)); });
     steps.emplace_back(
         [this, id](Done done) { systemd_->stopUnit(model::attachUnit(id), std::move(done)); });
+    auto units = stop.consumers;
+    units.insert({model::attachUnit(id), model::syncUnit(id)});
+    // What failed before it left would stay in the list of failed units for good.
+    for (const auto &unit : units)
+        steps.emplace_back(
+            [this, unit](Done done) { systemd_->resetFailed(unit, std::move(done)); });
     runInOrder(std::move(steps), settled);
 }
 
@@ -165,47 +167,83 @@ void Apply::stopMoved(const WorkPointer &work, const ApplyPlan::Stop &stop, cons
         if (!status)
             work->failed(stop.volume.text(), status.error());
         else
-            work->note(stop.volume.text() + ": unmounted from where it no longer belongs");
+            work->did(stop.volume, "unmount", "unmounted from where it no longer belongs");
         next({});
     });
 }
 
+void Apply::reloadUnits(const WorkPointer &work, const Done &next) {
+    std::vector<std::pair<VolumePointer, std::string>> changed;
+    for (const auto &volume : volumes_.all())
+        if (work->plan.units.concern(volume->id()))
+            changed.emplace_back(volume, unitsText(*volume, work->plan.units, paths_));
+    systemd_->reload([work, changed, next](const base::Status &status) {
+        if (status)
+            for (const auto &[volume, text] : changed) work->did(volume->id(), "units", text);
+        next(status);
+    });
+}
+
 void Apply::startVolume(const WorkPointer &work, const VolumePointer &volume, const Done &next) {
-    const bool wasOpen = isOpen(*volume);
-    if (wasOpen && systemd_ == nullptr) return next({});
+    if (isOpen(*volume) && systemd_ == nullptr) return next({});
     if (auto begun = volume->begin("apply"); !begun) {
         work->failed(volume->id().text(), begun.error());
         return next({});
     }
+    const Before before{.state = volume->status().state,
+                        .open = isOpen(*volume),
+                        .mounted = isMounted(*volume, paths_),
+                        .begun = std::chrono::system_clock::now() - kClockSlack};
     unlocker_.open(volume, {}, work->job, [=, this](const base::Status &opened) {
         inspector_.inspect(volume, [=, this] {
             volume->end();
-            if (!opened) work->failed(volume->id().text(), opened.error());
-            if (opened && !wasOpen && isOpen(*volume))
-                work->note(volume->id().text() + ": unlocked");
-            if (!opened || wasOpen || systemd_ == nullptr || !volume->spec().encryption)
+            started(*work, *volume, before, opened);
+            if (!opened || before.open || systemd_ == nullptr || !volume->spec().encryption)
                 return next({});
             // The attach unit has pulled in its sync unit: wait for that one, or ours would be
             // Busy.
-            systemd_->startUnit(model::syncUnit(volume->id()),
-                                [next](const base::Status &) { next({}); });
+            systemd_->startUnit(model::syncUnit(volume->id()), [=, this](const base::Status &) {
+                synced(*work, *volume, before);
+                next({});
+            });
         });
     });
 }
 
+// Says what came of it, each thing in a line of its own.
+void Apply::started(Work &work, const Volume &volume, const Before &before,
+                    const base::Status &opened) const {
+    if (!opened) return work.failed(volume.id().text(), opened.error());
+    const auto state = volume.status().state;
+    if (before.state == VolumeState::Blank && state != VolumeState::Blank)
+        work.did(volume.id(), "format",
+                 volume.spec().encryption ? "formatted and unlocked" : "given a file system");
+    else if (!before.open && isOpen(volume))
+        work.did(volume.id(), "unlock", "unlocked");
+    if (!before.mounted && systemd_ != nullptr && isMounted(volume, paths_))
+        work.did(volume.id(), "mount", "mounted on " + volume.spec().mount->where);
+}
+
+// Of the unit that followed the attach; what it did is not there to be done again.
+void Apply::synced(Work &work, const Volume &volume, const Before &before) const {
+    const auto outcome = OutcomeFiles(paths_).read(volume.id(), "sync");
+    if (!outcome || outcome->when < before.begun || !outcome->result) return;
+    if (const auto text = keysText(*outcome->result); !text.empty())
+        work.did(volume.id(), "keys", text);
+}
+
 void Apply::syncVolume(const WorkPointer &work, const VolumePointer &volume, const Done &next) {
-    const auto id = volume->id().text();
     if (!canSync(*volume)) return next({});
     if (auto begun = volume->begin("apply"); !begun) {
-        work->failed(id, begun.error());
+        work->failed(volume->id().text(), begun.error());
         return next({});
     }
     engines_.run(volume, {.verb = "sync", .volume = volume->id()}, work->job,
-                 [this, work, volume, id, next](const base::Result<EngineResult> &result) {
+                 [this, work, volume, next](const base::Result<EngineResult> &result) {
                      if (!result)
-                         work->failed(id, result.error());
-                     else if (const auto text = summaryOf(*result); text != "nothing to do")
-                         work->note(id + ": " + text);
+                         work->failed(volume->id().text(), result.error());
+                     else if (const auto text = keysText(*result); !text.empty())
+                         work->did(volume->id(), "keys", text);
                      inspector_.inspect(volume, [volume, next] {
                          volume->end();
                          next({});
@@ -215,7 +253,7 @@ void Apply::syncVolume(const WorkPointer &work, const VolumePointer &volume, con
 
 void Apply::finish(const WorkPointer &work, const base::Status &status) {
     running_ = false;
-    if (!status) work->failed("apply", status.error());
+    if (!status) work->failed("", status.error());
     if (!work->firstError) return jobs_.finish(*work->job, work->summary());
     base::Error error = *work->firstError;
     error.message = work->summary();

@@ -2,6 +2,9 @@
 // Apply: makes the machine equal to the configuration, as one job.
 #pragma once
 
+#include <chrono>
+#include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -26,12 +29,22 @@ class Apply {
   private:
     struct Work;
     using WorkPointer = std::shared_ptr<Work>;
+    struct Before {
+        model::VolumeState state;
+        bool open;
+        bool mounted;
+        std::chrono::system_clock::time_point begun;
+    };
 
     void run(const WorkPointer &work);
     void stopDeparted(const WorkPointer &work, const ApplyPlan::Stop &stop, const Done &next);
     void stopMoved(const WorkPointer &work, const ApplyPlan::Stop &stop, const Done &next);
+    void reloadUnits(const WorkPointer &work, const Done &next);
     void startVolume(const WorkPointer &work, const VolumePointer &volume, const Done &next);
     void syncVolume(const WorkPointer &work, const VolumePointer &volume, const Done &next);
+    void started(Work &work, const Volume &volume, const Before &before,
+                 const base::Status &opened) const;
+    void synced(Work &work, const Volume &volume, const Before &before) const;
     void finish(const WorkPointer &work, const base::Status &status);
     void stopUnits(const std::set<std::string> &units, Done done);
     [[nodiscard]] bool isMapped(const model::VolumeId &id) const;

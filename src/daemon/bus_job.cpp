@@ -26,6 +26,13 @@ sdbus::ObjectPath BusJob::Volume() {
     return id.empty() ? sdbus::ObjectPath("/") : volumePath(id);
 }
 
+std::vector<BusJob::Result> BusJob::Results() {
+    std::vector<Result> results;
+    for (const auto &result : job_->results())
+        results.emplace_back(result.volume, result.action, busText(result.text));
+    return results;
+}
+
 void BusJob::progressed() {
     guarded([this] {
         emitPropertiesChangedSignal(Adaptor::INTERFACE_NAME,

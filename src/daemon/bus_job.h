@@ -2,6 +2,9 @@
 // org.example.VolumeCrypt.Job of one job.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "daemon/bus_gate.h"
 #include "daemon/job_table.h"
 #include "job-adaptor.h"
@@ -25,6 +28,8 @@ class BusJob final
   private:
     using Adaptor = org::example::VolumeCrypt::Job_adaptor;
 
+    using Result = sdbus::Struct<std::string, std::string, std::string>;
+
     void Cancel(sdbus::Result<> &&result, Options options) override;
     std::string Operation() override { return job_->record().operation; }
     sdbus::ObjectPath Volume() override;
@@ -34,6 +39,8 @@ class BusJob final
     std::uint64_t Rate() override { return job_->rate(); }
     std::uint64_t StartedAt() override { return job_->record().startedAt; }
     std::uint32_t StartedByUid() override { return job_->record().uid; }
+
+    std::vector<Result> Results() override;
 
     BusGate &gate_;
     JobPointer job_;

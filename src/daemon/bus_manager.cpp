@@ -82,15 +82,12 @@ void BusManager::Plan(sdbus::Result<std::vector<VolumeSteps>> &&result) {
         gate_.pass<action::ManageKeys>(
             getObject(), reply, {.operation = "plan"},
             [&use = use_, reply](const Authorized<action::ManageKeys> &proof) {
-                use.operations.planAll(
-                    proof, use.volumes.all(),
-                    [reply](const base::Result<VolumeOperations::AllSteps> &all) {
-                        if (!all) return reply.fail(all.error());
-                        std::vector<VolumeSteps> volumes;
-                        for (const auto &[id, steps] : *all)
-                            volumes.emplace_back(id, toMaps(steps));
-                        reply.succeed(volumes);
-                    });
+                use.forecast.plan(proof, [reply](const base::Result<Forecast::All> &all) {
+                    if (!all) return reply.fail(all.error());
+                    std::vector<VolumeSteps> volumes;
+                    for (const auto &[id, steps] : *all) volumes.emplace_back(id, toMaps(steps));
+                    reply.succeed(volumes);
+                });
             });
     });
 }

@@ -72,13 +72,15 @@ struct Service::Parts {
           operations(engines, inspector),
           recoveryKeys(loop),
           outcomes(paths),
-          unlocker(engines, jobs, volumes, inspector, outcomes, systemd.get()),
+          unlocker(engines, jobs, volumes, inspector, outcomes, systemd.get(), paths),
           retry(loop, volumes, unlocker),
           syncRetry(loop, volumes, engines),
           configurator(loop, volumes, inspector, paths),
           apply(configurator, engines, jobs, volumes, inspector, unlocker, systemd.get(), paths),
-          use{volumes,  jobs,  operations,   recoveryKeys,
-              unlocker, apply, configurator, [this] { return tpm(); }},
+          forecast(configurator, engines, volumes, inspector, systemd != nullptr, paths),
+          use{volumes,      jobs,         operations,
+              recoveryKeys, unlocker,     apply,
+              forecast,     configurator, [this] { return tpm(); }},
           objects(connection->bus(), gate, use),
           udev(loop, [this](const DeviceEvent &event) { deviceEvent(event); }),
           outcomeWatch(loop, [this](const std::string &id, const std::string &verb) {
@@ -119,6 +121,7 @@ struct Service::Parts {
     SyncRetry syncRetry;
     Configurator configurator;
     Apply apply;
+    Forecast forecast;
     UseCases use;
     BusObjects objects;
     UdevMonitor udev;

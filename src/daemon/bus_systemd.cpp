@@ -89,6 +89,16 @@ void BusSystemd::stopUnit(const std::string &unit, Done done) {
     changeUnit("StopUnit", unit, std::move(done));
 }
 
+void BusSystemd::resetFailed(const std::string &unit, Done done) {
+    manager_->callMethodAsync("ResetFailedUnit")
+        .onInterface(kManager)
+        .withArguments(unit)
+        .uponReplyInvoke([done = std::move(done)](const sdbus::Error *) {
+            // Most often there is none of that name any more, which is all that is wanted.
+            guarded([&] { done({}); });
+        });
+}
+
 void BusSystemd::reload(Done done) {
     manager_->callMethodAsync("Reload")
         .onInterface(kManager)

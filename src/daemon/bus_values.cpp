@@ -34,11 +34,13 @@ sdbus::Error toBusError(const base::Error &error) {
 
 StepMaps toMaps(const std::vector<StepText> &steps) {
     StepMaps maps;
-    for (const auto &step : steps)
-        maps.push_back({{"action", sdbus::Variant(busText(step.action))},
-                        {"slot", sdbus::Variant(static_cast<std::uint32_t>(step.slot))},
-                        {"kind", sdbus::Variant(busText(step.kind))},
-                        {"reason", sdbus::Variant(busText(step.reason))}});
+    for (const auto &step : steps) {
+        auto &map = maps.emplace_back(Options{{"action", sdbus::Variant(busText(step.action))},
+                                              {"kind", sdbus::Variant(busText(step.kind))},
+                                              {"reason", sdbus::Variant(busText(step.reason))}});
+        if (step.kind != kVolumeStep)
+            map.emplace("slot", sdbus::Variant(static_cast<std::uint32_t>(step.slot)));
+    }
     return maps;
 }
 

@@ -32,6 +32,20 @@ struct Round {
     }
 };
 
+base::Error configError(const std::vector<config::Problem> &problems) {
+    base::Error error;
+    error.code = base::ErrorCode::InvalidConfig;
+    std::size_t count = 0;
+    for (const auto &problem : problems) {
+        if (problem.level != config::Level::Error) continue;
+        if (count++ == 0) error.message = problem.text();
+    }
+    if (count > 1) error.message += " (and " + std::to_string(count - 1) + " more)";
+    error.hint =
+        "correct the configuration (`volumecryptctl check` lists all errors); nothing was changed";
+    return error;
+}
+
 }  // namespace
 
 void Configurator::reload(const Authorized<action::Reload> &proof, Then then) {
@@ -57,6 +71,12 @@ void Configurator::read() {
             problem.level == config::Level::Error ? base::Severity::Error : base::Severity::Warning,
             problem.text(),
             {{"VOLUME", problem.volume}, {"CODE", std::string(base::errorName(problem.code))}});
+}
+
+base::Status Configurator::readWhole() {
+    read();
+    if (volumes_.hasErrors()) return base::fail(configError(volumes_.problems()));
+    return {};
 }
 
 void Configurator::inspectAll(Then then) {

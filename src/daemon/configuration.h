@@ -25,6 +25,8 @@ class Configurator {
 
     // For the daemon's own needs, which nobody asked for.
     void read();
+    // The same for who goes by the whole of it. InvalidConfig when it has errors.
+    base::Status readWhole();
     // Looks at every volume. One that takes long is not waited for: it is published as `failed`
     // until it is known better.
     void inspectAll(Then then);

@@ -17,6 +17,9 @@
 
 namespace volumecrypt::daemon {
 
+// The kind of steps that concern the volume itself, and no key slot.
+inline constexpr const char *kVolumeStep = "volume";
+
 // A step of a plan, in the words of the engine.
 struct StepText {
     std::string action;

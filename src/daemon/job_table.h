@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -20,6 +21,15 @@ namespace volumecrypt::daemon {
 // How a job ended: a sentence on what was done, or the error.
 using JobOutcome = base::Result<std::string>;
 
+// What a job over several volumes did to one of them, in the words of plan.
+struct JobResult {
+    std::string volume;  // empty: of none in particular
+    std::string action;  // that of a step of plan, keys for steps on slots, or fail
+    std::string text;    // "MESSAGE", or "MESSAGE\nHINT" of fail
+
+    friend bool operator==(const JobResult &, const JobResult &) = default;
+};
+
 class Job {
   public:
     using Waiter = std::function<void(const JobOutcome &)>;
@@ -30,6 +40,9 @@ class Job {
     [[nodiscard]] std::uint64_t rate() const { return rate_; }  // bytes per second
     [[nodiscard]] double progress() const;                      // 0 to 1
     [[nodiscard]] bool finished() const { return finished_; }
+
+    void addResult(JobResult result) { results_.push_back(std::move(result)); }
+    [[nodiscard]] const std::vector<JobResult> &results() const { return results_; }
 
     // Called once, when the job has finished.
     void whenFinished(Waiter waiter) { waiters_.push_back(std::move(waiter)); }
@@ -50,6 +63,7 @@ class Job {
     bool cancelled_ = false;
     std::function<void()> canceller_;
     std::vector<Waiter> waiters_;
+    std::vector<JobResult> results_;
     EventLoop::Source removal_;
 };
 

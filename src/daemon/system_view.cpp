@@ -2,10 +2,12 @@
 // Folder listings and two small text formats.
 #include "daemon/system_view.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <optional>
 #include <sstream>
 #include <string_view>
+#include <utility>
 
 #include "base/files.h"
 #include "model/names.h"
@@ -82,10 +84,9 @@ std::string unescaped(const std::string &text) {
     return plain;
 }
 
-}  // namespace
-
-std::vector<std::string> mountPointsOf(const std::string &mountinfo, const std::string &device) {
-    std::vector<std::string> points;
+// Device "MAJOR:MINOR" and mount point of each line.
+std::vector<std::pair<std::string, std::string>> mountsIn(const std::string &mountinfo) {
+    std::vector<std::pair<std::string, std::string>> mounts;
     std::istringstream lines(mountinfo);
     std::string line;
     // 36 35 98:0 /root /mount/point options - type source
@@ -96,10 +97,25 @@ std::vector<std::string> mountPointsOf(const std::string &mountinfo, const std::
         std::string number;
         std::string root;
         std::string where;
-        if (fields >> id >> parent >> number >> root >> where && number == device)
-            points.push_back(unescaped(where));
+        if (fields >> id >> parent >> number >> root >> where)
+            mounts.emplace_back(number, unescaped(where));
     }
+    return mounts;
+}
+
+}  // namespace
+
+std::vector<std::string> mountPointsOf(const std::string &mountinfo, const std::string &device) {
+    std::vector<std::string> points;
+    for (auto &[number, where] : mountsIn(mountinfo))
+        if (number == device) points.push_back(std::move(where));
     return points;
+}
+
+bool isMountPoint(const std::string &mountinfo, const std::string &where) {
+    const auto mounts = mountsIn(mountinfo);
+    return std::any_of(mounts.begin(), mounts.end(),
+                       [&where](const auto &mount) { return mount.second == where; });
 }
 
 SystemView readSystemView(const model::SystemPaths &paths) {

@@ -22,6 +22,9 @@ struct SystemView {
 
 SystemView readSystemView(const model::SystemPaths &paths);
 
+// Whether anything is mounted there, from the same text.
+bool isMountPoint(const std::string &mountinfo, const std::string &where);
+
 // Where the device "MAJOR:MINOR" is mounted, from the text of /proc/self/mountinfo.
 std::vector<std::string> mountPointsOf(const std::string &mountinfo, const std::string &device);
 

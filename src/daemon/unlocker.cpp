@@ -9,6 +9,7 @@
 #include "base/journal.h"
 #include "daemon/consumer.h"
 #include "daemon/nested_mounts.h"
+#include "daemon/unit_changes.h"
 #include "model/names.h"
 
 namespace volumecrypt::daemon {
@@ -67,6 +68,8 @@ base::Error stillInUse(const Volume &volume) {
 void Unlocker::open(const VolumePointer &volume, base::UniqueFd secret, const JobPointer &job,
                     Done done) {
     std::vector<AsyncStep> steps;
+    if (systemd_ != nullptr)
+        steps.emplace_back([this, volume](const Done &next) { renewUnits(volume, next); });
     if (secret.valid() || systemd_ == nullptr) {
         const auto held = std::make_shared<base::UniqueFd>(std::move(secret));
         steps.emplace_back([this, volume, job, held](Done next) {
@@ -81,6 +84,28 @@ void Unlocker::open(const VolumePointer &volume, base::UniqueFd secret, const Jo
     if (systemd_ != nullptr)
         steps.emplace_back([this, volume](Done next) { startUnits(volume, std::move(next)); });
     runInOrder(std::move(steps), std::move(done));
+}
+
+// A volume that came or changed with a Reload has units only once the generator ran: its attach
+// unit would run without what the volume needs (a TPM, a network, a key file below /home), and then
+// its mount unit would not be there, and leave it half open.
+void Unlocker::renewUnits(const VolumePointer &volume, const Done &done) {
+    const auto changes = unitChanges(paths_);
+    if (const auto refused = changes.refused.find(volume->id()); refused != changes.refused.end()) {
+        auto error = refused->second;
+        error.message = "volume " + volume->id().text() + " gets no units: " + error.message;
+        return done(base::fail(std::move(error)));
+    }
+    const auto check = [this, volume, done](const base::Status &status) {
+        if (!status || hasConsumerUnit(volume->spec(), paths_)) return done(status);
+        done(base::fail(base::ErrorCode::Busy,
+                        "volume " + volume->id().text() + " was not unlocked: its unit " +
+                            consumerUnit(volume->spec()) +
+                            " does not exist, since the configuration has changed",
+                        "run `volumecryptctl apply`, which reads it and makes the units anew"));
+    };
+    if (!changes.concern(volume->id())) return check({});
+    systemd_->reload(check);
 }
 
 void Unlocker::startUnits(const VolumePointer &volume, Done done) {

@@ -13,6 +13,7 @@
 #include "daemon/engine_jobs.h"
 #include "daemon/outcome_file.h"
 #include "daemon/systemd_manager.h"
+#include "model/system_paths.h"
 
 namespace volumecrypt::daemon {
 
@@ -23,13 +24,14 @@ class Unlocker {
 
     // `systemd` may be null.
     Unlocker(EngineJobs &engines, JobTable &jobs, VolumeTable &volumes, Inspector &inspector,
-             OutcomeFiles outcomes, SystemdManager *systemd)
+             OutcomeFiles outcomes, SystemdManager *systemd, model::SystemPaths paths)
         : engines_(engines),
           jobs_(jobs),
           volumes_(volumes),
           inspector_(inspector),
           outcomes_(std::move(outcomes)),
-          systemd_(systemd) {}
+          systemd_(systemd),
+          paths_(std::move(paths)) {}
 
     // Both are jobs while they run. `secret` may be invalid: only the declared keys then.
     void unlock(const Authorized<action::Unlock> &proof, const VolumePointer &volume,
@@ -45,6 +47,7 @@ class Unlocker {
   private:
     void begun(const VolumePointer &volume, const JobPointer &job, base::UniqueFd secret,
                Unlocked unlocked);
+    void renewUnits(const VolumePointer &volume, const Done &done);
     void startUnits(const VolumePointer &volume, Done done);
     void mountNested(const Volume &volume, const Done &done);
     void checkClosed(const VolumePointer &volume, const Done &done);
@@ -60,6 +63,7 @@ class Unlocker {
     Inspector &inspector_;
     OutcomeFiles outcomes_;
     SystemdManager *systemd_;
+    model::SystemPaths paths_;
 };
 
 }  // namespace volumecrypt::daemon

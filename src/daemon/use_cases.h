@@ -6,6 +6,7 @@
 
 #include "daemon/apply.h"
 #include "daemon/configuration.h"
+#include "daemon/forecast.h"
 #include "daemon/job_table.h"
 #include "daemon/recovery_keys.h"
 #include "daemon/unlocker.h"
@@ -21,6 +22,7 @@ struct UseCases {
     RecoveryKeys &recoveryKeys;
     Unlocker &unlocker;
     Apply &apply;
+    Forecast &forecast;
     Configurator &configurator;
     std::function<bool()> tpmPresent;
 };

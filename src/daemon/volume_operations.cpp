@@ -2,10 +2,8 @@
 // Method -> engine command line.
 #include "daemon/volume_operations.h"
 
-#include <memory>
 #include <utility>
 
-#include "daemon/async.h"
 #include "model/key_advice.h"
 
 namespace volumecrypt::daemon {
@@ -38,34 +36,6 @@ void VolumeOperations::plan(const Authorized<action::ManageKeys> &, const Volume
                      if (!result) return planned(base::fail(std::move(result).error()));
                      planned(std::move(result->steps));
                  });
-}
-
-void VolumeOperations::planAll(const Authorized<action::ManageKeys> &proof,
-                               const std::vector<VolumePointer> &volumes, AllPlanned planned) {
-    if (planningAll_)
-        return planned(base::fail(base::ErrorCode::Busy, "another plan of all volumes is running",
-                                  "wait for its answer"));
-    planningAll_ = true;
-    const auto all = std::make_shared<AllSteps>();
-    std::vector<AsyncStep> steps;
-    for (const auto &volume : volumes) {
-        if (!volume->spec().encryption) continue;
-        steps.emplace_back([this, proof, volume, all](const Done &next) {
-            plan(proof, volume, [volume, all, next](base::Result<Steps> result) {
-                if (!result)
-                    result = Steps{{.action = "refuse",
-                                    .slot = result.error().slot.value_or(0),
-                                    .kind = "unknown",
-                                    .reason = oneLine(result.error())}};
-                all->emplace_back(volume->id().text(), std::move(*result));
-                next({});
-            });
-        });
-    }
-    runInOrder(std::move(steps), [this, all, planned = std::move(planned)](const base::Status &) {
-        planningAll_ = false;
-        planned(std::move(*all));
-    });
 }
 
 base::Result<JobPointer> VolumeOperations::sync(const Authorized<action::ManageKeys> &proof,

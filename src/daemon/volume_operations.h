@@ -22,8 +22,6 @@ class VolumeOperations {
   public:
     using Steps = std::vector<StepText>;
     using Planned = std::function<void(base::Result<Steps>)>;
-    using AllSteps = std::vector<std::pair<std::string, Steps>>;  // by ID
-    using AllPlanned = std::function<void(base::Result<AllSteps>)>;
     using SlotAdded = std::function<void(base::Result<unsigned>)>;
     using Finished = std::function<void(base::Status)>;
 
@@ -38,10 +36,6 @@ class VolumeOperations {
 
     void plan(const Authorized<action::ManageKeys> &proof, const VolumePointer &volume,
               Planned planned);
-    // Of the encrypted ones, one after the other. Busy when another planAll runs. A volume that
-    // cannot be planned has one step "refuse".
-    void planAll(const Authorized<action::ManageKeys> &proof,
-                 const std::vector<VolumePointer> &volumes, AllPlanned planned);
     base::Result<JobPointer> sync(const Authorized<action::ManageKeys> &proof,
                                   const VolumePointer &volume, SyncOptions how,
                                   base::UniqueFd secret);
@@ -63,7 +57,6 @@ class VolumeOperations {
   private:
     EngineJobs &engines_;
     Inspector &inspector_;
-    bool planningAll_ = false;
 };
 
 }  // namespace volumecrypt::daemon

@@ -18,6 +18,7 @@
 #include "engine/device_state.h"
 #include "engine/device_wipe.h"
 #include "engine/first_header.h"
+#include "engine/may_format.h"
 #include "engine/pin.h"
 #include "engine/state_meta.h"
 #include "engine/stop.h"
@@ -31,24 +32,6 @@ namespace {
 
 using base::ErrorCode;
 using blockdev::ContentKind;
-
-// Whether the declaration lets us format this device at all; NotLuks2 tells why not.
-base::Status mayFormat(const Session &session) {
-    VC_TRY(checkNotPinned(session));
-    VC_TRY(checkUnclaimed(session));
-    if (session.spec().format == model::FormatPolicy::Never)
-        return base::fail(
-            ErrorCode::NotLuks2,
-            session.describe() + " is blank, and the configuration says `format: never`",
-            "Remove `format: never` from the configuration to have it formatted.");
-    if (session.device().removable && session.device().byLabel)
-        return base::fail(
-            ErrorCode::NotLuks2,
-            session.describe() + " is blank and removable, and was selected by its label alone",
-            "It was not formatted. Declare `volume.device` (by-id, by-partuuid or by-path) to have "
-            "it formatted.");
-    return {};
-}
 
 // Remains of a mkfs that was interrupted, or the mark of a wipe, would make mkfs refuse.
 base::Status clearSignatures(int fd, const std::string &path) {

@@ -7,6 +7,7 @@
 #include "engine/content_room.h"
 #include "engine/device_state.h"
 #include "engine/differences.h"
+#include "engine/may_format.h"
 #include "engine/pin.h"
 #include "engine/state_meta.h"
 #include "engine/verbs.h"
@@ -66,13 +67,19 @@ base::Result<Outcome> plan(Session &session) {
     if (!session.spec().encryption) {
         if (!blank && found.content.kind != blockdev::ContentKind::Filesystem)
             return base::fail(unexpectedContent(session, found));
-        if (blank) VC_TRY(expectRoom(session));
+        if (blank) {
+            VC_TRY(mayFormat(session));
+            VC_TRY(expectWritable(session));
+            VC_TRY(expectRoom(session));
+        }
         if (!blank) warnOfOtherFilesystem(session, found.content);
         return outcomeOf(session, blank ? model::VolumeState::Blank : model::VolumeState::Plain,
                          {});
     }
     KeyRing ring(session);
     if (blank) {
+        VC_TRY(expectWritable(session));
+        VC_TRY(mayFormat(session));
         VC_TRY(expectRoom(session));
         return outcomeOf(session, model::VolumeState::Blank, stepsForBlank(ring));
     }
