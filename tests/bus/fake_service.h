@@ -163,6 +163,10 @@ class FakeJob final : public JobAdaptor {
     std::uint64_t Rate() override { return kBytes / 4; }
     std::uint64_t StartedAt() override { return 1'700'000'000'000'000; }
     std::uint32_t StartedByUid() override { return 0; }
+    std::string State() override;
+    std::uint64_t FinishedAt() override;
+    std::string Error() override;
+    std::string Message() override;
 
     static constexpr std::uint64_t kBytes = 1ULL << 30;
     sdbus::ObjectPath path_;
