@@ -6,6 +6,11 @@ _volumecryptctl_fields() { # PROGRAM ARGUMENT...
   "$@" --no-ask 2>/dev/null </dev/null | cut -f 1
 }
 
+# Jobs that have not ended.
+_volumecryptctl_running() { # PROGRAM
+  "$1" jobs --no-ask 2>/dev/null </dev/null | awk -F '\t' '$7 == "running" { print $1 }'
+}
+
 # Slots whose key is of one of these kinds (an extended regular expression).
 _volumecryptctl_slots() { # PROGRAM ID KINDS
   "$1" keys "$2" --no-ask 2>/dev/null </dev/null | awk -F '\t' -v kinds="^($3)$" '$2 ~ kinds { print $1 }'
@@ -29,7 +34,7 @@ _volumecryptctl_positional() { # PROGRAM COMMAND WORD...
   local program=$1 command=$2
   shift 2
   case "$command:$#" in
-    cancel:0) _volumecryptctl_fields "$program" jobs ;;
+    cancel:0) _volumecryptctl_running "$program" ;;
     help:0) echo "$_volumecryptctl_commands" ;;
     help:* | list:* | meta:* | apply:* | reload:* | jobs:* | watch:* | cancel:*) ;;
     remove-key:1) _volumecryptctl_slots "$program" "$1" 'passphrase|recovery' ;;

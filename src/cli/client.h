@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -24,6 +25,8 @@ struct Event {
     // Property names (those of the D-Bus interfaces) and their new values in JSON; null: no longer
     // known.
     std::vector<std::pair<std::string, nlohmann::json>> values;
+    std::map<std::string, nlohmann::json> old;  // of those that are known and were another
+    std::string operation;                      // of a job: "wipe of u-data"
 };
 
 struct SyncOptions {

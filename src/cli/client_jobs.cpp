@@ -36,10 +36,6 @@ Event eventOf(const std::string &path, const std::string &interface, std::string
     return event;
 }
 
-void addValues(Event &event, const Properties &properties) {
-    for (const auto &[name, value] : properties) event.values.emplace_back(name, jsonFrom(value));
-}
-
 // Turns the signals of the service into events.
 class Watcher {
   public:
@@ -51,6 +47,17 @@ class Watcher {
             // A signal that is not what it should be is not ours to report.
             (void)guarded([&] { onSignal(message); });
         });
+        // After the match: what changes meanwhile is told too.
+        std::map<sdbus::ObjectPath, std::map<std::string, Properties>> objects;
+        sdbus::createProxy(connection, kService, kRoot)
+            ->callMethod("GetManagedObjects")
+            .onInterface("org.freedesktop.DBus.ObjectManager")
+            .storeResultsTo(objects);
+        for (const auto &[path, interfaces] : objects)
+            for (const auto &[interface, properties] : interfaces) {
+                Event silent;
+                addValues(silent, path, properties);
+            }
     }
 
     [[nodiscard]] bool done() const { return done_; }
@@ -70,7 +77,7 @@ class Watcher {
         std::vector<std::string> unknown;
         message >> interface >> properties >> unknown;
         Event event = eventOf(message.getPath(), interface, "changed");
-        addValues(event, properties);
+        addValues(event, message.getPath(), properties);
         for (const auto &name : unknown) event.values.emplace_back(name, nullptr);
         report(event);
     }
@@ -81,7 +88,7 @@ class Watcher {
         message >> path >> interfaces;
         for (const auto &[interface, properties] : interfaces) {
             Event event = eventOf(path, interface, "added");
-            addValues(event, properties);
+            addValues(event, path, properties);
             report(event);
         }
     }
@@ -91,6 +98,7 @@ class Watcher {
         std::vector<std::string> interfaces;
         message >> path >> interfaces;
         for (const auto &interface : interfaces) report(eventOf(path, interface, "removed"));
+        known_.erase(path);
     }
 
     void finished(sdbus::Message &message) {
@@ -101,12 +109,40 @@ class Watcher {
         report(event);
     }
 
-    void report(const Event &event) {
+    // Remembers what an object's properties are, and what those that changed were.
+    void addValues(Event &event, const std::string &path, const Properties &properties) {
+        auto &known = known_[path];
+        for (const auto &[name, value] : properties) {
+            nlohmann::json json = jsonFrom(value);
+            if (const auto old = known.find(name); old != known.end() && old->second != json)
+                event.old.emplace(name, old->second);
+            known.insert_or_assign(name, json);
+            event.values.emplace_back(name, std::move(json));
+        }
+    }
+
+    [[nodiscard]] std::string operationOf(const std::string &job) const {
+        const auto found = known_.find(jobPath(job));
+        if (found == known_.end()) return {};
+        const auto text = [&](const char *name) {
+            const auto property = found->second.find(name);
+            return property == found->second.end() || !property->second.is_string()
+                       ? std::string()
+                       : property->second.get<std::string>();
+        };
+        const std::string operation = text("Operation");
+        const std::string volume = volumeIdOf(text("Volume"));
+        return volume.empty() ? operation : operation + " of " + volume;
+    }
+
+    void report(Event event) {
         if (event.volume.empty() && event.job.empty()) return;
+        if (!event.job.empty()) event.operation = operationOf(event.job);
         if (!done_ && !onEvent_(event)) done_ = true;
     }
 
     const std::function<bool(const Event &)> &onEvent_;
+    std::map<std::string, std::map<std::string, nlohmann::json>> known_;
     bool done_ = false;
     sdbus::Slot match_;
 };

@@ -126,6 +126,13 @@ JobInfo jobFrom(const std::string &path, const Properties &properties) {
         job.results.push_back({wire.get<0>(), wire.get<1>(), text.substr(0, newline),
                                text.substr(std::min(newline + 1, text.size()))});
     }
+    take<std::string>(properties, "State", job.state);
+    take<std::uint64_t>(properties, "FinishedAt", job.finishedAt);
+    take<std::string>(properties, "Error", job.error);
+    job.error.erase(0, job.error.rfind('.') + 1);
+    take<std::string>(properties, "Message", job.message);
+    // 0 until the first report, and of operations that report nothing.
+    if (job.progress == 0 && job.bytesTotal == 0) job.progress = -1;
     return job;
 }
 
@@ -164,6 +171,11 @@ nlohmann::json jsonFrom(const sdbus::Variant &value) {
     if (value.containsValueOfType<std::vector<FailedStruct>>()) {
         for (const auto &wire : value.get<std::vector<FailedStruct>>())
             list.push_back(toJson(failedFrom(wire)));
+        return list;
+    }
+    if (value.containsValueOfType<std::vector<ErrorStruct>>()) {
+        for (const auto &wire : value.get<std::vector<ErrorStruct>>())
+            list.push_back({{"code", wire.get<0>()}, {"message", wire.get<1>()}});
         return list;
     }
     if (value.containsValueOfType<ErrorStruct>()) {

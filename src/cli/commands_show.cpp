@@ -3,7 +3,10 @@
 #include "cli/commands_show.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
+
+#include <fmt/chrono.h>
 
 #include "cli/exit_code.h"
 #include "cli/render.h"
@@ -32,10 +35,24 @@ bool hasWork(const VolumePlan &plan) {
                        [](const PlanStep &step) { return step.changes(); });
 }
 
+// RFC 3339, with milliseconds.
+std::string utcTimeNow() {
+    const auto now =
+        std::chrono::time_point_cast<std::chrono::milliseconds>(std::chrono::system_clock::now());
+    return fmt::format("{:%Y-%m-%dT%H:%M}:{:%S}Z",
+                       fmt::gmtime(std::chrono::system_clock::to_time_t(now)),
+                       now.time_since_epoch());
+}
+
 nlohmann::json eventJson(const Event &event) {
     nlohmann::json values = nlohmann::json::object();
     for (const auto &[name, value] : event.values) values[name] = value;
-    nlohmann::json line = {{"type", "event"}, {"what", event.what}, {"values", std::move(values)}};
+    nlohmann::json line = {{"type", "event"},
+                           {"time", utcTimeNow()},
+                           {"what", event.what},
+                           {"values", std::move(values)},
+                           {"old", event.old}};
+    if (!event.operation.empty()) line["operation"] = event.operation;
     if (!event.volume.empty()) line["volume"] = event.volume;
     if (!event.job.empty()) line["job"] = event.job;
     return line;

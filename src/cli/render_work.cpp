@@ -48,9 +48,19 @@ std::uint64_t nowMicroseconds() {
         duration_cast<microseconds>(system_clock::now().time_since_epoch()).count());
 }
 
+std::string resultText(const JobInfo &job) {
+    if (job.finishedAt == 0) return "running";
+    return job.error.empty() ? "done" : job.error;
+}
+
 std::string progressText(const JobInfo &job) {
     if (job.progress < 0) return "";
     return fmt::format("{:.0f}%", job.progress * 100);
+}
+
+std::string durationText(const JobInfo &job) {
+    const std::uint64_t end = job.finishedAt != 0 ? job.finishedAt : nowMicroseconds();
+    return humanSeconds(end > job.startedAt ? (end - job.startedAt + 500'000) / 1'000'000 : 0);
 }
 
 std::string valueText(const nlohmann::json &value) {
@@ -94,11 +104,13 @@ std::string renderResult(const JobResult &result, const Style &style) {
 }
 
 std::string renderJobs(const std::vector<JobInfo> &jobs, const Style &style) {
-    Table table({"JOB", "OPERATION", "VOLUME", "PROGRESS", "STARTED", "USER"});
+    Table table(
+        {"JOB", "OPERATION", "VOLUME", "PROGRESS", "STARTED", "USER", "RESULT", "TIME", "MESSAGE"});
     for (const auto &job : jobs)
         table.add({Cell(job.number, Colour::Bold), job.operation, job.volume, progressText(job),
-                   localTime(job.startedAt), std::to_string(job.startedByUid)});
-    if (table.empty() && style.terminal) return "No job runs.\n";
+                   localTime(job.startedAt), std::to_string(job.startedByUid), resultText(job),
+                   durationText(job), job.message.substr(0, job.message.find('\n'))});
+    if (table.empty() && style.terminal) return "No job runs, and none has just ended.\n";
     return table.render(style);
 }
 
@@ -107,9 +119,13 @@ std::string renderEvent(const Event &event, const Style &style) {
     const char *separator = style.terminal ? "  " : "\t";
     std::string out = localTime(nowMicroseconds()) + separator +
                       style.paint(Colour::Bold, printable(subject)) + separator + event.what;
-    for (const auto &[name, value] : event.values)
+    for (const auto &[name, value] : event.values) {
         out += separator + printable(name) +
                (value.is_null() ? std::string() : "=" + printable(valueText(value)));
+        if (const auto old = event.old.find(name); old != event.old.end())
+            out += " (was " + printable(valueText(old->second)) + ")";
+    }
+    if (!event.operation.empty()) out += separator + ("(" + printable(event.operation) + ")");
     return out + "\n";
 }
 

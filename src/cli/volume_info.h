@@ -105,6 +105,10 @@ struct JobInfo {
     std::uint64_t startedAt = 0;  // microseconds of CLOCK_REALTIME
     unsigned startedByUid = 0;
     std::vector<JobResult> results;
+    std::string state;             // running, succeeded, failed
+    std::uint64_t finishedAt = 0;  // microseconds of CLOCK_REALTIME; 0 while it runs
+    std::string error;             // name without the prefix; empty: none
+    std::string message;           // of its end; the hint, if any, is its second line
 };
 
 }  // namespace volumecrypt::cli

@@ -97,7 +97,11 @@ json toJson(const JobInfo &job) {
             {"bytesTotal", job.bytesTotal},
             {"rate", job.rate},
             {"startedAt", job.startedAt},
-            {"startedByUid", job.startedByUid}};
+            {"startedByUid", job.startedByUid},
+            {"state", job.state},
+            {"finishedAt", job.finishedAt},
+            {"error", orNull(job.error)},
+            {"message", job.message}};
 }
 
 json errorJson(const std::string &verb, const std::string &volume, const base::Error &error) {

@@ -33,6 +33,22 @@ std::vector<BusJob::Result> BusJob::Results() {
     return results;
 }
 
+std::string BusJob::State() {
+    if (!job_->outcome()) return "running";
+    return job_->outcome()->has_value() ? "succeeded" : "failed";
+}
+
+std::string BusJob::Error() {
+    const auto &outcome = job_->outcome();
+    return outcome && !*outcome ? errorBusName(outcome->error().code) : "";
+}
+
+std::string BusJob::Message() {
+    const auto &outcome = job_->outcome();
+    if (!outcome) return "";
+    return busText(*outcome ? **outcome : fullText(outcome->error()));
+}
+
 void BusJob::progressed() {
     guarded([this] {
         emitPropertiesChangedSignal(Adaptor::INTERFACE_NAME,
@@ -42,7 +58,8 @@ void BusJob::progressed() {
 
 void BusJob::finished(const JobOutcome &outcome) {
     guarded([&] {
-        emitPropertiesChangedSignal(Adaptor::INTERFACE_NAME, {"Progress"});
+        emitPropertiesChangedSignal(Adaptor::INTERFACE_NAME,
+                                    {"Progress", "State", "FinishedAt", "Error", "Message"});
         if (outcome)
             emitFinished(true, "", busText(*outcome));
         else

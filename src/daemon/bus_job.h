@@ -39,6 +39,10 @@ class BusJob final
     std::uint64_t Rate() override { return job_->rate(); }
     std::uint64_t StartedAt() override { return job_->record().startedAt; }
     std::uint32_t StartedByUid() override { return job_->record().uid; }
+    std::string State() override;
+    std::uint64_t FinishedAt() override { return job_->finishedAt(); }
+    std::string Error() override;
+    std::string Message() override;
 
     std::vector<Result> Results() override;
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <sys/mount.h>
+#include <syslog.h>
 
 #include <unistd.h>
 
@@ -45,6 +46,8 @@ void addStreams(std::vector<Property> &properties, const EngineProcess &process)
     // It would inherit standard output otherwise, and spoil the lines there.
     setText(properties, "StandardError", "journal");
     setText(properties, "SyslogIdentifier", "volumecrypt-engine");
+    // systemd keeps to it as well, with what it says of the unit: that it starts, and that it ended.
+    if (process.quiet) set(properties, "LogLevelMax", std::int32_t{LOG_WARNING});
 }
 
 // Of /home, /root and /run/user an engine sees what its volume names and nothing else; what is not

@@ -117,7 +117,8 @@ void EngineRunner::start(std::uint64_t number, EngineCommand command, EngineObse
                           .output = std::move(*writeEnd),
                           .files = std::move(command.files),
                           .keyFiles = std::move(command.keyFiles),
-                          .network = command.network};
+                          .network = command.network,
+                          .quiet = command.verb == "inspect" || command.verb == "plan"};
     auto &argv = process.argv;
     argv.insert(argv.end(), program_.options.begin(), program_.options.end());
     argv.insert(argv.end(), {"--output", "json"});

@@ -30,13 +30,13 @@ std::string_view messageIdFor(const std::string &operation) {
 }  // namespace
 
 double Job::progress() const {
-    if (finished_ && succeeded_) return 1.0;
+    if (outcome_ && outcome_->has_value()) return 1.0;
     if (total_ == 0) return 0.0;
     return std::min(1.0, static_cast<double>(done_) / static_cast<double>(total_));
 }
 
 void Job::cancel() {
-    if (finished_) return;
+    if (finished()) return;
     cancelled_ = true;
     if (canceller_) canceller_();
 }
@@ -71,7 +71,7 @@ void JobTable::setHandle(Job &job, const EngineHandle &handle) {
 }
 
 void JobTable::setProgress(Job &job, const EngineProgress &progress) {
-    if (job.finished_) return;
+    if (job.finished()) return;
     const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(
                                   std::chrono::steady_clock::now() - job.since_)
                                   .count();
@@ -103,9 +103,9 @@ void JobTable::log(const Job &job, const JobOutcome &outcome) {
 }
 
 void JobTable::finish(Job &job, const JobOutcome &outcome) {
-    if (job.finished_) return;
-    job.finished_ = true;
-    job.succeeded_ = outcome.has_value();
+    if (job.finished()) return;
+    job.outcome_ = outcome;
+    job.finishedAt_ = microsecondsNow();
     job.canceller_ = {};
     const auto number = job.record_.number;
     store_.remove(number);

@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -39,7 +40,11 @@ class Job {
     [[nodiscard]] std::uint64_t bytesTotal() const { return total_; }
     [[nodiscard]] std::uint64_t rate() const { return rate_; }  // bytes per second
     [[nodiscard]] double progress() const;                      // 0 to 1
-    [[nodiscard]] bool finished() const { return finished_; }
+    [[nodiscard]] bool finished() const { return outcome_.has_value(); }
+    // Nothing as long as it runs.
+    [[nodiscard]] const std::optional<JobOutcome> &outcome() const { return outcome_; }
+    // Microseconds since the epoch; 0 as long as it runs.
+    [[nodiscard]] std::uint64_t finishedAt() const { return finishedAt_; }
 
     void addResult(JobResult result) { results_.push_back(std::move(result)); }
     [[nodiscard]] const std::vector<JobResult> &results() const { return results_; }
@@ -58,8 +63,8 @@ class Job {
     std::uint64_t done_ = 0;
     std::uint64_t total_ = 0;
     std::uint64_t rate_ = 0;
-    bool finished_ = false;
-    bool succeeded_ = false;
+    std::uint64_t finishedAt_ = 0;
+    std::optional<JobOutcome> outcome_;
     bool cancelled_ = false;
     std::function<void()> canceller_;
     std::vector<Waiter> waiters_;

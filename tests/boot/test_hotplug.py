@@ -99,6 +99,8 @@ def check_quiet(check, machine):
     count = "journalctl -b --no-pager -o cat -u volumecrypt@u-data.service | grep -c ^Starting"
     before = machine.output(count)
     machine.run("volumecryptctl status u-data; udevadm trigger --settle --action=change /dev/vdb1; sleep 10")
+    looks = machine.run("journalctl -b --no-pager -o cat | grep -i 'inspect of'").output
+    check.fact("looks at volumes are no lines in the journal", not looks, looks)
     check.equal("neither looking at it nor an event of its device tries it again", machine.output(count), before)
 
 

@@ -358,6 +358,23 @@ void FakeJob::Cancel(sdbus::Result<> &&result, Options /*options*/) {
     result.returnResults();
 }
 
+std::string FakeJob::State() {
+    return done_ < ticks_ ? "running" : error_.empty() ? "succeeded" : "failed";
+}
+
+std::uint64_t FakeJob::FinishedAt() {
+    return done_ < ticks_ ? 0 : StartedAt() + 90'000'000;
+}
+
+std::string FakeJob::Error() {
+    return done_ < ticks_ || error_.empty() ? "" : kErrorPrefix + error_;
+}
+
+std::string FakeJob::Message() {
+    if (done_ < ticks_) return "";
+    return error_.empty() ? "all of it was done" : "it went wrong\ndo better";
+}
+
 double FakeJob::Progress() {
     return static_cast<double>(done_) / (ticks_ == 0 ? 1 : ticks_);
 }

@@ -169,6 +169,10 @@ class FakeJob final : public JobAdaptor {
     std::vector<sdbus::Struct<std::string, std::string, std::string>> Results() override {
         return {};
     }
+    std::string State() override;
+    std::uint64_t FinishedAt() override;
+    std::string Error() override;
+    std::string Message() override;
 
     static constexpr std::uint64_t kBytes = 1ULL << 30;
     sdbus::ObjectPath path_;

@@ -3,6 +3,7 @@
 """volumecryptctl as a script runs it: output, exit codes, secrets, jobs (TAP).
 usage: test_cli_script.py VOLUMECRYPTCTL FAKE-SERVICE"""
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -236,9 +237,14 @@ def test_jobs_and_cancel(cli):
     wait_for(lambda: cli.run("jobs").stdout, "the job is listed")
     fields = cli.run("jobs").stdout.rstrip("\n").split("\t")
     equal(fields[:3], ["1", "erase", "u-data"])
+    equal(fields[5:7] + fields[8:], ["0", "running", "-"])
     equal(cli.run("cancel", "1").returncode, 0)
     equal(waiting.wait(20), 1)
     equal(cli.bus.log("wait.log"), ["volumecryptctl: u-data: it went wrong", "hint: do better"])
+    fields = cli.run("jobs").stdout.rstrip("\n").split("\t")
+    equal(fields[6:], ["Cancelled", "90 s", "it went wrong"])
+    ended = json.loads(cli.run("jobs", "--json").stdout)[0]
+    equal((ended["state"], ended["error"], ended["message"]), ("failed", "Cancelled", "it went wrong\ndo better"))
     for number in ("77", "../job/1", ""):
         equal(cli.run("cancel", number).returncode, 1)
 
@@ -369,9 +375,14 @@ def test_watch(cli):
         equal(process.wait(20), 0)
     fields = next(line for line in cli.bus.log("watch.log") if "State=unlocked" in line).split("\t")
     equal(fields[1:3], ["u-data", "changed"])
+    holds("\t".join(fields), "State=unlocked (was locked)")
+    end = next(line for line in cli.bus.log("watch.log") if "\tfinished\t" in line)
+    equal(end.split("\t")[-1], "(wipe of u-data)")
     events = [json.loads(line) for line in cli.bus.log("watch.json")]
     assert any(e.get("volume") == "u-data" and e["values"].get("State") == "unlocked" and
-               e["values"]["KeySlots"][1]["kind"] == "static" for e in events), events
+               e["values"]["KeySlots"][1]["kind"] == "static" and e["old"]["State"] == "locked" for e in events), events
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", e["time"]) for e in events), events
+    assert any(e["what"] == "finished" and e["operation"] == "wipe of u-data" for e in events), events
 
 
 if __name__ == "__main__":

@@ -86,6 +86,8 @@ def test_jobs(cli):
     equal(complete(cli, "cancel", ""), [])
     cli.run("erase", "u-data", "--confirm=u-data", "--no-wait")
     equal(complete(cli, "cancel", ""), ["1"])
+    cli.run("cancel", "1")
+    equal(complete(cli, "cancel", ""), [])
 
 
 def test_files(cli):

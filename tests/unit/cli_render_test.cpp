@@ -207,6 +207,14 @@ TEST(CliRender, EventsAreOneLine) {
     EXPECT_THAT(
         renderEvent(event, kPlain),
         ::testing::EndsWith("\tu-data\tchanged\tState=un\\x0alocked\tDegraded=false\tUuid\n"));
+    event.volume.clear();
+    event.job = "7";
+    event.operation = "sync of u-data";
+    event.values = {{"Degraded", true}};
+    event.old = {{"Degraded", false}};
+    EXPECT_THAT(
+        renderEvent(event, kPlain),
+        ::testing::EndsWith("\tjob 7\tchanged\tDegraded=true (was false)\t(sync of u-data)\n"));
 }
 
 TEST(CliJson, VolumesHaveTheEnginesNames) {

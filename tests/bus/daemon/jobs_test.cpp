@@ -89,6 +89,9 @@ TEST_F(Jobs, ShowWhatTheyAreAndHowFar) {
         std::chrono::microseconds(client_.property<std::uint64_t>(job, kJob, "StartedAt"));
     EXPECT_GE(started, std::chrono::duration_cast<std::chrono::microseconds>(before));
     EXPECT_LE(started, std::chrono::system_clock::now().time_since_epoch());
+    EXPECT_EQ(client_.property<std::string>(job, kJob, "State"), "running");
+    EXPECT_EQ(client_.property<std::uint64_t>(job, kJob, "FinishedAt"), 0U);
+    EXPECT_EQ(client_.property<std::string>(job, kJob, "Message"), "");
     EXPECT_THAT(jobs(), ::testing::ElementsAre(job));
     client_.call(job, kJob, "Cancel", Options());
 }
@@ -102,6 +105,11 @@ TEST_F(Jobs, StayForAWhileAfterTheirEnd) {
     EXPECT_EQ(end.error, "");
     EXPECT_EQ(end.message, "added slot 1 (static)");
     EXPECT_DOUBLE_EQ(client_.property<double>(job, kJob, "Progress"), 1.0);
+    EXPECT_EQ(client_.property<std::string>(job, kJob, "State"), "succeeded");
+    EXPECT_EQ(client_.property<std::string>(job, kJob, "Message"), end.message);
+    EXPECT_EQ(client_.property<std::string>(job, kJob, "Error"), "");
+    EXPECT_GE(client_.property<std::uint64_t>(job, kJob, "FinishedAt"),
+              client_.property<std::uint64_t>(job, kJob, "StartedAt"));
     EXPECT_THAT(jobs(), ::testing::ElementsAre(job));
     EXPECT_EQ(client_.call(job, kJob, "Cancel", Options()), "");
     EXPECT_THAT(client_.added(), ::testing::Contains(job));
@@ -109,9 +117,13 @@ TEST_F(Jobs, StayForAWhileAfterTheirEnd) {
 
 TEST_F(Jobs, FailWithTheEnginesErrorAndTheVolumeRemembersIt) {
     daemon_.script("sync", R"(error KmsUnreachable "volume u-data: kms:4050 does not answer")");
-    const auto end = client_.finished(startSync());
+    const auto job = startSync();
+    const auto end = client_.finished(job);
     EXPECT_FALSE(end.success);
     EXPECT_EQ(end.error, "org.example.VolumeCrypt.Error.KmsUnreachable");
+    EXPECT_EQ(client_.property<std::string>(job, kJob, "State"), "failed");
+    EXPECT_EQ(client_.property<std::string>(job, kJob, "Error"), end.error);
+    EXPECT_EQ(client_.property<std::string>(job, kJob, "Message"), end.message);
     EXPECT_EQ(end.message, "volume u-data: kms:4050 does not answer\ntry the other");
     EXPECT_EQ(lastError(), "KmsUnreachable: " + end.message);
     daemon_.script("sync", "result");
