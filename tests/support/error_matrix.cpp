@@ -96,6 +96,7 @@ void ErrorMatrix::checkJson(const ErrorCase &row, const ProcessResult &result) c
     ASSERT_EQ(ends, 1) << result.out;
     std::set<std::string> members;
     for (const auto &[name, value] : last.items()) members.insert(name);
+    members.erase("keys");  // where declared keys were tried
     EXPECT_EQ(members, (std::set<std::string>{"code", "hint", "message", "retry", "slot", "type",
                                               "verb", "volume"}))
         << last.dump();
