@@ -191,6 +191,7 @@ base::Result<Outcome> inspectEncrypted(const Session &session, Outcome outcome) 
     const bool mapped = outcome.state == model::VolumeState::Unlocked;
     if (mapped) outcome.extra["mapping"] = model::mappingPath(session.id());
     warnOfDifferences(session, header.view, mapped);
+    warnOfTpmAlone(session, header.view);
     return outcome;
 }
 

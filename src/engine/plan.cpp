@@ -74,6 +74,7 @@ base::Result<Outcome> plan(Session &session) {
     KeyRing ring(session);
     if (blank) {
         VC_TRY(expectRoom(session));
+        warnOfTpmAlone(session, {});
         return outcomeOf(session, model::VolumeState::Blank, stepsForBlank(ring));
     }
     VC_ASSIGN(const OpenedVolume volume, openVolume(session, ring));
@@ -82,6 +83,7 @@ base::Result<Outcome> plan(Session &session) {
     showPending(volume.found, steps);
     VC_ASSIGN(const model::VolumeState state, encryptedState(session));
     warnOfDifferences(session, volume.header.view, state == model::VolumeState::Unlocked);
+    warnOfTpmAlone(session, volume.header.view);
     return outcomeOf(session, state, steps);
 }
 
