@@ -2,6 +2,8 @@
 // Compares the declaration with the header and with the file system behind it.
 #include "engine/differences.h"
 
+#include <algorithm>
+
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -44,6 +46,23 @@ void warnOfOtherFilesystem(const Session &session, const blockdev::Content &cont
     if (declared == model::FilesystemType::None || content.type.empty()) return;
     const std::string name(model::filesystemName(declared));
     if (content.type != name) warn(session, "file system", content.type, name);
+}
+
+void warnOfTpmAlone(const Session &session, const model::HeaderView &header) {
+    const model::EncryptionSpec &declared = session.encryption();
+    const auto byTpm = [](const model::KeySpec &key) { return key.kind() == model::KeyKind::Tpm; };
+    const auto isDeclared = [&](const auto &slot) {
+        return declared.keyInSlot(slot.first) != nullptr;
+    };
+    if (!std::all_of(declared.keys.begin(), declared.keys.end(), byTpm) ||
+        !std::all_of(header.slots.begin(), header.slots.end(), isDeclared))
+        return;
+    session.reporter().warning(
+        base::ErrorCode::LastKey,
+        session.describe() +
+            ": only the TPM opens it, and an update of the firmware or another mainboard takes "
+            "that key away; make a recovery key: `volumecryptctl add-key --recovery " +
+            session.id().text() + "`");
 }
 
 void warnOfDifferences(const Session &session, const model::HeaderView &header, bool mapped) {

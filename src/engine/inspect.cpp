@@ -209,6 +209,7 @@ base::Result<Outcome> inspectEncrypted(const Session &session, Outcome outcome) 
             base::ErrorCode::ForeignVolume,
             session.describe() + ": " + strange + ". " + otherMachineHint(session, mapped));
     warnOfFormerName(session, header.view);
+    warnOfTpmAlone(session, header.view);
     return outcome;
 }
 

@@ -81,6 +81,7 @@ base::Result<Outcome> plan(Session &session) {
         VC_TRY(expectWritable(session));
         VC_TRY(mayFormat(session));
         VC_TRY(expectRoom(session));
+        warnOfTpmAlone(session, {});
         return outcomeOf(session, model::VolumeState::Blank, stepsForBlank(ring));
     }
     VC_ASSIGN(const OpenedVolume volume, openVolume(session, ring));
@@ -90,6 +91,7 @@ base::Result<Outcome> plan(Session &session) {
     showPending(volume.found, steps);
     VC_ASSIGN(const model::VolumeState state, encryptedState(session));
     warnOfDifferences(session, volume.header.view, state == model::VolumeState::Unlocked);
+    warnOfTpmAlone(session, volume.header.view);
     return outcomeOf(session, state, steps);
 }
 

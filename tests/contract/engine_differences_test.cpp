@@ -8,6 +8,7 @@ namespace volumecrypt::test {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 constexpr const char *kKey = "- {slot: 1, static: {passphrase: secret}}";
@@ -64,6 +65,42 @@ TEST_F(EngineDifferences, TheFileSystemOfAPlainVolumeIsTold) {
     const auto expected = ElementsAre("file system is vfat, the configuration says ext4");
     EXPECT_THAT(warnings("inspect"), expected);
     EXPECT_THAT(warnings("plan"), expected);
+}
+
+class EngineTpmAlone : public VolumeFixture {
+  protected:
+    std::vector<std::string> warnings(const std::string &verb) const {
+        std::vector<std::string> found;
+        for (const auto &line : engine(verb).lines)
+            if (line.at("type") == "warning" && line.at("code") == "LastKey")
+                found.push_back(line.at("message"));
+        return found;
+    }
+};
+
+TEST_F(EngineTpmAlone, IsWarnedOf) {
+    const auto expected = ElementsAre(HasSubstr("`volumecryptctl add-key --recovery u-data`"));
+    makeImage(std::uint64_t{20} << 20);
+    declare("- {slot: 1, tpm: {}}");
+    EXPECT_THAT(warnings("plan"), expected);
+    declare(kKey);
+    EXPECT_THAT(warnings("plan"), IsEmpty());
+    ASSERT_EQ(engine("format").exitCode, 0);
+    declare("- {slot: 1, tpm: {}}");
+    EXPECT_THAT(warnings("inspect"), expected);
+}
+
+TEST_F(EngineTpmAlone, IsNotAloneBesideAnotherKey) {
+    makeImage(std::uint64_t{20} << 20);
+    declare(kKey);
+    ASSERT_EQ(engine("format").exitCode, 0);
+    EXPECT_THAT(warnings("inspect"), IsEmpty());
+    declare("- {slot: 1, static: {passphrase: secret}}\n    - {slot: 2, tpm: {}}");
+    EXPECT_THAT(warnings("inspect"), IsEmpty());
+    EXPECT_THAT(warnings("plan"), IsEmpty());
+    // Slot 1 is somebody's passphrase, or a recovery key.
+    declare("- {slot: 2, tpm: {}}");
+    EXPECT_THAT(warnings("inspect"), IsEmpty());
 }
 
 }  // namespace

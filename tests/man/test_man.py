@@ -138,6 +138,17 @@ def test_errors():
     equal(tags(section("org.example.VolumeCrypt.5", "ERROR NAMES"), "Er"), codes)
 
 
+def test_boot_promise():
+    """only required volumes are said to be before local-fs.target, and what needs others is told how to wait"""
+    pages = {"README.md": (SOURCE / "README.md").read_text(encoding="utf-8"), "volumecrypt.7": PAGES["volumecrypt.7"],
+             "volumecrypt.yaml.5": section("volumecrypt.yaml.5", "mount", "Ss")}
+    for name, text in pages.items():
+        equal((name, "RequiresMountsFor=" in text), (name, True))
+        for found in re.finditer(r"local-fs\.target", text):
+            near = text[max(0, found.start() - 200):found.end() + 200]
+            equal((name, near, "required" in near), (name, near, True))
+
+
 def test_actions():
     """org.example.VolumeCrypt(5) has every polkit action, and names the one that a method needs"""
     policy = ET.parse(SOURCE / "polkit/org.example.VolumeCrypt.policy").getroot()

@@ -19,7 +19,8 @@ def install(into, status):
         program, calls = pathlib.Path(folder) / "journalctl", pathlib.Path(folder) / "calls"
         program.write_text(f'#!/bin/sh\necho "$@" >> "{calls}"\nexit {status}\n', encoding="utf-8")
         program.chmod(0o755)
-        result = subprocess.run([str(SOURCE / "systemd" / "update-catalog")], capture_output=True, text=True, check=False,
+        result = subprocess.run([str(SOURCE / "systemd" / "update-catalog")], capture_output=True, text=True,
+                                check=False,
                                 env={"PATH": f"{folder}:/usr/bin:/bin", "MESON_INSTALL_PREFIX": "/usr",
                                      "MESON_INSTALL_DESTDIR_PREFIX": into})
         return calls.read_text(encoding="utf-8") if calls.exists() else "", result.stderr, result.returncode
