@@ -157,7 +157,9 @@ Result<VolumePlan> Client::plan(const std::string &id) {
     const auto found = std::find_if(plans.begin(), plans.end(),
                                     [&id](const VolumePlan &plan) { return plan.id == id; });
     if (found != plans.end()) return std::move(*found);
-    return base::fail(ErrorCode::NotFound, "no volume " + id + " is declared or unlocked",
+    // The service says so in its own words.
+    VC_TRY(volume(id));
+    return base::fail(ErrorCode::NotFound, "nothing is planned for volume " + id,
                       "`volumecryptctl plan` shows all volumes.");
 }
 
