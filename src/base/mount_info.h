@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 
@@ -12,8 +13,10 @@ namespace volumecrypt::base {
 
 struct MountEntry {
     std::string where;
-    std::string source;  // /dev/mapper/luks2-STATE
-    std::string type;    // ext4
+    std::string source;         // /dev/mapper/luks2-STATE
+    std::string type;           // ext4
+    bool readOnly = false;      // the file system itself
+    bool readOnlyHere = false;  // this mount of it, or all as this process sees them
 };
 
 // The mount on top at exactly this directory, from the text of a mountinfo file.
@@ -21,6 +24,12 @@ std::optional<MountEntry> mountAt(std::string_view mountinfo, std::string_view w
 
 // What is mounted at or above `path`, nearest to it: where what lies at `path` is kept.
 std::optional<MountEntry> mountOver(std::string_view mountinfo, std::string_view path);
+
+// Every mount of the block device `device` (both may be links), in the order of the text.
+std::vector<MountEntry> mountsOf(std::string_view mountinfo, const std::string &device);
+
+// The same of what mountinfo calls its source, for those who do not see the device.
+std::vector<MountEntry> mountsFrom(std::string_view mountinfo, std::string_view source);
 
 // Whether what is mounted at `where` is the block device `device` (both may be links). A directory
 // or device that does not exist is no mount. Io.

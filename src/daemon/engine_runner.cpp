@@ -100,7 +100,8 @@ void EngineRunner::start(std::uint64_t number, EngineCommand command, EngineObse
                           .output = std::move(*writeEnd),
                           .files = std::move(command.files),
                           .keyFiles = std::move(command.keyFiles),
-                          .network = command.network};
+                          .network = command.network,
+                          .resources = command.resources};
     auto &argv = process.argv;
     argv.insert(argv.end(), program_.options.begin(), program_.options.end());
     argv.insert(argv.end(), {"--output", "json"});

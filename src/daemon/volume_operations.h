@@ -33,6 +33,8 @@ class VolumeOperations {
                  const std::vector<VolumePointer> &volumes, AllPlanned planned);
     base::Result<JobPointer> sync(const Authorized<action::ManageKeys> &proof,
                                   const VolumePointer &volume, bool verify, base::UniqueFd secret);
+    base::Result<JobPointer> grow(const Authorized<action::Grow> &proof,
+                                  const VolumePointer &volume, base::UniqueFd secret);
     base::Result<JobPointer> format(const Authorized<action::Format> &proof,
                                     const VolumePointer &volume, bool force);
     void addKey(const Authorized<action::ManageKeys> &proof, const VolumePointer &volume,

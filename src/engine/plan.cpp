@@ -7,6 +7,7 @@
 #include "engine/content_room.h"
 #include "engine/device_state.h"
 #include "engine/differences.h"
+#include "engine/grow_room.h"
 #include "engine/pin.h"
 #include "engine/state_meta.h"
 #include "engine/verbs.h"
@@ -82,7 +83,10 @@ base::Result<Outcome> plan(Session &session) {
     showPending(volume.found, steps);
     VC_ASSIGN(const model::VolumeState state, encryptedState(session));
     warnOfDifferences(session, volume.header.view, state == model::VolumeState::Unlocked);
-    return outcomeOf(session, state, steps);
+    Outcome outcome = outcomeOf(session, state, steps);
+    if (state == model::VolumeState::Unlocked)
+        noteUnusedRoom(session, volume.header.view, outcome.text);
+    return outcome;
 }
 
 }  // namespace volumecrypt::engine
