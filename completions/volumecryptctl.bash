@@ -21,6 +21,7 @@ _volumecryptctl_options() { # COMMAND
     unlock) echo '--secret-file --passphrase --recovery' ;;
     add-key) echo '--secret-file --recovery --unlock-file' ;;
     sync) echo '--secret-file --verify --adopt' ;;
+    grow) echo '--secret-file' ;;
     check) echo '--config-dir --root' ;;
     format) echo '--confirm --force' ;;
     wipe | erase | forget) echo '--confirm' ;;
@@ -44,7 +45,7 @@ _volumecryptctl_positional() { # PROGRAM COMMAND WORD...
 }
 
 _volumecryptctl_commands='list status plan keys tpm check meta help jobs watch apply reload sync add-key remove-key
-  rotate-key unlock lock format wipe erase forget cancel'
+  rotate-key unlock lock grow format wipe erase forget cancel'
 
 _volumecryptctl() {
   local current=${COMP_WORDS[COMP_CWORD]} option=${COMP_WORDS[COMP_CWORD - 1]}

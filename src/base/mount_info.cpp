@@ -33,7 +33,12 @@ std::string unescaped(std::string_view field) {
     return text;
 }
 
-// ID, parent, major:minor, root, mount point, options, optional fields…, "-", type, source.
+bool isReadOnly(const std::string &options) {
+    return options == "ro" || options.starts_with("ro,");
+}
+
+// ID, parent, major:minor, root, mount point, options, optional fields…, "-", type, source, options
+// of the file system.
 std::optional<MountEntry> entryOf(const std::string &line) {
     std::istringstream fields(line);
     std::string field;
@@ -41,9 +46,11 @@ std::optional<MountEntry> entryOf(const std::string &line) {
     std::string root;
     if (!(fields >> entry.id >> entry.parent >> entry.device >> root >> field)) return std::nullopt;
     entry.where = unescaped(field);
-    while (fields >> field && field != "-") continue;
+    if (fields >> field) entry.readOnlyHere = isReadOnly(field);
+    while (field != "-" && fields >> field) continue;
     if (!(fields >> entry.type >> field)) return std::nullopt;
     entry.source = unescaped(field);
+    if (fields >> field) entry.readOnly = isReadOnly(field);
     return entry;
 }
 
@@ -108,6 +115,25 @@ std::optional<MountEntry> mountOver(std::string_view mountinfo, std::string_view
     for (std::string place(path); !place.empty(); place.resize(place.rfind('/')))
         if (auto entry = mountAt(mountinfo, place)) return entry;
     return mountAt(mountinfo, "/");
+}
+
+std::vector<MountEntry> mountsOf(std::string_view mountinfo, const std::string &device) {
+    std::vector<MountEntry> mounts;
+    const auto wanted = blockDeviceAt(device);
+    std::istringstream lines{std::string(mountinfo)};
+    for (std::string line; wanted && std::getline(lines, line);)
+        if (auto entry = entryOf(line); entry && blockDeviceAt(entry->source) == wanted)
+            mounts.push_back(std::move(*entry));
+    return mounts;
+}
+
+std::vector<MountEntry> mountsFrom(std::string_view mountinfo, std::string_view source) {
+    std::vector<MountEntry> mounts;
+    std::istringstream lines{std::string(mountinfo)};
+    for (std::string line; std::getline(lines, line);)
+        if (auto entry = entryOf(line); entry && entry->source == source)
+            mounts.push_back(std::move(*entry));
+    return mounts;
 }
 
 Result<bool> isMountOf(const std::string &where, const std::string &device) {

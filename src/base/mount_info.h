@@ -16,8 +16,10 @@ struct MountEntry {
     std::string parent;  // the mount that it lies on
     std::string device;  // MAJOR:MINOR of the file system; MAJOR 0: of none in particular (btrfs)
     std::string where;
-    std::string source;  // /dev/mapper/luks2-STATE
-    std::string type;    // ext4
+    std::string source;         // /dev/mapper/luks2-STATE
+    std::string type;           // ext4
+    bool readOnly = false;      // the file system itself
+    bool readOnlyHere = false;  // this mount of it, or all as this process sees them
 };
 
 // Every mount, in the order of the text.
@@ -32,6 +34,12 @@ std::optional<MountEntry> mountAt(std::string_view mountinfo, std::string_view w
 
 // What is mounted at or above `path`, nearest to it: where what lies at `path` is kept.
 std::optional<MountEntry> mountOver(std::string_view mountinfo, std::string_view path);
+
+// Every mount of the block device `device` (both may be links), in the order of the text.
+std::vector<MountEntry> mountsOf(std::string_view mountinfo, const std::string &device);
+
+// The same of what mountinfo calls its source, for those who do not see the device.
+std::vector<MountEntry> mountsFrom(std::string_view mountinfo, std::string_view source);
 
 // Whether what is mounted at `where` is the block device `device` (both may be links). A directory
 // or device that does not exist is no mount. Io.

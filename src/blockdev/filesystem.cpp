@@ -15,6 +15,7 @@
 
 #include "base/child_process.h"
 #include "base/unique_fd.h"
+#include "blockdev/program_words.h"
 #include "blockdev/signature.h"
 
 namespace volumecrypt::blockdev {
@@ -120,21 +121,6 @@ std::string xfsGroups(std::uint64_t size, std::uint64_t minimum) {
         std::max(kFewestXfsGroups, (size + kLargestXfsGroup - 1) / kLargestXfsGroup);
     const std::uint64_t most = std::max(kUsualXfsGroups, least);
     return "agcount=" + std::to_string(std::clamp(size / minimum, least, most));
-}
-
-// The program's own words, on one line.
-std::string oneLine(const std::string &output) {
-    constexpr std::size_t limit = 1000;
-    std::string text;
-    for (const char c : output) {
-        if (c == '\n' || c == '\r') {
-            if (!text.empty() && !text.ends_with("; ")) text += "; ";
-        } else if (static_cast<unsigned char>(c) >= ' ') {
-            text += c;
-        }
-    }
-    while (text.ends_with("; ")) text.resize(text.size() - 2);
-    return text.substr(0, limit);
 }
 
 tl::unexpected<base::Error> notInstalled(const Maker &maker) {

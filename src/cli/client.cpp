@@ -210,6 +210,10 @@ Result<std::string> Client::sync(const std::string &id, SyncOptions how,
     });
 }
 
+Result<std::string> Client::grow(const std::string &id, const base::UniqueFd &secret) {
+    return guarded([&] { return jobNumber(impl_->volume(id).Grow(withSecret(secret))); });
+}
+
 Result<std::string> Client::rotateKey(const std::string &id, unsigned slot) {
     return guarded([&] { return jobNumber(impl_->volume(id).RotateKey(slot, {})); });
 }

@@ -71,6 +71,7 @@ class Client {
     // `secret` opens the volume where no declared key does; it may be invalid.
     base::Result<std::string> sync(const std::string &id, SyncOptions how,
                                    const base::UniqueFd &secret = {});
+    base::Result<std::string> grow(const std::string &id, const base::UniqueFd &secret);
     base::Result<std::string> rotateKey(const std::string &id, unsigned slot);
     base::Result<std::string> format(const std::string &id, const std::string &confirm, bool force);
     base::Result<std::string> wipe(const std::string &id, const std::string &confirm);

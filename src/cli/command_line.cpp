@@ -246,6 +246,12 @@ class Parser {
             ->excludes("--passphrase")
             ->option_text(" ");
         volume(add(kGroup, Command::Lock, "lock", "Unmount and lock a volume"), true);
+        CLI::App *grow = add(kGroup, Command::Grow, "grow",
+                             "Let a volume in use follow its device, which became larger");
+        volume(grow, true);
+        secretFile(grow,
+                   "Open the volume with the passphrase in this file (- is standard input), every "
+                   "byte of it: for when no declared key opens it");
         CLI::App *format = add(kGroup, Command::Format, "format",
                                "Make a new, empty encrypted volume; what was on it is lost");
         volume(format, true);

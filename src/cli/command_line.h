@@ -22,6 +22,7 @@ enum class Command {
     AddKey,
     RemoveKey,
     RotateKey,
+    Grow,
     Format,
     Wipe,
     Erase,

@@ -52,6 +52,8 @@ int dispatch(Session &session) {
             return runRemoveKey(session);
         case Command::RotateKey:
             return runRotateKey(session);
+        case Command::Grow:
+            return runGrow(session);
         case Command::Cancel:
             return runCancel(session);
         case Command::Format:

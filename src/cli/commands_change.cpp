@@ -109,17 +109,19 @@ Result<std::string> startConfirmed(Session &session) {
     }
 }
 
+// What --secret-file names; invalid without it.
+Result<UniqueFd> givenSecret(const Arguments &arguments) {
+    if (!arguments.secretFile) return UniqueFd();
+    return secretFromFile(*arguments.secretFile);
+}
+
 int syncOne(Session &session) {
     const Arguments &arguments = session.arguments();
-    UniqueFd secret;
-    if (arguments.secretFile) {
-        auto given = secretFromFile(*arguments.secretFile);
-        if (!given) return failed(session, given.error());
-        secret = std::move(*given);
-    }
+    const auto secret = givenSecret(arguments);
+    if (!secret) return failed(session, secret.error());
     return session.finish(
         session.client().sync(arguments.volume,
-                              {.verify = arguments.verify, .adopt = arguments.adopt}, secret),
+                              {.verify = arguments.verify, .adopt = arguments.adopt}, *secret),
         arguments.volume);
 }
 
@@ -264,6 +266,13 @@ int runRotateKey(Session &session) {
     const Arguments &arguments = session.arguments();
     return session.finish(session.client().rotateKey(arguments.volume, arguments.slot),
                           arguments.volume);
+}
+
+int runGrow(Session &session) {
+    const Arguments &arguments = session.arguments();
+    const auto secret = givenSecret(arguments);
+    if (!secret) return failed(session, secret.error());
+    return session.finish(session.client().grow(arguments.volume, *secret), arguments.volume);
 }
 
 int runCancel(Session &session) {

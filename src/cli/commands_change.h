@@ -14,6 +14,7 @@ int runSync(Session &session);
 int runAddKey(Session &session);
 int runRemoveKey(Session &session);
 int runRotateKey(Session &session);
+int runGrow(Session &session);
 int runCancel(Session &session);
 // format, wipe, erase and forget, once confirmed.
 int runConfirmed(Session &session);

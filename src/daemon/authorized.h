@@ -27,6 +27,9 @@ struct ManageKeys {
 struct Format {
     static constexpr std::string_view kId = "org.example.VolumeCrypt.format";
 };
+struct Grow {
+    static constexpr std::string_view kId = "org.example.VolumeCrypt.grow";
+};
 struct Reencrypt {
     static constexpr std::string_view kId = "org.example.VolumeCrypt.reencrypt";
 };

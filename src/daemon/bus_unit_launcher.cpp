@@ -23,6 +23,7 @@ constexpr std::uint64_t kCapKill = std::uint64_t{1} << 5;
 constexpr std::uint64_t kCapSetgid = std::uint64_t{1} << 6;
 constexpr std::uint64_t kCapSetuid = std::uint64_t{1} << 7;
 constexpr std::uint64_t kCapSysAdmin = std::uint64_t{1} << 21;
+constexpr std::uint64_t kCapSysResource = std::uint64_t{1} << 24;
 // Of a bind mount.
 constexpr std::uint64_t kWithMountsBelow = MS_REC;
 // From SIGTERM, which an engine heeds at its next safe point, to SIGKILL.
@@ -78,7 +79,9 @@ void addSandbox(std::vector<Property> &properties, const EngineProcess &process)
     const bool tpm = ::access("/sys/class/tpmrm", F_OK) == 0;
     // volumecrypt-kms becomes nobody, whom the engine can only end with the first.
     const std::uint64_t kms = process.network ? kCapKill | kCapSetgid | kCapSetuid : 0;
-    set(properties, "CapabilityBoundingSet", kCapSysAdmin | kms | (tpm ? kCapDacOverride : 0));
+    const std::uint64_t resources = process.resources ? kCapSysResource : 0;
+    set(properties, "CapabilityBoundingSet",
+        kCapSysAdmin | kms | resources | (tpm ? kCapDacOverride : 0));
     setText(properties, "ProtectSystem", "strict");
     setText(properties, "ProtectProc", "invisible");
     // What attach knows before anything is mounted, and where earlier versions kept it.

@@ -200,6 +200,18 @@ void BusVolume::Sync(JobReply &&result, Options options) {
     });
 }
 
+void BusVolume::Grow(JobReply &&result, Options options) {
+    answering([&] {
+        checkOptions(options, {"secret"});
+        const auto secret = std::make_shared<base::UniqueFd>(fdOption(options, "secret"));
+        startJob<action::Grow>(
+            std::move(result), "grow",
+            [&use = use_, secret](const auto &proof, const VolumePointer &volume) {
+                return use.operations.grow(proof, volume, std::move(*secret));
+            });
+    });
+}
+
 void BusVolume::Format(JobReply &&result, Options options) {
     answering([&] {
         checkOptions(options, {"confirm", "force"});

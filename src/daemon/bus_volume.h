@@ -36,6 +36,7 @@ class BusVolume final
     void Plan(sdbus::Result<StepMaps> &&result) override;
     void Sync(JobReply &&result, Options options) override;
     void Format(JobReply &&result, Options options) override;
+    void Grow(JobReply &&result, Options options) override;
     void RotateKey(JobReply &&result, std::uint32_t slot, Options options) override;
     void AddKey(sdbus::Result<std::uint32_t> &&result, std::string kind, sdbus::UnixFd secret,
                 Options options) override;

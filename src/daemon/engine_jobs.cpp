@@ -87,7 +87,8 @@ base::Result<JobPointer> EngineJobs::start(const VolumePointer &volume, EngineCo
     const auto job = jobs_.create(command.verb, volume->id().text(), uid);
     const auto number = job->record().number;
     job->onCancel([this, number] { runner_.stop(number); });
-    command.files = filesFor(*volume, volumes_);
+    const auto files = filesFor(*volume, volumes_);
+    command.files.insert(command.files.end(), files.begin(), files.end());
     command.keyFiles = volume->keyFiles();
     command.network = volume->needsNetwork();
     runner_.start(

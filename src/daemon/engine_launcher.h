@@ -22,6 +22,7 @@ struct EngineProcess {
     std::vector<std::string> keyFiles;  // files that it reads, wherever they are
     bool network = false;               // it asks a KMS
     bool quiet = false;  // a look, no job: nothing of it in the journal but what is wrong
+    bool resources = false;  // it grows ext4, for which the kernel wants CAP_SYS_RESOURCE
 };
 
 // By which a process is found again after a restart of the daemon; opaque to all but the launcher

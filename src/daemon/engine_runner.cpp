@@ -118,7 +118,8 @@ void EngineRunner::start(std::uint64_t number, EngineCommand command, EngineObse
                           .files = std::move(command.files),
                           .keyFiles = std::move(command.keyFiles),
                           .network = command.network,
-                          .quiet = command.verb == "inspect" || command.verb == "plan"};
+                          .quiet = command.verb == "inspect" || command.verb == "plan",
+                          .resources = command.resources};
     auto &argv = process.argv;
     argv.insert(argv.end(), program_.options.begin(), program_.options.end());
     argv.insert(argv.end(), {"--output", "json"});

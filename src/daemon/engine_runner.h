@@ -24,9 +24,10 @@ struct EngineCommand {
     std::vector<std::string> arguments = {};  // after VERB ID
     base::UniqueFd secret = {};               // handed to the engine unread
     base::UniqueFd unlockSecret = {};         // add-key: the same, of one that opens the volume
-    std::vector<std::string> files = {};      // plain files that hold the volume
+    std::vector<std::string> files = {};      // what it writes to besides devices
     std::vector<std::string> keyFiles = {};   // those of its keys
     bool network = false;                     // the volume has kms keys
+    bool resources = false;                   // see EngineProcess
 };
 
 // All optional.

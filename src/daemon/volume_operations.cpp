@@ -2,9 +2,13 @@
 // Method -> engine command line.
 #include "daemon/volume_operations.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "base/files.h"
+#include "base/mount_info.h"
 #include "model/key_advice.h"
+#include "model/names.h"
 
 namespace volumecrypt::daemon {
 namespace {
@@ -21,6 +25,22 @@ base::Status checkSlot(const Volume &volume, unsigned slot) {
                       "volume " + volume.id().text() + ", slot " + std::to_string(slot) +
                           ": there is no such key slot",
                       "LUKS2 has the slots 0 to " + std::to_string(model::kSlotCount - 1));
+}
+
+// Where the volume is mounted, by the configuration or by somebody else: to be written to by
+// whoever grows the file system.
+std::vector<std::string> mountsOf(const Volume &volume) {
+    std::vector<std::string> places;
+    const auto &mount = volume.spec().mount;
+    if (mount && !mount->where.empty()) places.push_back(mount->where);
+    const auto text = base::readFile("/proc/self/mountinfo");
+    const std::string source =
+        volume.spec().encryption ? model::mappingPath(volume.id()) : volume.status().device;
+    if (!text || source.empty()) return places;
+    for (const base::MountEntry &entry : base::mountsFrom(*text, source))
+        if (std::find(places.begin(), places.end(), entry.where) == places.end())
+            places.push_back(entry.where);
+    return places;
 }
 
 }  // namespace
@@ -44,6 +64,17 @@ base::Result<JobPointer> VolumeOperations::sync(const Authorized<action::ManageK
     EngineCommand command{.verb = "sync", .volume = volume->id(), .secret = std::move(secret)};
     if (how.verify) command.arguments.emplace_back("--verify");
     if (how.adopt) command.arguments.emplace_back("--adopt");
+    return engines_.start(volume, std::move(command), proof.caller().uid);
+}
+
+base::Result<JobPointer> VolumeOperations::grow(const Authorized<action::Grow> &proof,
+                                                const VolumePointer &volume,
+                                                base::UniqueFd secret) {
+    EngineCommand command{.verb = "grow",
+                          .volume = volume->id(),
+                          .secret = std::move(secret),
+                          .files = mountsOf(*volume),
+                          .resources = true};
     return engines_.start(volume, std::move(command), proof.caller().uid);
 }
 

@@ -39,6 +39,8 @@ class VolumeOperations {
     base::Result<JobPointer> sync(const Authorized<action::ManageKeys> &proof,
                                   const VolumePointer &volume, SyncOptions how,
                                   base::UniqueFd secret);
+    base::Result<JobPointer> grow(const Authorized<action::Grow> &proof,
+                                  const VolumePointer &volume, base::UniqueFd secret);
     base::Result<JobPointer> format(const Authorized<action::Format> &proof,
                                     const VolumePointer &volume, bool force);
     void addKey(const Authorized<action::ManageKeys> &proof, const VolumePointer &volume,

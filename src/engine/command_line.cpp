@@ -31,6 +31,7 @@ constexpr const char *kUsage =
     "  detach      lock the volume\n"
     "  format      write a new LUKS2 header to a blank device or file\n"
     "  sync        make the key slots equal to the declared keys\n"
+    "  grow        let mapping and mounted file system follow a device that became larger\n"
     "  add-key     add the passphrase from --secret-fd in a slot that is not declared\n"
     "  remove-key  remove the added key in --slot\n"
     "  rotate      make the kms or tpm key in --slot anew\n"

@@ -44,6 +44,8 @@ base::Result<Outcome> runVerb(Session &session) {
             return format(session);
         case Verb::Sync:
             return sync(session);
+        case Verb::Grow:
+            return grow(session);
         case Verb::AddKey:
             return addKey(session);
         case Verb::RemoveKey:

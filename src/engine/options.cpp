@@ -13,13 +13,14 @@
 namespace volumecrypt::engine {
 namespace {
 
-constexpr std::array<std::pair<Verb, const char *>, 13> kVerbs{{
+constexpr std::array<std::pair<Verb, const char *>, 14> kVerbs{{
     {Verb::Inspect, "inspect"},
     {Verb::Plan, "plan"},
     {Verb::Attach, "attach"},
     {Verb::Detach, "detach"},
     {Verb::Format, "format"},
     {Verb::Sync, "sync"},
+    {Verb::Grow, "grow"},
     {Verb::AddKey, "add-key"},
     {Verb::RemoveKey, "remove-key"},
     {Verb::Rotate, "rotate"},

@@ -20,6 +20,7 @@ enum class Verb {
     Detach,
     Format,
     Sync,
+    Grow,
     AddKey,
     RemoveKey,
     Rotate,

@@ -7,6 +7,7 @@
 #include "engine/content_room.h"
 #include "engine/device_state.h"
 #include "engine/differences.h"
+#include "engine/grow_room.h"
 #include "engine/may_format.h"
 #include "engine/pin.h"
 #include "engine/state_meta.h"
@@ -92,7 +93,10 @@ base::Result<Outcome> plan(Session &session) {
     VC_ASSIGN(const model::VolumeState state, encryptedState(session));
     warnOfDifferences(session, volume.header.view, state == model::VolumeState::Unlocked);
     warnOfTpmAlone(session, volume.header.view);
-    return outcomeOf(session, state, steps);
+    Outcome outcome = outcomeOf(session, state, steps);
+    if (state == model::VolumeState::Unlocked)
+        noteUnusedRoom(session, volume.header.view, outcome.text);
+    return outcome;
 }
 
 }  // namespace volumecrypt::engine

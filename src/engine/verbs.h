@@ -16,6 +16,7 @@ base::Result<Outcome> format(Session &session);
 base::Result<Outcome> sync(Session &session);
 // sync with everything but the lock at hand: for attach.
 base::Result<Outcome> syncKeys(Session &session);
+base::Result<Outcome> grow(Session &session);
 base::Result<Outcome> addKey(Session &session);
 base::Result<Outcome> removeKey(Session &session);
 base::Result<Outcome> rotateKey(Session &session);

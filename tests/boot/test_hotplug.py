@@ -1,10 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""A disk that comes and goes, and a user volume that cannot be unlocked: neither disturbs (TAP)."""
+"""A disk that comes and goes, partitions that grow in use, and a user volume that cannot be unlocked: none disturbs
+(TAP)."""
 import json
 import sys
 
 import checks
+import growing
 from disk import Disk, luks_image
 from image import system_image
 from vm import Machine
@@ -140,12 +142,13 @@ def scenario(check, system):
     data = Disk(machine.folder / "data.img", {"u-data": 40})
     data.fill("u-data", luks_image(machine.folder / "luks", "the right key"))
     machine.attach(data)
-    machine.inject("/etc/volumecrypt/volumes.yaml", CONFIG, mode=0o600)
+    machine.inject("/etc/volumecrypt/volumes.yaml", CONFIG + "---\n" + growing.CONFIG, mode=0o600)
     machine.boot()
     check_wrong_key(check, machine)
     check_quiet(check, machine)
     check_hotplug(check, machine, Disk(machine.folder / "stick.img", {"any": 64}))
     check_label_alone(check, machine, Disk(machine.folder / "label.img", {"u-label": 64}))
+    growing.check_growing(check, machine)
     machine.destroy()
 
 

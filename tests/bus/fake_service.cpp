@@ -249,6 +249,10 @@ void FakeVolume::Format(sdbus::Result<sdbus::ObjectPath> &&result, Options optio
     begin(std::move(result), "format", options);
 }
 
+void FakeVolume::Grow(sdbus::Result<sdbus::ObjectPath> &&result, Options options) {
+    begin(std::move(result), "grow", options);
+}
+
 void FakeVolume::RotateKey(sdbus::Result<sdbus::ObjectPath> &&result, std::uint32_t slot,
                            Options options) {
     begin(std::move(result), "rotate-" + std::to_string(slot), options);

@@ -101,6 +101,7 @@ class FakeVolume final : public VolumeAdaptor {
     void Plan(sdbus::Result<std::vector<Options>> &&result) override;
     void Sync(sdbus::Result<sdbus::ObjectPath> &&result, Options options) override;
     void Format(sdbus::Result<sdbus::ObjectPath> &&result, Options options) override;
+    void Grow(sdbus::Result<sdbus::ObjectPath> &&result, Options options) override;
     void RotateKey(sdbus::Result<sdbus::ObjectPath> &&result, std::uint32_t slot,
                    Options options) override;
     void AddKey(sdbus::Result<std::uint32_t> &&result, std::string kind, sdbus::UnixFd secret,

@@ -285,6 +285,13 @@ def test_sync_adopt(cli):
     holds(result.stderr, "volumecryptctl sync --adopt ID")
 
 
+def test_grow(cli):
+    """grow starts the job, with a passphrase where one is given"""
+    equal(cli.run("grow", "u-data", "--no-wait").returncode, 0)
+    equal(cli.run("grow", "u-data", "--secret-file", "-", "--no-wait", secret=b"one").returncode, 0)
+    equal(cli.calls(), ["grow u-data no-ask", "grow u-data no-ask secret=[one]"])
+
+
 def test_unlock_without_bus(cli):
     """without a bus unlock runs the engine, with the same codes, and the secret goes to its standard input"""
     environment, engine = without_bus(cli)

@@ -58,7 +58,7 @@ def test_volumes(cli):
     """volume IDs, once"""
     everything = ["STATE", "u-busy", "u-data", "u-dies", "u-evil", "u-instant"]
     for command in ("status", "plan", "keys", "sync", "add-key", "remove-key", "rotate-key", "unlock", "lock",
-                    "format", "wipe", "erase", "forget"):
+                    "grow", "format", "wipe", "erase", "forget"):
         equal((command, complete(cli, command, "")), (command, everything))
         equal(complete(cli, command, "--json", "u-d"), ["u-data", "u-dies"])
     for command in ("list", "apply", "reload", "jobs", "watch"):

@@ -58,6 +58,8 @@ TEST(CliCommandLine, OptionsOfCommands) {
     EXPECT_EQ(accepted("add-key u-data --secret-file=/k").secretFile, "/k");
     EXPECT_EQ(accepted("remove-key u-data 31").slot, 31U);
     EXPECT_EQ(accepted("rotate-key u-data 0").slot, 0U);
+    EXPECT_EQ(accepted("grow u-data --secret-file=/k").secretFile, "/k");
+    EXPECT_EQ(accepted("grow u-data").command, Command::Grow);
     EXPECT_TRUE(accepted("sync --verify").verify);
     EXPECT_FALSE(accepted("sync u-data").adopt);
     EXPECT_TRUE(accepted("sync --adopt u-data").adopt);

@@ -19,6 +19,7 @@ class FakeSystemd final : public SystemdManager {
   public:
     void startUnit(const std::string &unit, Done done) override { call("start " + unit, done); }
     void stopUnit(const std::string &unit, Done done) override { call("stop " + unit, done); }
+    void resetFailed(const std::string &unit, Done done) override { call("reset " + unit, done); }
     void reload(Done done) override { call("reload", done); }
 
     std::vector<std::string> calls;
@@ -69,7 +70,7 @@ class UnlockerWithNestedMounts : public ::testing::Test {
     JobTable jobs_{loop_, store_, std::chrono::seconds(60)};
     EngineJobs engines_{runner_, store_, jobs_, volumes_, inspector_};
     FakeSystemd systemd_;
-    Unlocker unlocker_{engines_, jobs_, volumes_, inspector_, OutcomeFiles(paths_), &systemd_};
+    Unlocker unlocker_{engines_, jobs_, volumes_, inspector_, OutcomeFiles(paths_), &systemd_, paths_};
 };
 
 // Systemd has stopped their mounts with the upper one.

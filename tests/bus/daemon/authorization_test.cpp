@@ -156,7 +156,8 @@ TEST_F(Authorization, ActionsHaveTheDefaultsOfTheDesign) {
     const std::map<std::string, std::uint32_t> active{
         {"unlock", kAdminKeep},    {"lock", kAdminKeep},   {"manage-keys", kAdminKeep},
         {"format", kAdmin},        {"erase", kAdmin},      {"header", kAdmin},
-        {"reencrypt", kAdminKeep}, {"reload", kAdminKeep}, {"manage-jobs", kAdminKeep}};
+        {"reencrypt", kAdminKeep}, {"reload", kAdminKeep}, {"manage-jobs", kAdminKeep},
+        {"grow", kAdminKeep}};
     const auto connection = sdbus::createSystemBusConnection();
     std::vector<Action> actions;
     sdbus::createProxy(*connection, "org.freedesktop.PolicyKit1",

@@ -109,6 +109,19 @@ TEST_F(Volumes, AFailedSyncTellsWhy) {
     EXPECT_TRUE(opens(1, "second"));
 }
 
+TEST_F(Volumes, OnlyDevicesGrow) {
+    format();
+    const Finished done = client_.runJob(data_, kVolume, "Grow", Options());
+    EXPECT_FALSE(done.success);
+    EXPECT_THAT(done.error, HasSubstr("Unsupported"));
+    EXPECT_THAT(done.message, HasSubstr("plain file"));
+    EXPECT_EQ(asUser(kNobody,
+                     [&](Client &nobody) {
+                         return nobody.call(data_, kVolume, "Grow", Options()).error;
+                     }),
+              "NotAuthorized");
+}
+
 TEST_F(Volumes, OnlyMadeKeysAreMadeAnew) {
     format();
     const Answer declared = client_.call(data_, kVolume, "RotateKey", 1U, Options());
