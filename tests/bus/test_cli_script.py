@@ -241,10 +241,6 @@ def test_jobs_and_cancel(cli):
     equal(cli.run("cancel", "1").returncode, 0)
     equal(waiting.wait(20), 1)
     equal(cli.bus.log("wait.log"), ["volumecryptctl: u-data: it went wrong", "hint: do better"])
-    fields = cli.run("jobs").stdout.rstrip("\n").split("\t")
-    equal(fields[6:], ["Cancelled", "90 s", "it went wrong"])
-    ended = json.loads(cli.run("jobs", "--json").stdout)[0]
-    equal((ended["state"], ended["error"], ended["message"]), ("failed", "Cancelled", "it went wrong\ndo better"))
     for number in ("77", "../job/1", ""):
         equal(cli.run("cancel", number).returncode, 1)
 

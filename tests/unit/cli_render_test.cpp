@@ -199,6 +199,24 @@ TEST(CliRender, ErrorsNameTheVolumeOnceAndHintBelow) {
     EXPECT_EQ(renderError("", error, kPlain), "volumecryptctl: u-data: in use\\x0aby x\n");
 }
 
+TEST(CliRender, JobsTellHowTheyEnded) {
+    JobInfo job;
+    job.number = "7";
+    job.operation = "sync";
+    job.volume = "u-data";
+    job.startedAt = 1'700'000'000'000'000;
+    EXPECT_THAT(renderJobs({job}, kPlain),
+                ::testing::MatchesRegex("7\tsync\tu-data\t-\t[^\t]+\t0\trunning\t.*\t-\n"));
+    job.finishedAt = job.startedAt + 90'000'000;
+    job.message = "added slot 1 (static)";
+    EXPECT_THAT(renderJobs({job}, kPlain),
+                ::testing::EndsWith("\tdone\t90 s\tadded slot 1 (static)\n"));
+    job.error = "Cancelled";
+    job.message = "it was stopped\ngo on";
+    EXPECT_THAT(renderJobs({job}, kPlain),
+                ::testing::EndsWith("\tCancelled\t90 s\tit was stopped\n"));
+}
+
 TEST(CliRender, EventsAreOneLine) {
     Event event;
     event.volume = "u-data";

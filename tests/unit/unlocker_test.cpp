@@ -2,12 +2,15 @@
 // What Unlock and Lock ask of systemd for volumes that are mounted below others.
 #include "daemon/unlocker.h"
 
+#include <filesystem>
+#include <fstream>
 #include <set>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "daemon/child_launcher.h"
+#include "daemon/consumer.h"
 #include "support/temp_dir.h"
 
 namespace volumecrypt::daemon {
@@ -43,7 +46,10 @@ class UnlockerWithNestedMounts : public ::testing::Test {
         configuration.volumes.push_back(declared("u-beside", "/srv2"));
         configuration.volumes.push_back(declared("u-locked", "/srv/locked"));
         volumes_.configure(std::move(configuration));
+        const std::string generated = folder_.path() + "/run/systemd/generator";
+        std::filesystem::create_directories(generated);
         for (const auto &volume : volumes_.all()) {
+            std::ofstream(generated + "/" + consumerUnit(volume->spec())) << "[Mount]\n";
             auto status = volume->status();
             status.state = volume->id().text() == "u-locked" ? model::VolumeState::Locked
                                                              : model::VolumeState::Unlocked;
@@ -70,7 +76,8 @@ class UnlockerWithNestedMounts : public ::testing::Test {
     JobTable jobs_{loop_, store_, std::chrono::seconds(60)};
     EngineJobs engines_{runner_, store_, jobs_, volumes_, inspector_};
     FakeSystemd systemd_;
-    Unlocker unlocker_{engines_, jobs_, volumes_, inspector_, OutcomeFiles(paths_), &systemd_, paths_};
+    Unlocker unlocker_{engines_,  jobs_, volumes_, inspector_, OutcomeFiles(paths_),
+                       &systemd_, paths_};
 };
 
 // Systemd has stopped their mounts with the upper one.
