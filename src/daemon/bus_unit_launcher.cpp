@@ -6,8 +6,8 @@
 #include <utility>
 
 #include <sys/mount.h>
-#include <syslog.h>
 
+#include <syslog.h>
 #include <unistd.h>
 
 #include "model/key_files.h"
@@ -47,7 +47,8 @@ void addStreams(std::vector<Property> &properties, const EngineProcess &process)
     // It would inherit standard output otherwise, and spoil the lines there.
     setText(properties, "StandardError", "journal");
     setText(properties, "SyslogIdentifier", "volumecrypt-engine");
-    // systemd keeps to it as well, with what it says of the unit: that it starts, and that it ended.
+    // systemd keeps to it as well, with what it says of the unit: that it starts, and that it
+    // ended.
     if (process.quiet) set(properties, "LogLevelMax", std::int32_t{LOG_WARNING});
 }
 

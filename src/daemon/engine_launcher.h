@@ -21,7 +21,7 @@ struct EngineProcess {
     std::vector<std::string> files;     // plain files that it writes to besides /run and devices
     std::vector<std::string> keyFiles;  // files that it reads, wherever they are
     bool network = false;               // it asks a KMS
-    bool quiet = false;  // a look, no job: nothing of it in the journal but what is wrong
+    bool quiet = false;      // a look, no job: nothing of it in the journal but what is wrong
     bool resources = false;  // it grows ext4, for which the kernel wants CAP_SYS_RESOURCE
 };
 

@@ -47,7 +47,7 @@ class Day:
         self.check = check
         self.machine = Machine(system, UUID, tpm=True)
         self.recovery_key = ""
-        self.recovery_slot = -1
+        self.recovery_slot = self.page_slot = -1
 
     def does(self, command, seconds=400):
         """What a command that must succeed says; 75 is "try again later", and an emulated machine is slow to sync."""
@@ -83,7 +83,10 @@ class Day:
 
 def first_encryption(day):
     day.machine.write(KEY_FILE, "the first passphrase", mode="0600")
-    follow(day.check, day.machine, "volumecrypt.7", "A first volume")
+    day.machine.output("ln -s vdb /dev/sdb")  # as the page calls it
+    follow(day.check, day.machine, "volumecrypt.7", "A first volume",
+           {"volumecryptctl add-key --recovery": [("Type the recovery key: ", [RECOVERY_KEY])]})
+    day.page_slot = slots(day.machine)[-1]
     day.machine.write(KEPT, "precious")
     day.there("a first volume")
     day.check.fact("its passphrase opens it", day.opens(1, "the first passphrase"))
@@ -184,7 +187,7 @@ def emergency(day):
 
 
 def leaving(day):
-    back_to_crypttab(day.check, day.machine, sorted([1, day.recovery_slot]))
+    back_to_crypttab(day.check, day.machine, sorted([1, day.page_slot, day.recovery_slot]))
     day.machine.power_off()
     day.machine.boot()
     check_booted_by_crypttab(day.check, day.machine)
@@ -193,7 +196,7 @@ def leaving(day):
 def scenario(check, system):
     day = Day(check, system)
     machine = day.machine
-    machine.attach(Disk(machine.folder / "data.img", {"u-data": 340, "u-inner": 40}))
+    machine.attach(Disk(machine.folder / "data.img", {"any": 340, "u-inner": 40}))
     machine.inject("/etc/systemd/system/measure.service", MEASURE)
     machine.inject("/etc/systemd/system/volumecrypt@.service.d/measure.conf",
                    "[Unit]\nWants=measure.service\nAfter=measure.service\n")
