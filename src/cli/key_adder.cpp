@@ -17,7 +17,7 @@ using base::ErrorCode;
 using base::Result;
 using base::UniqueFd;
 
-constexpr int kAttempts = 3;
+constexpr int kAsked = 3;
 
 bool needsOpening(const base::Error &error) {
     return error.code == ErrorCode::NoUsableKey || base::isKeyWithheld(error.code);
@@ -40,7 +40,7 @@ Result<unsigned> addByPerson(Session &session, const std::string &kind, const Un
         VC_ASSIGN(const UniqueFd opening, base::secretToMemfd(typed));
         auto slot = addBy(session, kind, secret, opening);
         const bool again = !slot && slot.error().code == ErrorCode::KeyRejected;
-        if (!again || attempt == kAttempts) return slot;
+        if (!again || attempt == kAsked) return slot;
         person.say("It does not fit.\n");
     }
 }

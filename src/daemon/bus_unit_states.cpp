@@ -13,7 +13,7 @@
 namespace volumecrypt::daemon {
 namespace {
 
-constexpr const char *kSystemdName = "org.freedesktop.systemd1";
+constexpr const char *kUnitsOwner = "org.freedesktop.systemd1";
 constexpr const char *kUnitPrefix = "/org/freedesktop/systemd1/unit";
 constexpr const char *kUnit = "org.freedesktop.systemd1.Unit";
 constexpr const char *kProperties = "org.freedesktop.DBus.Properties";
@@ -32,7 +32,7 @@ std::string unitPath(const std::string &unit) {
 void BusUnitStates::follow(const std::string &unit, Changed changed) {
     const std::string path = unitPath(unit);
     if (path.empty()) return;
-    auto proxy = sdbus::createProxy(bus_, kSystemdName, path);
+    auto proxy = sdbus::createProxy(bus_, kUnitsOwner, path);
     proxy->uponSignal("PropertiesChanged")
         .onInterface(kProperties)
         .call([changed](const std::string &interface,

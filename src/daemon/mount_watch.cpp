@@ -17,8 +17,8 @@
 namespace volumecrypt::daemon {
 namespace {
 
-constexpr std::chrono::milliseconds kQuiet{100};
-constexpr std::chrono::milliseconds kLatest{1000};
+constexpr std::chrono::milliseconds kMountsQuiet{100};
+constexpr std::chrono::milliseconds kMountsLatest{1000};
 
 bool isKernels(int fd) {
     struct statfs info {};
@@ -32,7 +32,7 @@ MountWatch::MountWatch(EventLoop &loop, VolumeTable &volumes, UnitStates &units,
     : volumes_(volumes),
       units_(units),
       paths_(std::move(paths)),
-      changed_(loop, kQuiet, kLatest,
+      changed_(loop, kMountsQuiet, kMountsLatest,
                [this] {
                    for (const auto &volume : volumes_.all()) refresh(*volume);
                }),

@@ -15,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string firstLine(const std::string &path) {
+std::string sysfsLine(const std::string &path) {
     const auto text = base::readFile(path, 4096);
     return text ? text->substr(0, text->find('\n')) : std::string();
 }
@@ -24,7 +24,7 @@ std::string firstLine(const std::string &path) {
 std::string kernelNameOf(const std::string &mapping, const std::string &folder) {
     std::error_code ignored;
     for (const auto &entry : fs::directory_iterator(folder, ignored))
-        if (firstLine(entry.path() / "dm/name") == mapping) return entry.path().filename();
+        if (sysfsLine(entry.path() / "dm/name") == mapping) return entry.path().filename();
     return {};
 }
 
@@ -66,7 +66,7 @@ MountedVolumes::Names MountedVolumes::namesOf(const Volume &volume,
     }
     if (kernelName.empty()) return names;
     names.paths.insert("/dev/" + kernelName);
-    names.number = firstLine(folder + "/" + kernelName + "/dev");
+    names.number = sysfsLine(folder + "/" + kernelName + "/dev");
     return names;
 }
 

@@ -11,7 +11,7 @@ namespace volumecrypt::daemon {
 namespace {
 
 // One that is locked stays so: its mount would unlock it.
-bool isOpen(const Volume &volume) {
+bool mayBeMounted(const Volume &volume) {
     return volume.status().isOpen() ||
            (volume.status().state == model::VolumeState::Plain && !volume.spec().encryption);
 }
@@ -24,7 +24,7 @@ std::vector<std::string> nestedMountUnits(const Volume &volume,
     const std::string above = volume.spec().mount->where + "/";
     std::vector<std::pair<std::string, std::string>> nested;  // by mount point
     for (const VolumePointer &other : all) {
-        if (!other->spec().mount || !isOpen(*other)) continue;
+        if (!other->spec().mount || !mayBeMounted(*other)) continue;
         const std::string &where = other->spec().mount->where;
         auto unit = consumerUnit(other->spec());
         const bool isMount = unit.ends_with(".mount");

@@ -19,7 +19,7 @@ using base::ErrorCode;
 using model::VolumeState;
 
 // File times come from the kernel's tick, which may be a little behind the clock.
-constexpr std::chrono::milliseconds kClockSlack{20};
+constexpr std::chrono::milliseconds kTickSlack{20};
 
 bool isUnlocked(const Volume &volume) {
     return volume.status().isOpen() ||
@@ -109,7 +109,7 @@ void Unlocker::renewUnits(const VolumePointer &volume, const Done &done) {
 }
 
 void Unlocker::startUnits(const VolumePointer &volume, Done done) {
-    const auto begun = std::chrono::system_clock::now() - kClockSlack;
+    const auto begun = std::chrono::system_clock::now() - kTickSlack;
     auto afterAttach = [this, volume, begun](const Done &next, base::Status status) {
         const auto outcome = outcomes_.read(volume->id(), "attach");
         const bool fresh = outcome && outcome->when >= begun;

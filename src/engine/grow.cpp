@@ -103,7 +103,7 @@ base::Result<std::string> sizeText(const std::string &device) {
     return fmt::format("{} MiB", found.size / kMebibyte);
 }
 
-base::Status prepare(Session &session) {
+base::Status prepareToGrow(Session &session) {
     VC_TRY(session.readSecrets());
     VC_TRY(session.loadSpec());
     VC_TRY(session.findDevice());
@@ -118,7 +118,7 @@ base::Status prepare(Session &session) {
 }  // namespace
 
 base::Result<Outcome> grow(Session &session) {
-    VC_TRY(prepare(session));
+    VC_TRY(prepareToGrow(session));
     const bool encrypted = session.spec().encryption.has_value();
     const std::string content =
         encrypted ? model::mappingPath(session.id()) : session.device().node;

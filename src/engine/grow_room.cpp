@@ -11,7 +11,7 @@ namespace {
 
 using base::ErrorCode;
 
-constexpr std::uint64_t kMebibyte = std::uint64_t{1} << 20;
+constexpr std::uint64_t kRoomUnit = std::uint64_t{1} << 20;
 
 }  // namespace
 
@@ -42,9 +42,9 @@ base::Result<MappingRoom> mappingRoom(const Session &session, const model::Heade
 
 void noteUnusedRoom(const Session &session, const model::HeaderView &header, std::string &text) {
     const auto room = mappingRoom(session, header);
-    if (!room || room->most < room->now + kMebibyte) return;
+    if (!room || room->most < room->now + kRoomUnit) return;
     text += fmt::format("; {} MiB of the device are not used: `volumecryptctl grow {}`",
-                        (room->most - room->now) / kMebibyte, session.id().text());
+                        (room->most - room->now) / kRoomUnit, session.id().text());
 }
 
 }  // namespace volumecrypt::engine
