@@ -103,11 +103,10 @@ const MountEntry *mountReachedAt(const std::vector<MountEntry> &mounts, std::str
 }
 
 std::optional<MountEntry> mountAt(std::string_view mountinfo, std::string_view where) {
-    std::istringstream lines{std::string(mountinfo)};
     std::optional<MountEntry> top;
     // Later mounts are further down, and hide earlier ones at the same place.
-    for (std::string line; std::getline(lines, line);)
-        if (auto entry = entryOf(line); entry && entry->where == where) top = std::move(entry);
+    for (MountEntry &entry : parseMounts(mountinfo))
+        if (entry.where == where) top = std::move(entry);
     return top;
 }
 
@@ -118,21 +117,16 @@ std::optional<MountEntry> mountOver(std::string_view mountinfo, std::string_view
 }
 
 std::vector<MountEntry> mountsOf(std::string_view mountinfo, const std::string &device) {
-    std::vector<MountEntry> mounts;
     const auto wanted = blockDeviceAt(device);
-    std::istringstream lines{std::string(mountinfo)};
-    for (std::string line; wanted && std::getline(lines, line);)
-        if (auto entry = entryOf(line); entry && blockDeviceAt(entry->source) == wanted)
-            mounts.push_back(std::move(*entry));
+    if (!wanted) return {};
+    std::vector<MountEntry> mounts = parseMounts(mountinfo);
+    std::erase_if(mounts, [&](const auto &entry) { return blockDeviceAt(entry.source) != wanted; });
     return mounts;
 }
 
 std::vector<MountEntry> mountsFrom(std::string_view mountinfo, std::string_view source) {
-    std::vector<MountEntry> mounts;
-    std::istringstream lines{std::string(mountinfo)};
-    for (std::string line; std::getline(lines, line);)
-        if (auto entry = entryOf(line); entry && entry->source == source)
-            mounts.push_back(std::move(*entry));
+    std::vector<MountEntry> mounts = parseMounts(mountinfo);
+    std::erase_if(mounts, [&](const auto &entry) { return entry.source != source; });
     return mounts;
 }
 

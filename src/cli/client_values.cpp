@@ -2,7 +2,6 @@
 // Reads the properties of dbus/*.xml out of variants.
 #include "cli/client_values.h"
 
-#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <tuple>
@@ -50,6 +49,7 @@ std::vector<ConfigProblem> problemsFrom(const Properties &properties, const char
     std::vector<ProblemStruct> wires;
     take<std::vector<ProblemStruct>>(properties, name, wires);
     std::vector<ConfigProblem> problems;
+    problems.reserve(wires.size());
     for (const auto &wire : wires)
         problems.push_back(
             {wire.get<0>(), wire.get<1>(), wire.get<2>(), wire.get<3>(), wire.get<4>()});
@@ -120,11 +120,10 @@ JobInfo jobFrom(const std::string &path, const Properties &properties) {
     take<std::uint32_t>(properties, "StartedByUid", job.startedByUid);
     std::vector<ResultStruct> results;
     take<std::vector<ResultStruct>>(properties, "Results", results);
+    job.results.reserve(results.size());
     for (const auto &wire : results) {
-        const std::string &text = wire.get<2>();
-        const auto newline = std::min(text.find('\n'), text.size());
-        job.results.push_back({wire.get<0>(), wire.get<1>(), text.substr(0, newline),
-                               text.substr(std::min(newline + 1, text.size()))});
+        auto [text, hint] = messageAndHint(wire.get<2>());
+        job.results.push_back({wire.get<0>(), wire.get<1>(), std::move(text), std::move(hint)});
     }
     take<std::string>(properties, "State", job.state);
     take<std::uint64_t>(properties, "FinishedAt", job.finishedAt);

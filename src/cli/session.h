@@ -31,10 +31,10 @@ class Session {
     // `plain`, nothing when empty. With --json: {"type":"result",…} with `members`.
     void result(const std::string &sentence, const std::string &plain,
                 const nlohmann::json &members = nlohmann::json::object());
-    // The same for a job that was started: waits for it and shows its progress, unless --no-wait.
-    // The exit code.
-    // The message of its end; shows how far it is meanwhile.
+    // Waits for a job, and shows how far it is meanwhile. The message of its end.
     base::Result<std::string> wait(const std::string &job);
+    // result() for a job that was started: waits for it and shows its progress, unless --no-wait.
+    // The exit code.
     int finish(const base::Result<std::string> &job, const std::string &volume);
 
   private:
