@@ -7,8 +7,11 @@
 #include "engine/pin.h"
 
 namespace volumecrypt::engine {
+namespace {
 
 using base::ErrorCode;
+
+}  // namespace
 
 base::Status mayFormat(const Session &session) {
     VC_TRY(checkNotPinned(session));
