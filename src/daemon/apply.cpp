@@ -15,9 +15,6 @@ namespace {
 
 using model::VolumeState;
 
-// File times come from the kernel's tick, which may be a little behind the clock.
-constexpr std::chrono::milliseconds kClockSlack{20};
-
 bool isOpen(const Volume &volume) {
     return volume.status().isOpen();
 }
@@ -193,7 +190,7 @@ void Apply::startVolume(const WorkPointer &work, const VolumePointer &volume, co
     const Before before{.state = volume->status().state,
                         .open = isOpen(*volume),
                         .mounted = isMounted(*volume, paths_),
-                        .begun = std::chrono::system_clock::now() - kClockSlack};
+                        .begun = std::chrono::system_clock::now() - kFileTimeSlack};
     unlocker_.open(volume, {}, work->job, [=, this](const base::Status &opened) {
         inspector_.inspect(volume, [=, this] {
             volume->end();

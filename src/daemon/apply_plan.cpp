@@ -125,8 +125,9 @@ ApplyPlan planApply(const std::vector<VolumePointer> &declared, const model::Sys
                     bool systemd) {
     ApplyPlan plan;
     auto view = readSystemView(paths);
+    const auto onDisk = declaredForUnits(paths);
     if (systemd)
-        plan.units = unitChanges(paths);
+        plan.units = unitChanges(onDisk, paths);
     else
         view.generated.clear();
     std::set<model::VolumeId> ids;
@@ -135,7 +136,7 @@ ApplyPlan planApply(const std::vector<VolumePointer> &declared, const model::Sys
         ids.insert(volume->id());
         if (isHeld(*volume)) held.insert(volume->id());
     }
-    auto needs = neededBy(paths);
+    auto needs = neededBy(onDisk);
     plan.departed = departedFrom(ids, view);
     for (const auto &volume : declared) {
         if (auto units = misplaced(*volume, view); !units.empty())

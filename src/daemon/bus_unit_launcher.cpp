@@ -135,8 +135,7 @@ std::vector<Property> transientUnit(const EngineProcess &process) {
     set(properties, "TimeoutStopUSec", kStopMicroseconds);
     // What these two have to say is no failure of theirs: a plan with steps to take, or one that
     // cannot be made, leaves neither a failed unit nor a line that says so in the journal.
-    const auto &verb = process.argv.at(1);
-    if (verb == "plan" || verb == "inspect")
+    if (process.quiet)
         set(properties, "SuccessExitStatus",
             sdbus::Struct<std::vector<std::int32_t>, std::vector<std::int32_t>>{{1, 2, 75}, {}});
     set(properties, "ExecStart", std::vector<Command>{{process.argv.at(0), process.argv, false}});

@@ -8,17 +8,13 @@
 #include <system_error>
 
 #include "base/files.h"
+#include "daemon/system_view.h"
 #include "model/names.h"
 
 namespace volumecrypt::daemon {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string sysfsLine(const std::string &path) {
-    const auto text = base::readFile(path, 4096);
-    return text ? text->substr(0, text->find('\n')) : std::string();
-}
 
 // "dm-3" for the mapping "luks2-u-data"; empty when there is none.
 std::string kernelNameOf(const std::string &mapping, const std::string &folder) {

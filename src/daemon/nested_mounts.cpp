@@ -8,15 +8,6 @@
 #include "daemon/consumer.h"
 
 namespace volumecrypt::daemon {
-namespace {
-
-// One that is locked stays so: its mount would unlock it.
-bool mayBeMounted(const Volume &volume) {
-    return volume.status().isOpen() ||
-           (volume.status().state == model::VolumeState::Plain && !volume.spec().encryption);
-}
-
-}  // namespace
 
 std::vector<std::string> nestedMountUnits(const Volume &volume,
                                           const std::vector<VolumePointer> &all) {
@@ -24,7 +15,8 @@ std::vector<std::string> nestedMountUnits(const Volume &volume,
     const std::string above = volume.spec().mount->where + "/";
     std::vector<std::pair<std::string, std::string>> nested;  // by mount point
     for (const VolumePointer &other : all) {
-        if (!other->spec().mount || !mayBeMounted(*other)) continue;
+        // One that is locked stays so: its mount would unlock it.
+        if (!other->spec().mount || !other->isUnlocked()) continue;
         const std::string &where = other->spec().mount->where;
         auto unit = consumerUnit(other->spec());
         const bool isMount = unit.ends_with(".mount");

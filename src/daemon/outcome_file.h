@@ -18,6 +18,9 @@
 
 namespace volumecrypt::daemon {
 
+// File times come from the kernel's tick, which may be a little behind the clock.
+inline constexpr std::chrono::milliseconds kFileTimeSlack{20};
+
 struct PastOutcome {
     std::string verb;
     std::chrono::system_clock::time_point when;

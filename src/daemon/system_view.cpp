@@ -41,18 +41,13 @@ std::optional<model::VolumeId> between(std::string_view name, std::string_view b
     return std::move(*id);
 }
 
-std::string firstLine(const std::string &path) {
-    const auto text = base::readFile(path, 4096);
-    return text ? text->substr(0, text->find('\n')) : std::string();
-}
-
 void readGenerated(SystemView &view, const std::string &folder) {
     for (const auto &name : namesIn(folder)) {
         if (const auto id = between(name, kUnitBegin, kDropInEnd)) view.generated[*id];
         const auto id = between(name, kUnitBegin, kWantsEnd);
         if (!id) continue;
         auto &consumers = view.generated[*id];
-        for (auto &unit : namesIn(folder + "/" + name))
+        for (auto &unit : namesIn(std::string(folder).append("/").append(name)))
             if (unit.ends_with(".mount") || unit.ends_with(".swap"))
                 consumers.insert(std::move(unit));
     }
@@ -60,11 +55,11 @@ void readGenerated(SystemView &view, const std::string &folder) {
 
 void readMapped(SystemView &view, const std::string &folder, const std::string &mountinfo) {
     for (const auto &name : namesIn(folder)) {
-        const auto device = folder + "/" + name;
-        const auto id = between(firstLine(device + "/dm/name"), kMappingBegin, "");
-        if (!id || !firstLine(device + "/dm/uuid").starts_with("CRYPT-")) continue;
+        const auto device = std::string(folder).append("/").append(name);
+        const auto id = between(sysfsLine(device + "/dm/name"), kMappingBegin, "");
+        if (!id || !sysfsLine(device + "/dm/uuid").starts_with("CRYPT-")) continue;
         auto &units = view.mapped[*id];
-        for (const auto &where : mountPointsOf(mountinfo, firstLine(device + "/dev")))
+        for (const auto &where : mountPointsOf(mountinfo, sysfsLine(device + "/dev")))
             units.insert(model::mountUnit(where));
     }
 }
@@ -104,6 +99,11 @@ std::vector<std::pair<std::string, std::string>> mountsIn(const std::string &mou
 }
 
 }  // namespace
+
+std::string sysfsLine(const std::string &path) {
+    const auto text = base::readFile(path, 4096);
+    return text ? text->substr(0, text->find('\n')) : std::string();
+}
 
 std::vector<std::string> mountPointsOf(const std::string &mountinfo, const std::string &device) {
     std::vector<std::string> points;

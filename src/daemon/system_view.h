@@ -28,4 +28,7 @@ bool isMountPoint(const std::string &mountinfo, const std::string &where);
 // Where the device "MAJOR:MINOR" is mounted, from the text of /proc/self/mountinfo.
 std::vector<std::string> mountPointsOf(const std::string &mountinfo, const std::string &device);
 
+// The first line of a file in sysfs; empty when it cannot be read.
+std::string sysfsLine(const std::string &path);
+
 }  // namespace volumecrypt::daemon

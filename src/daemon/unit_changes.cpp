@@ -11,22 +11,12 @@
 #include "base/links.h"
 #include "build_config.h"
 #include "config/last_good.h"
-#include "config/loader.h"
 #include "daemon/consumer.h"
 #include "model/names.h"
 #include "units/volume_units.h"
 
 namespace volumecrypt::daemon {
 namespace {
-
-config::Configuration declared(const model::SystemPaths &paths) {
-    config::Configuration configuration = config::load(paths, config::Secrets::Drop);
-    const auto isOpen = [&paths](const model::VolumeId &id) {
-        return ::access(paths.below(model::mappingPath(id)).c_str(), F_OK) == 0;
-    };
-    config::addLastGood(paths, isOpen, configuration);
-    return configuration;
-}
 
 std::string generatorFile(const model::SystemPaths &paths, const std::string &name) {
     return paths.below("/run/systemd/generator") + "/" + name;
@@ -55,11 +45,19 @@ bool UnitChanges::concernConsumer(const model::VolumeSpec &spec) const {
     return found != files.end() && found->second.contains(consumerUnit(spec));
 }
 
-UnitChanges unitChanges(const model::SystemPaths &paths) {
+config::Configuration declaredForUnits(const model::SystemPaths &paths) {
+    config::Configuration configuration = config::load(paths, config::Secrets::Drop);
+    const auto isOpen = [&paths](const model::VolumeId &id) {
+        return ::access(paths.below(model::mappingPath(id)).c_str(), F_OK) == 0;
+    };
+    config::addLastGood(paths, isOpen, configuration);
+    return configuration;
+}
+
+UnitChanges unitChanges(const config::Configuration &declared, const model::SystemPaths &paths) {
     UnitChanges changes;
-    const auto configuration = declared(paths);
-    const units::Relations relations(configuration.volumes, linkTarget);
-    for (const auto &spec : configuration.volumes) {
+    const units::Relations relations(declared.volumes, linkTarget);
+    for (const auto &spec : declared.volumes) {
         auto files = units::volumeUnits(
             spec, relations,
             {.own = VOLUMECRYPT_SYSTEMUNITDIR, .vendor = VOLUMECRYPT_VENDORUNITDIR});
@@ -74,11 +72,11 @@ UnitChanges unitChanges(const model::SystemPaths &paths) {
     return changes;
 }
 
-std::map<model::VolumeId, std::set<model::VolumeId>> neededBy(const model::SystemPaths &paths) {
-    const auto configuration = declared(paths);
-    const units::Relations relations(configuration.volumes, linkTarget);
+std::map<model::VolumeId, std::set<model::VolumeId>> neededBy(
+    const config::Configuration &declared) {
+    const units::Relations relations(declared.volumes, linkTarget);
     std::map<model::VolumeId, std::set<model::VolumeId>> needs;
-    for (const auto &spec : configuration.volumes) needs[spec.id] = relations.before(spec.id);
+    for (const auto &spec : declared.volumes) needs[spec.id] = relations.before(spec.id);
     return needs;
 }
 

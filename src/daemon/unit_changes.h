@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "config/loader.h"
 #include "model/system_paths.h"
 #include "model/volume_spec.h"
 
@@ -24,10 +25,12 @@ struct UnitChanges {
     [[nodiscard]] bool concernConsumer(const model::VolumeSpec &spec) const;
 };
 
-// Both read the configuration from the disk, as the generator does.
-UnitChanges unitChanges(const model::SystemPaths &paths);
+// The configuration as the generator reads it, from the disk.
+config::Configuration declaredForUnits(const model::SystemPaths &paths);
+UnitChanges unitChanges(const config::Configuration &declared, const model::SystemPaths &paths);
 // The volumes that have to be mounted before one can be started: starting its units starts theirs.
-std::map<model::VolumeId, std::set<model::VolumeId>> neededBy(const model::SystemPaths &paths);
+std::map<model::VolumeId, std::set<model::VolumeId>> neededBy(
+    const config::Configuration &declared);
 
 // Whether the unit that mounts it, or swaps to it, is there; true when it has none.
 bool hasConsumerUnit(const model::VolumeSpec &spec, const model::SystemPaths &paths);

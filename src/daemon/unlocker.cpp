@@ -16,15 +16,6 @@ namespace volumecrypt::daemon {
 namespace {
 
 using base::ErrorCode;
-using model::VolumeState;
-
-// File times come from the kernel's tick, which may be a little behind the clock.
-constexpr std::chrono::milliseconds kTickSlack{20};
-
-bool isUnlocked(const Volume &volume) {
-    return volume.status().isOpen() ||
-           (volume.status().state == VolumeState::Plain && !volume.spec().encryption);
-}
 
 // Systemd stops them with STATE: without its salt they could not be opened again.
 std::shared_ptr<std::vector<VolumePointer>> dependentsOf(const Volume &state,
@@ -32,7 +23,7 @@ std::shared_ptr<std::vector<VolumePointer>> dependentsOf(const Volume &state,
     auto dependents = std::make_shared<std::vector<VolumePointer>>();
     if (state.id().kind() != model::VolumeKind::State) return dependents;
     for (const auto &volume : volumes.all()) {
-        if (!volume->spec().encryption || !isUnlocked(*volume)) continue;
+        if (!volume->spec().encryption || !volume->isUnlocked()) continue;
         const auto &keys = volume->spec().encryption->keys;
         const auto needsState = [](const model::KeySpec &key) {
             return key.lockToState || key.kind() == model::KeyKind::Unmanaged;
@@ -90,7 +81,7 @@ void Unlocker::open(const VolumePointer &volume, base::UniqueFd secret, const Jo
 // unit would run without what the volume needs (a TPM, a network, a key file below /home), and then
 // its mount unit would not be there, and leave it half open.
 void Unlocker::renewUnits(const VolumePointer &volume, const Done &done) {
-    const auto changes = unitChanges(paths_);
+    const auto changes = unitChanges(declaredForUnits(paths_), paths_);
     if (const auto refused = changes.refused.find(volume->id()); refused != changes.refused.end()) {
         auto error = refused->second;
         error.message = "volume " + volume->id().text() + " gets no units: " + error.message;
@@ -109,7 +100,7 @@ void Unlocker::renewUnits(const VolumePointer &volume, const Done &done) {
 }
 
 void Unlocker::startUnits(const VolumePointer &volume, Done done) {
-    const auto begun = std::chrono::system_clock::now() - kTickSlack;
+    const auto begun = std::chrono::system_clock::now() - kFileTimeSlack;
     auto afterAttach = [this, volume, begun](const Done &next, base::Status status) {
         const auto outcome = outcomes_.read(volume->id(), "attach");
         const bool fresh = outcome && outcome->when >= begun;
@@ -176,7 +167,7 @@ void Unlocker::close(const VolumePointer &volume, const JobPointer &job, Done do
 
 void Unlocker::checkClosed(const VolumePointer &volume, const Done &done) {
     inspector_.inspect(volume, [this, volume, done] {
-        if (!volume->spec().encryption || !isUnlocked(*volume)) return done({});
+        if (!volume->spec().encryption || !volume->isUnlocked()) return done({});
         // Back to what it was: the unit belongs to the mapping, and pulls the mount in.
         systemd_->startUnit(model::attachUnit(volume->id()), [volume, done](const base::Status &) {
             done(base::fail(stillInUse(*volume)));
@@ -216,7 +207,7 @@ void Unlocker::begun(const VolumePointer &volume, const JobPointer &job, base::U
          [this, volume, job, unlocked = std::move(unlocked)](const base::Status &status) {
              inspector_.inspect(volume, [this, volume, job, unlocked, status] {
                  auto outcome = status;
-                 if (outcome && !isUnlocked(*volume)) outcome = base::fail(notUnlocked(*volume));
+                 if (outcome && !volume->isUnlocked()) outcome = base::fail(notUnlocked(*volume));
                  finish(volume, job, outcome);
                  if (!outcome) return unlocked(base::fail(std::move(outcome).error()));
                  unlocked(volume->spec().contentDevice());
@@ -252,7 +243,7 @@ void Unlocker::findTakenDown(const std::shared_ptr<std::vector<VolumePointer>> &
     runInOrder(std::move(looks), [dependents, then](const base::Status &) {
         std::string names;
         for (const auto &volume : *dependents)
-            if (!isUnlocked(*volume)) names += (names.empty() ? "" : ", ") + volume->id().text();
+            if (!volume->isUnlocked()) names += (names.empty() ? "" : ", ") + volume->id().text();
         if (names.empty()) return then("done");
         base::log(base::Severity::Notice,
                   "Locked with STATE, to which all their keys are locked: " + names,

@@ -47,6 +47,10 @@ base::Status Volume::begin(const std::string &operation) {
     return {};
 }
 
+bool Volume::isUnlocked() const {
+    return status_.isOpen() || (status_.state == model::VolumeState::Plain && !spec_.encryption);
+}
+
 void Volume::setInspectedSlots(std::vector<SlotReport> slots, bool sameVolume) {
     if (!sameVolume && !newlyTested_) tested_.clear();
     newlyTested_ = false;

@@ -60,6 +60,8 @@ class Volume {
     void end() { operation_.clear(); }
     // Its status was found out once; until then nobody is told of it.
     [[nodiscard]] bool published() const { return published_; }
+    // Its file system can be mounted now: it is unlocked, or declared without encryption.
+    [[nodiscard]] bool isUnlocked() const;
     // Lock was called: an Apply leaves it locked until Unlock is.
     [[nodiscard]] bool lockedOnPurpose() const { return lockedOnPurpose_; }
     void setLockedOnPurpose(bool value) { lockedOnPurpose_ = value; }
