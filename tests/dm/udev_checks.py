@@ -5,6 +5,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+import time
 
 from engine_checks import MAP, document
 from lab import Machine, check, disk, equal, mappings, mounted, run
@@ -30,6 +31,15 @@ def changed(*nodes):
     run("udevadm", "trigger", "--action=change", "--settle", *nodes)
 
 
+def wait_for(daemon):
+    """Until it listens: its socket is not there at once, and then a ping is an error."""
+    deadline = time.monotonic() + 60
+    while (ping := run("udevadm", "control", "--ping", "--timeout=30", ok=False)).returncode != 0:
+        assert daemon.poll() is None, f"udevd ended with {daemon.returncode}"
+        assert time.monotonic() < deadline, ping.stderr
+        time.sleep(0.1)
+
+
 @contextlib.contextmanager
 def udev():
     folder = pathlib.Path("/run/udev/rules.d")
@@ -39,7 +49,7 @@ def udev():
     (MARKS / "u-data").write_text("u-data\n")
     with subprocess.Popen([UDEVD, "--resolve-names=never"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as daemon:
         try:
-            run("udevadm", "control", "--ping")
+            wait_for(daemon)
             yield
         finally:
             daemon.terminate()
