@@ -11,7 +11,7 @@
 
 #include "base/journal.h"
 #include "engine/kdf_lock.h"
-#include "engine/options.h"
+#include "engine/read_options.h"
 #include "engine/reporter.h"
 #include "engine/session.h"
 #include "engine/stop.h"

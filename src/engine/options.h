@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The engine's command line.
+// What the engine was asked to do, checked.
 #pragma once
 
 #include <optional>
 #include <string>
-#include <variant>
 
+#include "engine/verb.h"
 #include "luks/header_store.h"
 #include "model/key_spec.h"
 #include "model/system_paths.h"
@@ -13,26 +13,7 @@
 
 namespace volumecrypt::engine {
 
-enum class Verb {
-    Inspect,
-    Plan,
-    Attach,
-    Detach,
-    Format,
-    Sync,
-    Grow,
-    AddKey,
-    RemoveKey,
-    Rotate,
-    Wipe,
-    Erase,
-    Forget,
-    Tpm
-};
 enum class OutputFormat { Text, Json };
-
-// As typed on the command line and in the `verb` member of results.
-std::string verbName(Verb verb);
 
 struct Options {
     Verb verb = Verb::Inspect;
@@ -57,8 +38,5 @@ struct Options {
     // What slots of keys that people chose cost; lowered by tests only (--test-kdf).
     luks::KdfCost cost = luks::KdfCost::Library;
 };
-
-// The options, or the exit status after help, version or a usage error has been printed.
-std::variant<Options, int> parseOptions(int argc, char **argv);
 
 }  // namespace volumecrypt::engine

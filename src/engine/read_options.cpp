@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the words mean together; usage errors end with status 64.
-#include "engine/options.h"
+#include "engine/read_options.h"
 
-#include <array>
 #include <cstdio>
 #include <utility>
 
@@ -12,29 +11,6 @@
 
 namespace volumecrypt::engine {
 namespace {
-
-constexpr std::array<std::pair<Verb, const char *>, 14> kVerbs{{
-    {Verb::Inspect, "inspect"},
-    {Verb::Plan, "plan"},
-    {Verb::Attach, "attach"},
-    {Verb::Detach, "detach"},
-    {Verb::Format, "format"},
-    {Verb::Sync, "sync"},
-    {Verb::Grow, "grow"},
-    {Verb::AddKey, "add-key"},
-    {Verb::RemoveKey, "remove-key"},
-    {Verb::Rotate, "rotate"},
-    {Verb::Wipe, "wipe"},
-    {Verb::Erase, "erase"},
-    {Verb::Forget, "forget"},
-    {Verb::Tpm, "tpm"},
-}};
-
-std::optional<Verb> verbFrom(const std::string &name) {
-    for (const auto &[verb, text] : kVerbs)
-        if (name == text) return verb;
-    return {};
-}
 
 int usageError(const std::string &message) {
     std::fprintf(stderr, "volumecrypt-engine: %s\nTry 'volumecrypt-engine --help'.\n",
@@ -71,12 +47,6 @@ std::string misuse(const Options &options) {
 }
 
 }  // namespace
-
-std::string verbName(Verb verb) {
-    for (const auto &[value, text] : kVerbs)
-        if (value == verb) return text;
-    return "inspect";
-}
 
 std::variant<Options, int> parseOptions(int argc, char **argv) {
     auto parsed = parseCommandLine(argc, argv);
