@@ -3,12 +3,12 @@
 #include <utility>
 
 #include "base/recovery_key.h"
-#include "engine/device_state.h"
-#include "engine/enrol.h"
-#include "engine/slot_session.h"
 #include "engine/verbs.h"
 #include "model/key_advice.h"
 #include "model/slot_token.h"
+#include "volume/device_state.h"
+#include "volume/enrol.h"
+#include "volume/slot_session.h"
 
 namespace volumecrypt::engine {
 namespace {

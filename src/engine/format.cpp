@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // format: a new LUKS2 header on a blank device or file; the file system comes with the first
 // attach.
-#include "engine/device_state.h"
-#include "engine/first_header.h"
-#include "engine/pin.h"
 #include "engine/verbs.h"
+#include "volume/device_state.h"
+#include "volume/first_header.h"
+#include "volume/pin.h"
 
 namespace volumecrypt::engine {
 

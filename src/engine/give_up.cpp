@@ -3,12 +3,12 @@
 #include <utility>
 
 #include "base/journal.h"
-#include "engine/device_state.h"
-#include "engine/device_wipe.h"
-#include "engine/pin.h"
-#include "engine/stop.h"
 #include "engine/verbs.h"
 #include "luks/header_store.h"
+#include "volume/device_state.h"
+#include "volume/device_wipe.h"
+#include "volume/pin.h"
+#include "volume/stop.h"
 
 namespace volumecrypt::engine {
 namespace {

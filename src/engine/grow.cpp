@@ -11,14 +11,14 @@
 #include "base/journal.h"
 #include "base/mount_info.h"
 #include "blockdev/grow_filesystem.h"
-#include "engine/comparison.h"
-#include "engine/device_state.h"
-#include "engine/grow_room.h"
-#include "engine/pin.h"
-#include "engine/stop.h"
 #include "engine/verbs.h"
 #include "luks/mapping.h"
 #include "model/names.h"
+#include "volume/comparison.h"
+#include "volume/device_state.h"
+#include "volume/grow_room.h"
+#include "volume/pin.h"
+#include "volume/stop.h"
 
 namespace volumecrypt::engine {
 namespace {

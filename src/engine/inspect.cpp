@@ -3,20 +3,20 @@
 #include <optional>
 #include <utility>
 
-#include "engine/device_state.h"
-#include "engine/differences.h"
-#include "engine/enrol.h"
-#include "engine/former_name.h"
 #include "engine/inspection_text.h"
-#include "engine/key_ring.h"
-#include "engine/maker.h"
-#include "engine/pin.h"
-#include "engine/record_book.h"
-#include "engine/state_meta.h"
 #include "engine/verbs.h"
 #include "luks/header_read.h"
 #include "model/names.h"
 #include "model/slot_token.h"
+#include "volume/device_state.h"
+#include "volume/differences.h"
+#include "volume/enrol.h"
+#include "volume/former_name.h"
+#include "volume/key_ring.h"
+#include "volume/maker.h"
+#include "volume/pin.h"
+#include "volume/record_book.h"
+#include "volume/state_meta.h"
 
 namespace volumecrypt::engine {
 namespace {

@@ -10,14 +10,14 @@
 #include <sys/stat.h>
 
 #include "base/journal.h"
-#include "engine/kdf_lock.h"
 #include "engine/read_options.h"
-#include "engine/reporter.h"
-#include "engine/session.h"
-#include "engine/stop.h"
 #include "engine/tpm_report.h"
 #include "engine/verbs.h"
 #include "luks/kdf_cost.h"
+#include "volume/kdf_lock.h"
+#include "volume/reporter.h"
+#include "volume/session.h"
+#include "volume/stop.h"
 
 namespace volumecrypt::engine {
 namespace {

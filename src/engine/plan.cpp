@@ -3,15 +3,15 @@
 #include <algorithm>
 #include <utility>
 
-#include "engine/comparison.h"
-#include "engine/content_room.h"
-#include "engine/device_state.h"
-#include "engine/differences.h"
-#include "engine/grow_room.h"
-#include "engine/may_format.h"
-#include "engine/pin.h"
-#include "engine/state_meta.h"
 #include "engine/verbs.h"
+#include "volume/comparison.h"
+#include "volume/content_room.h"
+#include "volume/device_state.h"
+#include "volume/differences.h"
+#include "volume/grow_room.h"
+#include "volume/may_format.h"
+#include "volume/pin.h"
+#include "volume/state_meta.h"
 
 namespace volumecrypt::engine {
 namespace {

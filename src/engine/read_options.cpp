@@ -7,7 +7,7 @@
 
 #include "build_config.h"
 #include "engine/command_line.h"
-#include "engine/exit_status.h"
+#include "volume/exit_status.h"
 
 namespace volumecrypt::engine {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <variant>
 
-#include "engine/options.h"
+#include "volume/options.h"
 
 namespace volumecrypt::engine {
 

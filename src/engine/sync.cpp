@@ -2,14 +2,14 @@
 // sync: make the key slots equal to the declared keys.
 #include <utility>
 
-#include "engine/comparison.h"
-#include "engine/device_state.h"
-#include "engine/device_wipe.h"
-#include "engine/pin.h"
-#include "engine/slot_session.h"
-#include "engine/state_meta.h"
-#include "engine/stop.h"
 #include "engine/verbs.h"
+#include "volume/comparison.h"
+#include "volume/device_state.h"
+#include "volume/device_wipe.h"
+#include "volume/pin.h"
+#include "volume/slot_session.h"
+#include "volume/state_meta.h"
+#include "volume/stop.h"
 
 namespace volumecrypt::engine {
 namespace {

@@ -15,10 +15,10 @@
 #include "base/display_text.h"
 #include "blockdev/find_device.h"
 #include "config/loader.h"
-#include "engine/exit_status.h"
 #include "luks/header_copy.h"
 #include "model/slot_token.h"
 #include "tpm/describe.h"
+#include "volume/exit_status.h"
 
 namespace volumecrypt::engine {
 namespace {

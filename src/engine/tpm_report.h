@@ -2,7 +2,7 @@
 // tpm: what the TPM is, and whether the volumes' TPM keys would open them now.
 #pragma once
 
-#include "engine/options.h"
+#include "volume/options.h"
 
 namespace volumecrypt::engine {
 

@@ -3,8 +3,8 @@
 #pragma once
 
 #include "base/result.h"
-#include "engine/reporter.h"
-#include "engine/session.h"
+#include "volume/reporter.h"
+#include "volume/session.h"
 
 namespace volumecrypt::engine {
 

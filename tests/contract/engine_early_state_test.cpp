@@ -8,9 +8,9 @@
 #include <gmock/gmock.h>
 
 #include "base/files.h"
-#include "engine/device_wipe.h"
-#include "engine/pin.h"
-#include "engine/session.h"
+#include "volume/device_wipe.h"
+#include "volume/pin.h"
+#include "volume/session.h"
 #include "support/result_matchers.h"
 #include "support/volume_fixture.h"
 

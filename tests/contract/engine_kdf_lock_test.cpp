@@ -8,7 +8,7 @@
 
 #include "base/files.h"
 #include "base/unique_fd.h"
-#include "engine/kdf_lock.h"
+#include "volume/kdf_lock.h"
 #include "support/result_matchers.h"
 #include "support/volume_fixture.h"
 

@@ -111,7 +111,7 @@ def test_bus_documentation():
 
 def test_methods_not_yet_there():
     """a method that answers Unsupported is documented as such, and no message sends anybody to it"""
-    volume = (SOURCE / "src/daemon/bus_volume.cpp").read_text(encoding="utf-8")
+    volume = (SOURCE / "src/bus/volume.cpp").read_text(encoding="utf-8")
     missing = re.findall(r"^void BusVolume::(\w+)\([^{]*\{\n    notYet<", volume, re.MULTILINE)
     xml = (SOURCE / "dbus/org.example.VolumeCrypt.Volume.xml").read_text(encoding="utf-8")
     sentences = [(where, text) for where, text in messages() if " " in text]

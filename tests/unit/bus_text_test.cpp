@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Any bytes become text that the bus carries.
-#include "daemon/bus_text.h"
+#include "bus/text.h"
 
 #include <gtest/gtest.h>
 

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// Strict: a misspelt option must not be taken for one that was not given.
+#include "bus/options.h"
+
+#include <algorithm>
+
+namespace volumecrypt::daemon {
+namespace {
+
+// No more of what was sent is repeated.
+constexpr std::size_t kQuotedOption = 64;
+
+template <typename Value>
+Value typed(const sdbus::Variant &value, const std::string &name, const char *type) {
+    if (!value.containsValueOfType<Value>())
+        refuseArgument("the option '" + name + "' must be of type " + type);
+    return value.get<Value>();
+}
+
+}  // namespace
+
+void refuseArgument(const std::string &message) {
+    throw sdbus::Error("org.freedesktop.DBus.Error.InvalidArgs", message);
+}
+
+void checkOptions(const Options &options, std::initializer_list<std::string_view> known) {
+    for (const auto &[name, value] : options)
+        if (std::find(known.begin(), known.end(), name) == known.end())
+            refuseArgument("there is no option '" + name.substr(0, kQuotedOption) + "' here");
+}
+
+bool flagOption(const Options &options, const std::string &name) {
+    const auto found = options.find(name);
+    return found != options.end() && typed<bool>(found->second, name, "b");
+}
+
+base::UniqueFd ownFd(const sdbus::UnixFd &fd) {
+    // sdbus-c++'s own copies are not closed on exec.
+    auto copy = base::duplicateFd(fd.get());
+    if (!copy) refuseArgument(copy.error().message);
+    return std::move(*copy);
+}
+
+base::UniqueFd fdOption(const Options &options, const std::string &name) {
+    const auto found = options.find(name);
+    if (found == options.end()) return {};
+    return ownFd(typed<sdbus::UnixFd>(found->second, name, "h"));
+}
+
+void checkConfirmed(const Options &options, const std::string &id, std::string_view what) {
+    const auto found = options.find("confirm");
+    if (found != options.end() && typed<std::string>(found->second, "confirm", "s") == id) return;
+    refuseArgument(std::string(what) + " needs the option 'confirm' (s) with the volume's ID, '" +
+                   id + "': data may be lost");
+}
+
+}  // namespace volumecrypt::daemon

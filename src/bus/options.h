@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// The a{sv} argument of a method, read before anything waits: what is kept of a call is small,
+// whatever was sent.
+#pragma once
+
+#include <initializer_list>
+#include <string>
+#include <string_view>
+
+#include "base/unique_fd.h"
+#include "bus/values.h"
+
+namespace volumecrypt::daemon {
+
+// All throw sdbus::Error org.freedesktop.DBus.Error.InvalidArgs, which becomes the reply.
+
+// Refuses options that are not among `known`.
+void checkOptions(const Options &options, std::initializer_list<std::string_view> known);
+// False when it is not there.
+bool flagOption(const Options &options, const std::string &name);
+// Invalid when it is not there.
+base::UniqueFd fdOption(const Options &options, const std::string &name);
+// The options hold `confirm`, and it is the volume's ID.
+void checkConfirmed(const Options &options, const std::string &id, std::string_view what);
+[[noreturn]] void refuseArgument(const std::string &message);
+base::UniqueFd ownFd(const sdbus::UnixFd &fd);
+
+}  // namespace volumecrypt::daemon

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// Engines as transient units volumecrypt-job-N.service: a sandbox of their own, and a life that
+// does not end with the daemon's.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "bus/systemd.h"
+#include "daemon/engine_launcher.h"
+#include "daemon/event_loop.h"
+
+namespace volumecrypt::daemon {
+
+// The handle is the unit's name.
+class UnitLauncher : public EngineLauncher {
+  public:
+    UnitLauncher(EventLoop &loop, BusSystemd &systemd) : loop_(loop), systemd_(systemd) {}
+
+    void start(EngineProcess process, Started started, Ended ended) override;
+    void adopt(const EngineHandle &handle, Ended ended) override;
+    void stop(const EngineHandle &handle) override;
+
+  private:
+    EventLoop &loop_;
+    BusSystemd &systemd_;
+};
+
+// The unit's settings; those of volumecrypt@.service where they protect.
+std::vector<BusSystemd::Property> transientUnit(const EngineProcess &process);
+
+}  // namespace volumecrypt::daemon

@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: Apache-2.0
+// Thin methods: read the arguments, pass the gate, call the use case, reply.
+#include "bus/volume.h"
+
+#include <utility>
+
+#include "bus/options.h"
+
+namespace volumecrypt::daemon {
+namespace {
+
+using HeldKey = std::shared_ptr<VolumeOperations::AddedKey>;
+
+// A recovery key waits until it is enrolled: when no declared key opens the volume, nobody has to
+// write down another one.
+void addKey(UseCases &use, const Authorized<action::ManageKeys> &proof, const VolumePointer &volume,
+            const HeldKey &held, const Reply<std::uint32_t> &reply) {
+    const bool isRecovery = held->kind == "recovery";
+    const auto add = [&use, reply, volume, held, isRecovery,
+                      proof](base::Result<base::UniqueFd> key) {
+        if (!key) return reply.fail(key.error());
+        held->secret = std::move(*key);
+        use.operations.addKey(
+            proof, volume, std::move(*held),
+            [&use, reply, volume, isRecovery, proof](const base::Result<unsigned> &slot) {
+                if (!slot) return reply.fail(slot.error());
+                if (isRecovery) use.recoveryKeys.enrolled(proof.caller(), volume->id());
+                reply.succeed(*slot);
+            });
+    };
+    if (!isRecovery) return add(std::move(held->secret));
+    use.recoveryKeys.take(proof.caller(), volume->id(), std::move(held->secret), add);
+}
+
+}  // namespace
+
+BusVolume::BusVolume(sdbus::IConnection &bus, BusGate &gate, UseCases &use, VolumePointer volume)
+    : AdaptorInterfaces(bus, volumePath(volume->id().text())),
+      gate_(gate),
+      use_(use),
+      volume_(std::move(volume)) {
+    registerAdaptor();
+    emitInterfacesAddedSignal();
+}
+
+BusVolume::~BusVolume() {
+    guarded([this] { emitInterfacesRemovedSignal(); });
+    unregisterAdaptor();
+}
+
+void BusVolume::changed(const VolumeStatus &before) {
+    const auto &now = volume_->status();
+    std::vector<std::string> names;
+    const auto compare = [&names](const char *name, const auto &a, const auto &b) {
+        if (!(a == b)) names.emplace_back(name);
+    };
+    compare("Device", before.device, now.device);
+    compare("Mapping", before.mapping, now.mapping);
+    compare("State", before.state, now.state);
+    compare("Degraded", before.degraded, now.degraded);
+    compare("Pinned", before.pinned, now.pinned);
+    compare("Uuid", before.uuid, now.uuid);
+    compare("Cipher", before.cipher, now.cipher);
+    compare("MountPoint", before.mountPoint, now.mountPoint);
+    compare("Mounted", before.mounted, now.mounted);
+    compare("MountFailure", before.mountFailure, now.mountFailure);
+    compare("UnlockedBySlot", before.unlockedBySlot, now.unlockedBySlot);
+    compare("KeySlots", before.slots, now.slots);
+    compare("FailedSyncs", before.failedSyncs, now.failedSyncs);
+    compare("Warnings", before.warnings, now.warnings);
+    compare("LastError", std::pair(before.errorCode, before.errorMessage),
+            std::pair(now.errorCode, now.errorMessage));
+    if (names.empty()) return;
+    guarded([&] { emitPropertiesChangedSignal(Adaptor::INTERFACE_NAME, names); });
+}
+
+std::vector<BusVolume::Slot> BusVolume::KeySlots() {
+    std::vector<Slot> slots;
+    for (const auto &slot : volume_->status().slots)
+        slots.emplace_back(slot.slot, busText(slot.kind), slot.managed, slot.lockedToState,
+                           busText(slot.health));
+    return slots;
+}
+
+std::vector<sdbus::Struct<std::uint32_t, std::string>> BusVolume::FailedSyncs() {
+    std::vector<sdbus::Struct<std::uint32_t, std::string>> failed;
+    for (const auto &[slot, reason] : volume_->status().failedSyncs)
+        failed.emplace_back(slot, busText(reason));
+    return failed;
+}
+
+std::vector<sdbus::Struct<std::string, std::string>> BusVolume::Warnings() {
+    std::vector<sdbus::Struct<std::string, std::string>> warnings;
+    for (const auto &[code, message] : volume_->status().warnings)
+        warnings.emplace_back(busText(code), busText(message));
+    return warnings;
+}
+
+sdbus::Struct<std::string, std::string> BusVolume::LastError() {
+    return {busText(volume_->status().errorCode), busText(volume_->status().errorMessage)};
+}
+
+Purpose BusVolume::purpose(std::string_view operation) const {
+    return {.volume = volume_->id().text(),
+            .operation = std::string(operation),
+            .device = busText(volume_->status().device)};
+}
+
+template <typename Action, typename UseCase>
+void BusVolume::startJob(JobReply &&result, std::string_view operation, UseCase useCase) {
+    const Reply<sdbus::ObjectPath> reply(std::move(result));
+    gate_.pass<Action>(getObject(), reply, purpose(operation),
+                       [reply, volume = volume_, useCase](const Authorized<Action> &proof) {
+                           const base::Result<JobPointer> job = useCase(proof, volume);
+                           if (!job) return reply.fail(job.error());
+                           reply.succeed(jobPath((*job)->record().number));
+                       });
+}
+
+template <typename Action, typename... Values>
+void BusVolume::notYet(sdbus::Result<Values...> &&result, std::string_view operation,
+                       const Options &options) {
+    answering([&] {
+        checkOptions(options, {});
+        const Reply<Values...> reply(std::move(result));
+        gate_.pass<Action>(getObject(), reply, purpose(operation),
+                           [reply, what = std::string(operation),
+                            id = volume_->id().text()](const Authorized<Action> &) {
+                               base::Error error;
+                               error.code = base::ErrorCode::Unsupported;
+                               error.message = "volume " + id +
+                                               ": this version of VolumeCrypt "
+                                               "cannot " +
+                                               what + " yet; nothing was changed";
+                               reply.fail(error);
+                           });
+    });
+}
+
+void BusVolume::Unlock(sdbus::Result<std::string> &&result, Options options) {
+    answering([&] {
+        checkOptions(options, {"secret"});
+        // Shared, since a std::function has to be copyable.
+        const auto secret = std::make_shared<base::UniqueFd>(fdOption(options, "secret"));
+        const Reply<std::string> reply(std::move(result));
+        gate_.pass<action::Unlock>(getObject(), reply, purpose("unlock"),
+                                   [&use = use_, reply, secret,
+                                    volume = volume_](const Authorized<action::Unlock> &proof) {
+                                       use.unlocker.unlock(
+                                           proof, volume, std::move(*secret),
+                                           [reply](const base::Result<std::string> &mapping) {
+                                               if (!mapping) return reply.fail(mapping.error());
+                                               reply.succeed(busText(*mapping));
+                                           });
+                                   });
+    });
+}
+
+void BusVolume::Lock(sdbus::Result<> &&result, Options options) {
+    answering([&] {
+        checkOptions(options, {});
+        const Reply<> reply(std::move(result));
+        gate_.pass<action::Lock>(
+            getObject(), reply, purpose("lock"),
+            [&use = use_, reply, volume = volume_](const Authorized<action::Lock> &proof) {
+                use.unlocker.lock(proof, volume, [reply](const base::Status &status) {
+                    if (!status) return reply.fail(status.error());
+                    reply.succeed();
+                });
+            });
+    });
+}
+
+void BusVolume::Plan(sdbus::Result<StepMaps> &&result) {
+    answering([&] {
+        const Reply<StepMaps> reply(std::move(result));
+        gate_.pass<action::ManageKeys>(
+            getObject(), reply, purpose("plan"),
+            [&use = use_, reply, volume = volume_](const Authorized<action::ManageKeys> &proof) {
+                use.operations.plan(proof, volume,
+                                    [reply](const base::Result<VolumeOperations::Steps> &steps) {
+                                        if (!steps) return reply.fail(steps.error());
+                                        reply.succeed(toMaps(*steps));
+                                    });
+            });
+    });
+}
+
+void BusVolume::Sync(JobReply &&result, Options options) {
+    answering([&] {
+        checkOptions(options, {"secret", "verify", "adopt"});
+        const SyncOptions how{.verify = flagOption(options, "verify"),
+                              .adopt = flagOption(options, "adopt")};
+        const auto secret = std::make_shared<base::UniqueFd>(fdOption(options, "secret"));
+        startJob<action::ManageKeys>(
+            std::move(result), "sync",
+            [&use = use_, how, secret](const auto &proof, const VolumePointer &volume) {
+                return use.operations.sync(proof, volume, how, std::move(*secret));
+            });
+    });
+}
+
+void BusVolume::Grow(JobReply &&result, Options options) {
+    answering([&] {
+        checkOptions(options, {"secret"});
+        const auto secret = std::make_shared<base::UniqueFd>(fdOption(options, "secret"));
+        startJob<action::Grow>(
+            std::move(result), "grow",
+            [&use = use_, secret](const auto &proof, const VolumePointer &volume) {
+                return use.operations.grow(proof, volume, std::move(*secret));
+            });
+    });
+}
+
+void BusVolume::Format(JobReply &&result, Options options) {
+    answering([&] {
+        checkOptions(options, {"confirm", "force"});
+        checkConfirmed(options, Id(), "Format");
+        const bool force = flagOption(options, "force");
+        startJob<action::Format>(
+            std::move(result), "format",
+            [&use = use_, force](const auto &proof, const VolumePointer &volume) {
+                return use.operations.format(proof, volume, force);
+            });
+    });
+}
+
+void BusVolume::AddKey(sdbus::Result<std::uint32_t> &&result, std::string kind,
+                       sdbus::UnixFd secret, Options options) {
+    answering([&] {
+        checkOptions(options, {"unlockSecret"});
+        if (kind != "passphrase" && kind != "recovery")
+            refuseArgument("the kind of an added key is passphrase or recovery");
+        const auto held = std::make_shared<VolumeOperations::AddedKey>();
+        held->kind = kind;
+        held->secret = ownFd(secret);
+        held->unlockSecret = fdOption(options, "unlockSecret");
+        const Reply<std::uint32_t> reply(std::move(result));
+        gate_.pass<action::ManageKeys>(getObject(), reply, purpose("add-key"),
+                                       [&use = use_, reply, held, volume = volume_](
+                                           const Authorized<action::ManageKeys> &proof) {
+                                           addKey(use, proof, volume, held, reply);
+                                       });
+    });
+}
+
+void BusVolume::RemoveKey(sdbus::Result<> &&result, std::uint32_t slot, Options options) {
+    answering([&] {
+        checkOptions(options, {});
+        const Reply<> reply(std::move(result));
+        gate_.pass<action::ManageKeys>(
+            getObject(), reply, purpose("remove-key"),
+            [&use = use_, reply, slot,
+             volume = volume_](const Authorized<action::ManageKeys> &proof) {
+                use.operations.removeKey(proof, volume, slot, [reply](const base::Status &status) {
+                    if (!status) return reply.fail(status.error());
+                    reply.succeed();
+                });
+            });
+    });
+}
+
+void BusVolume::Erase(JobReply &&result, Options options) {
+    answering([&] {
+        checkOptions(options, {"confirm"});
+        checkConfirmed(options, Id(), "Erase");
+        startJob<action::Erase>(std::move(result), "erase",
+                                [&use = use_](const auto &proof, const VolumePointer &volume) {
+                                    return use.operations.erase(proof, volume);
+                                });
+    });
+}
+
+void BusVolume::Wipe(JobReply &&result, Options options) {
+    answering([&] {
+        checkOptions(options, {"confirm"});
+        checkConfirmed(options, Id(), "Wipe");
+        startJob<action::Erase>(std::move(result), "wipe",
+                                [&use = use_](const auto &proof, const VolumePointer &volume) {
+                                    return use.operations.wipe(proof, volume);
+                                });
+    });
+}
+
+void BusVolume::Forget(JobReply &&result, Options options) {
+    answering([&] {
+        checkOptions(options, {"confirm"});
+        checkConfirmed(options, Id(), "Forget");
+        startJob<action::Erase>(std::move(result), "forget",
+                                [&use = use_](const auto &proof, const VolumePointer &volume) {
+                                    return use.operations.forget(proof, volume);
+                                });
+    });
+}
+
+void BusVolume::RotateKey(JobReply &&result, std::uint32_t slot, Options options) {
+    answering([&] {
+        checkOptions(options, {});
+        startJob<action::ManageKeys>(
+            std::move(result), "rotate-key",
+            [&use = use_, slot](const auto &proof, const VolumePointer &volume) {
+                return use.operations.rotateKey(proof, volume, slot);
+            });
+    });
+}
+
+void BusVolume::NewRecoveryKey(sdbus::Result<sdbus::UnixFd> &&result, Options options) {
+    answering([&] {
+        checkOptions(options, {});
+        const Reply<sdbus::UnixFd> reply(std::move(result));
+        gate_.pass<action::ManageKeys>(
+            getObject(), reply, purpose("new-recovery-key"),
+            [&use = use_, reply, volume = volume_](const Authorized<action::ManageKeys> &proof) {
+                const auto key = use.recoveryKeys.make(proof.caller().name, volume->id());
+                if (!key) return reply.fail(key.error());
+                reply.succeed(sdbus::UnixFd(key->get()));
+            });
+    });
+}
+
+void BusVolume::Encrypt(JobReply &&result, Options options) {
+    notYet<action::Reencrypt>(std::move(result), "encrypt in place", options);
+}
+
+void BusVolume::Decrypt(JobReply &&result, Options options) {
+    notYet<action::Reencrypt>(std::move(result), "decrypt in place", options);
+}
+
+void BusVolume::RotateVolumeKey(JobReply &&result, Options options) {
+    notYet<action::Reencrypt>(std::move(result), "change the volume key", options);
+}
+
+void BusVolume::BackupHeader(sdbus::Result<> &&result, sdbus::UnixFd, Options options) {
+    notYet<action::Header>(std::move(result), "back headers up", options);
+}
+
+void BusVolume::RestoreHeader(sdbus::Result<> &&result, sdbus::UnixFd, Options options) {
+    notYet<action::Header>(std::move(result), "restore headers", options);
+}
+
+}  // namespace volumecrypt::daemon

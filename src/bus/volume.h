@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// org.example.VolumeCrypt.Volume of one volume.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bus/gate.h"
+#include "bus/text.h"
+#include "daemon/use_cases.h"
+#include "volume-adaptor.h"
+
+namespace volumecrypt::daemon {
+
+class BusVolume final
+    : public sdbus::AdaptorInterfaces<org::example::VolumeCrypt::Volume_adaptor,
+                                      sdbus::Properties_adaptor, sdbus::ManagedObject_adaptor> {
+  public:
+    BusVolume(sdbus::IConnection &bus, BusGate &gate, UseCases &use, VolumePointer volume);
+    virtual ~BusVolume();
+    BusVolume(const BusVolume &) = delete;
+    BusVolume &operator=(const BusVolume &) = delete;
+    BusVolume(BusVolume &&) = delete;
+    BusVolume &operator=(BusVolume &&) = delete;
+
+    void changed(const VolumeStatus &before);
+
+  private:
+    using Adaptor = org::example::VolumeCrypt::Volume_adaptor;
+    using JobReply = sdbus::Result<sdbus::ObjectPath>;
+    using Slot = sdbus::Struct<std::uint32_t, std::string, bool, bool, std::string>;
+
+    void Unlock(sdbus::Result<std::string> &&result, Options options) override;
+    void Lock(sdbus::Result<> &&result, Options options) override;
+    void Plan(sdbus::Result<StepMaps> &&result) override;
+    void Sync(JobReply &&result, Options options) override;
+    void Format(JobReply &&result, Options options) override;
+    void Grow(JobReply &&result, Options options) override;
+    void RotateKey(JobReply &&result, std::uint32_t slot, Options options) override;
+    void AddKey(sdbus::Result<std::uint32_t> &&result, std::string kind, sdbus::UnixFd secret,
+                Options options) override;
+    void NewRecoveryKey(sdbus::Result<sdbus::UnixFd> &&result, Options options) override;
+    void RemoveKey(sdbus::Result<> &&result, std::uint32_t slot, Options options) override;
+    void Encrypt(JobReply &&result, Options options) override;
+    void Decrypt(JobReply &&result, Options options) override;
+    void RotateVolumeKey(JobReply &&result, Options options) override;
+    void BackupHeader(sdbus::Result<> &&result, sdbus::UnixFd file, Options options) override;
+    void RestoreHeader(sdbus::Result<> &&result, sdbus::UnixFd file, Options options) override;
+    void Erase(JobReply &&result, Options options) override;
+    void Wipe(JobReply &&result, Options options) override;
+    void Forget(JobReply &&result, Options options) override;
+
+    std::string Id() override { return volume_->id().text(); }
+    std::string Kind() override { return std::string(model::kindName(volume_->id().kind())); }
+    std::string Device() override { return busText(volume_->status().device); }
+    std::string Mapping() override { return busText(volume_->status().mapping); }
+    std::string State() override { return std::string(model::stateName(volume_->status().state)); }
+    bool Degraded() override { return volume_->status().degraded; }
+    bool Pinned() override { return volume_->status().pinned; }
+    std::string Uuid() override { return busText(volume_->status().uuid); }
+    std::string Cipher() override { return busText(volume_->status().cipher); }
+    std::string MountPoint() override { return busText(volume_->status().mountPoint); }
+    bool Mounted() override { return volume_->status().mounted; }
+    std::string MountFailure() override { return busText(volume_->status().mountFailure); }
+    std::int32_t UnlockedBySlot() override { return volume_->status().unlockedBySlot; }
+    std::vector<Slot> KeySlots() override;
+    std::vector<sdbus::Struct<std::uint32_t, std::string>> FailedSyncs() override;
+    std::vector<sdbus::Struct<std::string, std::string>> Warnings() override;
+    sdbus::Struct<std::string, std::string> LastError() override;
+
+    [[nodiscard]] Purpose purpose(std::string_view operation) const;
+    // A method whose use case starts a job.
+    template <typename Action, typename UseCase>
+    void startJob(JobReply &&result, std::string_view operation, UseCase useCase);
+    // A method that this version has no use case for.
+    template <typename Action, typename... Values>
+    void notYet(sdbus::Result<Values...> &&result, std::string_view operation,
+                const Options &options);
+
+    BusGate &gate_;
+    UseCases &use_;
+    VolumePointer volume_;
+};
+
+}  // namespace volumecrypt::daemon

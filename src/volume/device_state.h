@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a volume's device holds and whether it is mapped: the first question of every verb.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "blockdev/content.h"
+#include "luks/header_copy.h"
+#include "luks/mapping.h"
+#include "volume/session.h"
+
+namespace volumecrypt::engine {
+
+// The volume's mapping, when it is one of this device. Busy (with retry) when the name is taken by
+// a mapping of another device: a stale mapping whose device went away.
+base::Result<bool> isMapped(const Session &session);
+
+// Before anything that would have to write to the device. Unsupported when it is read-only.
+base::Status expectWritable(const Session &session);
+
+struct DeviceContent {
+    blockdev::Content content;
+    bool interruptedFormat =
+        false;  // our marker: a format that was started and can be started over
+    // Of something else, beside a LUKS2 header with the volume's record: the volume was made over
+    // it, or grew over it.
+    std::vector<blockdev::Signature> others = {};
+};
+base::Result<DeviceContent> lookAtDevice(const Session &session);
+
+// A hint of src/luks, which knows no volume, with the device in its commands.
+std::string forDevice(const Session &session, std::string hint);
+
+// luks::copyHeader of a device that is known to hold LUKS2; its errors name the volume.
+base::Result<luks::HeaderCopy> copyHeader(const Session &session);
+
+// The header of a volume whose reencryption is unfinished; it is not validated. Empty when it is
+// not such a volume.
+std::optional<model::HeaderView> reencryptingHeader(const Session &session);
+
+// The validated header, or the error that fits what is there instead: NotLuks2 (blank, LUKS1),
+// NotBlank (anything else).
+base::Result<luks::HeaderCopy> readHeader(const Session &session);
+// The same, of a device that was looked at just now.
+base::Result<luks::HeaderCopy> readHeader(const Session &session, const DeviceContent &found);
+
+// locked or unlocked, by the mapping.
+base::Result<model::VolumeState> encryptedState(const Session &session);
+
+// Beside a volume of ours there are signatures of something else: which, and how to remove them.
+void warnOfOthers(const Session &session, const DeviceContent &found);
+
+// What to do about content that is in the way, as the end of a hint. Never to wipe a device with a
+// LUKS header on it: that may be the very volume.
+std::string giveUpHint(const Session &session, const blockdev::Content &content);
+
+// NotBlank when /etc/crypttab has a use for a device that looks blank.
+base::Status checkUnclaimed(const Session &session);
+
+// "nothing was written …" for content that is not what is declared.
+base::Error unexpectedContent(const Session &session, const DeviceContent &found);
+
+}  // namespace volumecrypt::engine

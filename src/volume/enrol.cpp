@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// Enrolment of one key.
+#include "volume/enrol.h"
+
+#include <utility>
+
+#include "keys/digests.h"
+#include "volume/kdf_lock.h"
+
+namespace volumecrypt::engine {
+
+luks::KdfCost costFor(const Session &session, model::KeyKind kind) {
+    switch (kind) {
+        case model::KeyKind::Kms:
+        case model::KeyKind::Tpm:
+        case model::KeyKind::Recovery:
+            return luks::KdfCost::Minimal;
+        default:
+            return session.options().cost;
+    }
+}
+
+base::Status addAndProve(const Session &session, luks::HeaderStore &store, unsigned slot,
+                         model::KeyKind kind, const base::SecretBuffer &volumeKey,
+                         const base::SecretBuffer &passphrase) {
+    const luks::KdfCost cost = costFor(session, kind);
+    const std::string context = session.describe() + ", slot " + std::to_string(slot);
+    auto added = store.addSlot(slot, volumeKey, passphrase, cost);
+    if (!added && added.error().code == base::ErrorCode::Cancelled)
+        return base::fail(std::move(added).error());
+    if (!added) return base::fail(std::move(added).error().because(context).withSlot(slot));
+    auto proof = store.openSlot(slot, passphrase);
+    if (proof && *proof == volumeKey) {
+        session.reporter().key(slot, model::SlotHealth::Ok);
+        return {};
+    }
+    // Not the key's fault. The next run finds the slot announced, and settles it.
+    if (!proof && noKeyWasTried(proof.error())) return base::fail(std::move(proof).error());
+    // A slot that cannot be opened again is of no use and would only look like a key.
+    auto undone = store.destroySlot(slot);
+    std::string message = "the new key does not open the slot that it was just written to";
+    if (!proof) message += ": " + proof.error().message;
+    if (!undone) message += "; the slot could not be removed either: " + undone.error().message;
+    base::Error error;
+    error.code = base::ErrorCode::Internal;
+    error.message = message;
+    error.hint = "The other keys are untouched. Check the disk and the memory of this machine.";
+    return base::fail(std::move(error).because(context).withSlot(slot));
+}
+
+std::string paramsDigestOf(const model::KeySpec &key) {
+    return keys::sha256(key.parameterText());
+}
+
+model::RecordSlot entryFor(const model::KeySpec &key, KeyRing &ring) {
+    model::RecordSlot entry;
+    entry.kind = key.kind();
+    entry.origin = model::Origin::Declared;
+    entry.lockedToState = key.lockToState;
+    entry.saltDigest = ring.saltDigest(key);
+    entry.paramsDigest = paramsDigestOf(key);
+    return entry;
+}
+
+base::Status completeEntry(luks::HeaderStore &store, unsigned slot,
+                           const base::SecretBuffer &recordKey,
+                           const base::SecretBuffer &passphrase, model::RecordSlot &entry) {
+    VC_ASSIGN(entry.areaDigest, store.slotDigest(slot));
+    entry.check = keys::slotCheck(recordKey, slot, passphrase, entry.areaDigest);
+    return {};
+}
+
+}  // namespace volumecrypt::engine

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// The first header of a volume: every obtainable declared key in it and proven, with our record in
+// phase `formatting`.
+#pragma once
+
+#include "base/result.h"
+#include "luks/header_build.h"
+#include "volume/key_ring.h"
+#include "volume/session.h"
+
+namespace volumecrypt::engine {
+
+// In memory only. NoUsableKey when no declared key can be had; keys that cannot be had now are
+// warned about and left to sync.
+base::Result<luks::NewHeader> buildFirstHeader(const Session &session, KeyRing &ring);
+
+// Opens the device exclusively, checks that it may be written to (blank, or an earlier format that
+// was interrupted; anything with `overwrite`), builds the header and writes it. NotBlank, Busy,
+// NoUsableKey, NoSpace, Io.
+base::Status formatDevice(const Session &session, KeyRing &ring, bool overwrite);
+
+}  // namespace volumecrypt::engine

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// Collects the failures of keys.
+#include "volume/key_failures.h"
+
+#include "base/key_withheld.h"
+
+namespace volumecrypt::engine {
+namespace {
+
+using base::ErrorCode;
+
+// Says more than that no key is usable.
+bool speaksForItself(ErrorCode code) {
+    return code == ErrorCode::Io || base::isKeyWithheld(code);
+}
+
+// No waiting and no repair of the server or the TPM brings the key back: only another key helps.
+bool needsAnotherKey(ErrorCode code) {
+    return code == ErrorCode::PcrMismatch || code == ErrorCode::ForeignTpm;
+}
+
+// Somebody can mend it here and now, and the hint says how.
+bool canBeMended(ErrorCode code) {
+    return code == ErrorCode::InvalidConfig || code == ErrorCode::KeyRejected;
+}
+
+}  // namespace
+
+void KeyFailures::note(const std::string &reason) {
+    reasons_ += (reasons_.empty() ? "" : "; ") + reason;
+}
+
+void KeyFailures::add(const base::Error &error) {
+    note(error.message);
+    codes_.insert(error.code);
+    retry_ = retry_ || error.retry;
+    if (speaksForItself(error.code) && !needsAnotherKey(error.code)) hint_ = error.hint;
+    const bool told = repairs_.find(error.hint) != std::string::npos;
+    if (canBeMended(error.code) && !error.hint.empty() && !told)
+        repairs_ += error.hint + (error.hint.ends_with('.') ? " " : ". ");
+}
+
+base::Error KeyFailures::summary(const std::string &message, const std::string &hint) const {
+    const bool only = codes_.size() == 1 && speaksForItself(*codes_.begin());
+    base::Error error;
+    error.code = only ? *codes_.begin() : ErrorCode::NoUsableKey;
+    error.message = message + ": " + reasons_;
+    error.hint = only && !hint_.empty() ? hint_ : repairs_ + hint;
+    error.retry = retry_;
+    return error;
+}
+
+}  // namespace volumecrypt::engine

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the engine was asked to do, checked.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "luks/header_store.h"
+#include "model/key_spec.h"
+#include "model/system_paths.h"
+#include "model/volume_id.h"
+#include "volume/verb.h"
+
+namespace volumecrypt::engine {
+
+enum class OutputFormat { Text, Json };
+
+struct Options {
+    Verb verb = Verb::Inspect;
+    model::VolumeId id;
+    bool allVolumes = false;  // tpm without an ID; `id` says nothing then
+    model::SystemPaths paths;
+    std::string tcti;
+    std::string kmsHelper;  // the program volumecrypt-kms; another one in tests only
+    // A passphrase that opens the volume; for add-key the new key.
+    std::optional<int> secretFd;
+    // add-key: a passphrase that opens the volume.
+    std::optional<int> unlockFd;
+    // add-key: a socket with both, for who has one descriptor to give (see base/handed_fds.h).
+    std::optional<int> secretsFrom;
+    std::optional<unsigned> slot;  // remove-key, rotate
+    std::string confirm;           // wipe, erase, forget: the volume's ID, typed again
+    model::KeyKind kind = model::KeyKind::Passphrase;  // add-key
+    OutputFormat output = OutputFormat::Text;
+    bool force = false;   // format: overwrite what is there
+    bool verify = false;  // sync: open every slot
+    bool adopt = false;   // sync, plan: the volume of another machine is this one's from now on
+    // What slots of keys that people chose cost; lowered by tests only (--test-kdf).
+    luks::KdfCost cost = luks::KdfCost::Library;
+};
+
+}  // namespace volumecrypt::engine

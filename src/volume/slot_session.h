@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// An opened, locked volume whose interrupted changes are settled: where every verb that edits key
+// slots begins.
+#pragma once
+
+#include <memory>
+
+#include "base/result.h"
+#include "luks/header_store.h"
+#include "volume/comparison.h"
+#include "volume/key_ring.h"
+#include "volume/session.h"
+#include "volume/slot_changer.h"
+
+namespace volumecrypt::engine {
+
+// Neither copied nor moved: its parts refer to one another.
+class SlotSession {
+  public:
+    // Takes the lock, opens the volume, compares it with its pin, repairs a damaged copy of its
+    // header and settles what an interrupted run left. `session` has its spec and device.
+    // Unsupported when a newer version wrote the record, ForeignVolume (also when another machine
+    // made the volume and has not finished a change of its keys); else as openVolume.
+    static base::Result<std::unique_ptr<SlotSession>> begin(Session &session);
+    SlotSession(const SlotSession &) = delete;
+    SlotSession &operator=(const SlotSession &) = delete;
+    SlotSession(SlotSession &&) = delete;
+    SlotSession &operator=(SlotSession &&) = delete;
+    ~SlotSession() = default;
+
+    [[nodiscard]] OpenedVolume &volume() { return volume_; }
+    // Another machine made the volume, and nobody said that it is this one's from now on.
+    [[nodiscard]] bool isSpared() const;
+    [[nodiscard]] KeyRing &ring() { return ring_; }
+    [[nodiscard]] SlotChanger &changer() { return *changer_; }
+    // Something was written: by the changer, or by the repair.
+    [[nodiscard]] bool changed() const { return changer_->changed() || volume_.header.needsRepair; }
+
+  private:
+    explicit SlotSession(Session &session) : session_(session), ring_(session) {}
+    base::Status open();
+    base::Status settle();
+    [[nodiscard]] base::Status refuseOthersChange() const;
+
+    Session &session_;
+    KeyRing ring_;
+    OpenedVolume volume_;
+    std::unique_ptr<luks::HeaderStore> store_;
+    std::unique_ptr<SlotChanger> changer_;
+};
+
+}  // namespace volumecrypt::engine
