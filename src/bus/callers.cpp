@@ -6,7 +6,7 @@
 
 #include "daemon/guarded.h"
 
-namespace volumecrypt::daemon {
+namespace volumecrypt::bus {
 namespace {
 
 constexpr const char *kDriver = "org.freedesktop.DBus";
@@ -57,7 +57,7 @@ void BusCallers::ask(const std::string &name, std::chrono::microseconds patience
         .withTimeout(patience)
         .withArguments(name)
         .uponReplyInvoke([this, name, patience](const sdbus::Error *error, std::uint32_t uid) {
-            guarded([&] {
+            daemon::guarded([&] {
                 const bool again = error != nullptr && isUnanswered(*error) && patience < kLastWait;
                 again ? ask(name, 2 * patience) : answered(name, error, uid);
             });
@@ -68,11 +68,11 @@ void BusCallers::answered(const std::string &name, const sdbus::Error *error, ui
     const auto waiting = asked_.extract(name);
     if (error == nullptr) known_[name] = uid;
     for (const auto &resolved : waiting.mapped())
-        guarded([&] {
+        daemon::guarded([&] {
             if (error == nullptr) return resolved(uid);
             resolved(base::fail(base::ErrorCode::NotFound,
                                 "the caller has left: " + error->getMessage()));
         });
 }
 
-}  // namespace volumecrypt::daemon
+}  // namespace volumecrypt::bus

@@ -16,7 +16,7 @@
 
 #include "base/result.h"
 
-namespace volumecrypt::daemon {
+namespace volumecrypt::bus {
 
 // Of a question of ours: its answer did not come, or whoever was asked is gone. While messages with
 // many descriptors wait for us, the bus drops answers without a word.
@@ -49,4 +49,4 @@ class BusCallers {
     sdbus::Slot match_;
 };
 
-}  // namespace volumecrypt::daemon
+}  // namespace volumecrypt::bus

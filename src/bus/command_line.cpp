@@ -9,7 +9,7 @@
 
 #include "build_config.h"
 
-namespace volumecrypt::daemon {
+namespace volumecrypt::bus {
 namespace {
 
 constexpr int kExitUsage = 64;  // EX_USAGE of sysexits.h
@@ -48,4 +48,4 @@ std::variant<DaemonOptions, int> parseDaemonOptions(int argc, const char *const 
     return options;
 }
 
-}  // namespace volumecrypt::daemon
+}  // namespace volumecrypt::bus

@@ -6,7 +6,7 @@
 #include <variant>
 #include <vector>
 
-namespace volumecrypt::daemon {
+namespace volumecrypt::bus {
 
 enum class LauncherKind { Automatic, Child, Systemd };
 
@@ -20,4 +20,4 @@ struct DaemonOptions {
 // The options, or the exit status after help, version or a usage error has been printed.
 std::variant<DaemonOptions, int> parseDaemonOptions(int argc, const char *const *argv);
 
-}  // namespace volumecrypt::daemon
+}  // namespace volumecrypt::bus

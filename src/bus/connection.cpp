@@ -6,14 +6,14 @@
 
 #include "base/journal.h"
 
-namespace volumecrypt::daemon {
+namespace volumecrypt::bus {
 namespace {
 
 constexpr int kMessagesPerTurn = 64;
 
 }  // namespace
 
-base::Result<std::unique_ptr<BusConnection>> BusConnection::open(EventLoop &loop) {
+base::Result<std::unique_ptr<BusConnection>> BusConnection::open(daemon::EventLoop &loop) {
     try {
         return std::unique_ptr<BusConnection>(
             new BusConnection(loop, sdbus::createSystemBusConnection()));
@@ -24,7 +24,8 @@ base::Result<std::unique_ptr<BusConnection>> BusConnection::open(EventLoop &loop
     }
 }
 
-BusConnection::BusConnection(EventLoop &loop, std::unique_ptr<sdbus::IConnection> connection)
+BusConnection::BusConnection(daemon::EventLoop &loop,
+                             std::unique_ptr<sdbus::IConnection> connection)
     : loop_(loop), connection_(std::move(connection)) {
     const auto poll = connection_->getEventLoopPollData();
     io_ = loop_.watch(
@@ -68,4 +69,4 @@ void BusConnection::dispatch() {
     }
 }
 
-}  // namespace volumecrypt::daemon
+}  // namespace volumecrypt::bus

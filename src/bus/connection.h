@@ -10,29 +10,29 @@
 #include "base/result.h"
 #include "daemon/event_loop.h"
 
-namespace volumecrypt::daemon {
+namespace volumecrypt::bus {
 
 // sdbus-c++ 1.2 leaves the loop to us: its descriptor is watched, its deadline is asked for before
 // each wait, and its messages are handled a few at a time so that nothing else starves. The loop
 // ends when the bus does.
 class BusConnection {
   public:
-    static base::Result<std::unique_ptr<BusConnection>> open(EventLoop &loop);
+    static base::Result<std::unique_ptr<BusConnection>> open(daemon::EventLoop &loop);
 
     [[nodiscard]] sdbus::IConnection &bus() { return *connection_; }
     // From then on others find us: only once all objects are there.
     base::Status requestName(const std::string &name);
 
   private:
-    BusConnection(EventLoop &loop, std::unique_ptr<sdbus::IConnection> connection);
+    BusConnection(daemon::EventLoop &loop, std::unique_ptr<sdbus::IConnection> connection);
     void prepare();
     void dispatch();
 
-    EventLoop &loop_;
+    daemon::EventLoop &loop_;
     std::unique_ptr<sdbus::IConnection> connection_;
     std::uint64_t deadline_ = UINT64_MAX;
-    EventLoop::Source io_;
-    EventLoop::Source timer_;
+    daemon::EventLoop::Source io_;
+    daemon::EventLoop::Source timer_;
 };
 
-}  // namespace volumecrypt::daemon
+}  // namespace volumecrypt::bus

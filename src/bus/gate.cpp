@@ -5,7 +5,7 @@
 #include "bus/raw.h"
 #include "daemon/descriptors.h"
 
-namespace volumecrypt::daemon {
+namespace volumecrypt::bus {
 namespace {
 
 // A call waits a moment for the bus to say who its caller is: at most two users' connections, of
@@ -24,13 +24,13 @@ sdbus::Error tooMany() {
 
 }  // namespace
 
-BusGate::BusGate(BusCallers &callers, Authorizer &authorizer)
+BusGate::BusGate(BusCallers &callers, daemon::Authorizer &authorizer)
     : callers_(callers),
       authorizer_(authorizer),
       connections_(kPerConnection, kConnectionsInAll),
       users_(kPerUser, kUsersInAll) {}
 
-Caller BusGate::callerOf(const sdbus::IObject &object) {
+daemon::Caller BusGate::callerOf(const sdbus::IObject &object) {
     const auto *message = object.getCurrentlyProcessedMessage();
     return {.name = message->getSender(),
             .uid = static_cast<uid_t>(-1),
@@ -49,14 +49,14 @@ void BusGate::runGuarded(const std::function<void()> &function, const Refuse &re
     }
 }
 
-void BusGate::admit(Caller caller, const Refuse &refuse, Admitted admitted) {
+void BusGate::admit(daemon::Caller caller, const Refuse &refuse, Admitted admitted) {
     // A call that waits keeps all descriptors that came with it, not only the one that it is about.
-    const auto place = descriptorsAreScarce() ? nullptr : connections_.admit(caller.name);
+    const auto place = daemon::descriptorsAreScarce() ? nullptr : connections_.admit(caller.name);
     if (!place) return refuse(tooMany());
     const auto name = caller.name;
     callers_.resolve(name, [this, caller = std::move(caller), refuse, place,
                             admitted = std::move(admitted)](const base::Result<uid_t> &uid) {
-        guarded([&] {
+        daemon::guarded([&] {
             if (!uid) return refuse(toBusError(uid.error()));
             auto known = caller;
             known.uid = *uid;
@@ -67,4 +67,4 @@ void BusGate::admit(Caller caller, const Refuse &refuse, Admitted admitted) {
     });
 }
 
-}  // namespace volumecrypt::daemon
+}  // namespace volumecrypt::bus

@@ -15,7 +15,7 @@
 #include "daemon/authorized.h"
 #include "daemon/call_limits.h"
 
-namespace volumecrypt::daemon {
+namespace volumecrypt::bus {
 
 // The answer to one call; copies answer the same call. The first answer counts.
 template <typename... Values>
@@ -26,11 +26,11 @@ class Reply {
         : result_(std::make_shared<sdbus::Result<Values...>>(std::move(result))) {}
 
     void succeed(const Values &...values) const {
-        guarded([&] { result_->returnResults(values...); });
+        daemon::guarded([&] { result_->returnResults(values...); });
     }
     void fail(const base::Error &error) const { fail(toBusError(error)); }
     void fail(const sdbus::Error &error) const {
-        guarded([&] { result_->returnError(error); });
+        daemon::guarded([&] { result_->returnError(error); });
     }
 
   private:
@@ -39,38 +39,41 @@ class Reply {
 
 class BusGate {
   public:
-    BusGate(BusCallers &callers, Authorizer &authorizer);
+    BusGate(BusCallers &callers, daemon::Authorizer &authorizer);
 
     // To be called in the method's handler itself, where the message is still at hand. `then` runs
     // once the caller is authorised; it is dropped when the caller leaves before that.
     template <typename Action, typename... Values>
-    void pass(const sdbus::IObject &object, const Reply<Values...> &reply, const Purpose &purpose,
-              std::function<void(const Authorized<Action> &)> then) {
+    void pass(const sdbus::IObject &object, const Reply<Values...> &reply,
+              const daemon::Purpose &purpose,
+              std::function<void(const daemon::Authorized<Action> &)> then) {
         auto refuse = [reply](const sdbus::Error &error) { reply.fail(error); };
-        admit(callerOf(object), refuse,
-              [this, purpose, refuse, then = std::move(then)](const Caller &caller,
-                                                              const CallLimits::Ticket &ticket) {
-                  authorizer_.authorize<Action>(
-                      caller, purpose,
-                      [refuse, then, ticket](const base::Result<Authorized<Action>> &proof) {
-                          if (!proof) return refuse(toBusError(proof.error()));
-                          runGuarded([&] { then(*proof); }, refuse);
-                      });
-              });
+        admit(
+            callerOf(object), refuse,
+            [this, purpose, refuse, then = std::move(then)](
+                const daemon::Caller &caller, const daemon::CallLimits::Ticket &ticket) {
+                authorizer_.authorize<Action>(
+                    caller, purpose,
+                    [refuse, then, ticket](const base::Result<daemon::Authorized<Action>> &proof) {
+                        if (!proof) return refuse(toBusError(proof.error()));
+                        runGuarded([&] { then(*proof); }, refuse);
+                    });
+            });
     }
 
   private:
     using Refuse = std::function<void(const sdbus::Error &)>;
-    using Admitted = std::function<void(const Caller &, const CallLimits::Ticket &)>;
+    using Admitted =
+        std::function<void(const daemon::Caller &, const daemon::CallLimits::Ticket &)>;
 
-    static Caller callerOf(const sdbus::IObject &object);
+    static daemon::Caller callerOf(const sdbus::IObject &object);
     static void runGuarded(const std::function<void()> &function, const Refuse &refuse);
-    void admit(Caller caller, const Refuse &refuse, Admitted admitted);
+    void admit(daemon::Caller caller, const Refuse &refuse, Admitted admitted);
 
     BusCallers &callers_;
-    Authorizer &authorizer_;
-    CallLimits connections_;
-    CallLimits users_;
+    daemon::Authorizer &authorizer_;
+    daemon::CallLimits connections_;
+    daemon::CallLimits users_;
 };
 
-}  // namespace volumecrypt::daemon
+}  // namespace volumecrypt::bus

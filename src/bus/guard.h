@@ -12,7 +12,7 @@
 #include "base/journal.h"
 #include "daemon/guarded.h"
 
-namespace volumecrypt::daemon {
+namespace volumecrypt::bus {
 
 // For methods and property getters: what is not an answer already becomes Internal.
 template <typename Function>
@@ -27,4 +27,4 @@ auto answering(Function &&function) -> decltype(function()) {
     }
 }
 
-}  // namespace volumecrypt::daemon
+}  // namespace volumecrypt::bus

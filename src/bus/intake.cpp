@@ -10,7 +10,7 @@
 #include "bus/size.h"
 #include "daemon/guarded.h"
 
-namespace volumecrypt::daemon {
+namespace volumecrypt::bus {
 namespace {
 
 constexpr int kTaken = 1;
@@ -38,7 +38,7 @@ double costOf(sd_bus_message *call) {
 
 }  // namespace
 
-BusIntake::BusIntake(EventLoop &loop, sdbus::IConnection &bus, BusCallers &callers)
+BusIntake::BusIntake(daemon::EventLoop &loop, sdbus::IConnection &bus, BusCallers &callers)
     : callers_(callers), share_(kBurst, kPerSecond), refusals_(loop, rawBus(bus)) {
     sd_bus_slot *slot = nullptr;
     if (sd_bus_add_filter(rawBus(bus), &slot, &filter, this) < 0)
@@ -53,7 +53,7 @@ int BusIntake::filter(sd_bus_message *message, void *self, sd_bus_error *) {
     // An answer that was waited for is not seen here.
     if (type != SD_BUS_MESSAGE_METHOD_CALL) return kTaken;
     bool in = false;
-    guarded([&] { in = static_cast<BusIntake *>(self)->letsIn(message); });
+    daemon::guarded([&] { in = static_cast<BusIntake *>(self)->letsIn(message); });
     return in ? kGoOn : kTaken;
 }
 
@@ -85,7 +85,7 @@ bool BusIntake::withinShare(sd_bus_message *call) {
     const double cost = costOf(call);
     const auto uid = callers_.known(name);
     if (!uid) return strangerWithinShare(name, cost);
-    return *uid == 0 || share_.take(*uid, cost, CallShare::Clock::now());
+    return *uid == 0 || share_.take(*uid, cost, daemon::CallShare::Clock::now());
 }
 
 bool BusIntake::strangerWithinShare(const std::string &name, double cost) {
@@ -96,10 +96,11 @@ bool BusIntake::strangerWithinShare(const std::string &name, double cost) {
         callers_.resolve(name, [this, name](const base::Result<uid_t> &uid) {
             const auto found = strangers_.find(name);
             if (found == strangers_.end()) return;
-            if (uid && *uid != 0) share_.charge(*uid, found->second, CallShare::Clock::now());
+            if (uid && *uid != 0)
+                share_.charge(*uid, found->second, daemon::CallShare::Clock::now());
             strangers_.erase(found);
         });
     return true;
 }
 
-}  // namespace volumecrypt::daemon
+}  // namespace volumecrypt::bus

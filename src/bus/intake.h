@@ -15,7 +15,7 @@
 #include "daemon/call_share.h"
 #include "daemon/event_loop.h"
 
-namespace volumecrypt::daemon {
+namespace volumecrypt::bus {
 
 // Sees every message first. Calls that are larger than any of ours, and those of a user who has
 // called too often, are answered with LimitsExceeded before anything is built from them. Signals
@@ -23,7 +23,7 @@ namespace volumecrypt::daemon {
 // which are for everybody.
 class BusIntake {
   public:
-    BusIntake(EventLoop &loop, sdbus::IConnection &bus, BusCallers &callers);
+    BusIntake(daemon::EventLoop &loop, sdbus::IConnection &bus, BusCallers &callers);
 
   private:
     static int filter(sd_bus_message *message, void *self, sd_bus_error *error);
@@ -32,11 +32,11 @@ class BusIntake {
     bool strangerWithinShare(const std::string &name, double cost);
 
     BusCallers &callers_;
-    CallShare share_;
+    daemon::CallShare share_;
     // What was let in of connections whose user is not known yet.
     std::map<std::string, double> strangers_;
     BusRefusals refusals_;
     base::CHandle<sd_bus_slot, sd_bus_slot_unref> filter_;
 };
 
-}  // namespace volumecrypt::daemon
+}  // namespace volumecrypt::bus

@@ -8,16 +8,16 @@
 #include "bus/text.h"
 #include "daemon/volume_table.h"
 
-namespace volumecrypt::daemon {
+namespace volumecrypt::bus {
 
-BusJob::BusJob(sdbus::IConnection &bus, BusGate &gate, JobPointer job)
+BusJob::BusJob(sdbus::IConnection &bus, BusGate &gate, daemon::JobPointer job)
     : AdaptorInterfaces(bus, jobPath(job->record().number)), gate_(gate), job_(std::move(job)) {
     registerAdaptor();
     emitInterfacesAddedSignal();
 }
 
 BusJob::~BusJob() {
-    guarded([this] { emitInterfacesRemovedSignal(); });
+    daemon::guarded([this] { emitInterfacesRemovedSignal(); });
     unregisterAdaptor();
 }
 
@@ -46,25 +46,25 @@ std::string BusJob::Error() {
 std::string BusJob::Message() {
     const auto &outcome = job_->outcome();
     if (!outcome) return "";
-    return busText(*outcome ? **outcome : fullText(outcome->error()));
+    return busText(*outcome ? **outcome : daemon::fullText(outcome->error()));
 }
 
 void BusJob::progressed() {
-    guarded([this] {
+    daemon::guarded([this] {
         emitPropertiesChangedSignal(Adaptor::INTERFACE_NAME,
                                     {"Progress", "BytesDone", "BytesTotal", "Rate"});
     });
 }
 
-void BusJob::finished(const JobOutcome &outcome) {
-    guarded([&] {
+void BusJob::finished(const daemon::JobOutcome &outcome) {
+    daemon::guarded([&] {
         emitPropertiesChangedSignal(Adaptor::INTERFACE_NAME,
                                     {"Progress", "State", "FinishedAt", "Error", "Message"});
         if (outcome)
             emitFinished(true, "", busText(*outcome));
         else
             emitFinished(false, errorBusName(outcome.error().code),
-                         busText(fullText(outcome.error())));
+                         busText(daemon::fullText(outcome.error())));
     });
 }
 
@@ -72,9 +72,9 @@ void BusJob::Cancel(sdbus::Result<> &&result, Options options) {
     answering([&] {
         checkOptions(options, {});
         const Reply<> reply(std::move(result));
-        gate_.pass<action::ManageJobs>(
+        gate_.pass<daemon::action::ManageJobs>(
             getObject(), reply, {.volume = job_->record().volume, .operation = "cancel"},
-            [reply, job = job_](const Authorized<action::ManageJobs> &proof) {
+            [reply, job = job_](const daemon::Authorized<daemon::action::ManageJobs> &proof) {
                 base::log(base::Severity::Notice,
                           "Cancelling job " + std::to_string(job->record().number),
                           {{"OPERATION", "cancel"},
@@ -87,4 +87,4 @@ void BusJob::Cancel(sdbus::Result<> &&result, Options options) {
     });
 }
 
-}  // namespace volumecrypt::daemon
+}  // namespace volumecrypt::bus

@@ -9,13 +9,13 @@
 #include "daemon/job_table.h"
 #include "job-adaptor.h"
 
-namespace volumecrypt::daemon {
+namespace volumecrypt::bus {
 
 class BusJob final
     : public sdbus::AdaptorInterfaces<org::example::VolumeCrypt::Job_adaptor,
                                       sdbus::Properties_adaptor, sdbus::ManagedObject_adaptor> {
   public:
-    BusJob(sdbus::IConnection &bus, BusGate &gate, JobPointer job);
+    BusJob(sdbus::IConnection &bus, BusGate &gate, daemon::JobPointer job);
     virtual ~BusJob();
     BusJob(const BusJob &) = delete;
     BusJob &operator=(const BusJob &) = delete;
@@ -23,7 +23,7 @@ class BusJob final
     BusJob &operator=(BusJob &&) = delete;
 
     void progressed();
-    void finished(const JobOutcome &outcome);
+    void finished(const daemon::JobOutcome &outcome);
 
   private:
     using Adaptor = org::example::VolumeCrypt::Job_adaptor;
@@ -47,7 +47,7 @@ class BusJob final
     std::vector<Result> Results() override;
 
     BusGate &gate_;
-    JobPointer job_;
+    daemon::JobPointer job_;
 };
 
-}  // namespace volumecrypt::daemon
+}  // namespace volumecrypt::bus

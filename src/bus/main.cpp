@@ -27,14 +27,14 @@ void keepNoMemoryBack() {
 
 int main(int argc, char **argv) {
     using namespace volumecrypt;
-    const auto options = daemon::parseDaemonOptions(argc, argv);
+    const auto options = bus::parseDaemonOptions(argc, argv);
     if (const int *status = std::get_if<int>(&options)) return *status;
     (void)::umask(077);
     keepNoMemoryBack();
     daemon::raiseDescriptorLimit();
     daemon::EventLoop loop;
     loop.stopOnSignals();
-    const auto service = daemon::Service::start(loop, std::get<daemon::DaemonOptions>(options));
+    const auto service = bus::Service::start(loop, std::get<bus::DaemonOptions>(options));
     if (!service) {
         base::log(base::Severity::Error, daemon::oneLine(service.error()));
         return EXIT_FAILURE;

@@ -8,14 +8,14 @@
 #include "bus/options.h"
 #include "bus/text.h"
 
-namespace volumecrypt::daemon {
+namespace volumecrypt::bus {
 namespace {
 
 constexpr std::size_t kQuoted = 64;
 
 }  // namespace
 
-BusManager::BusManager(sdbus::IConnection &bus, BusGate &gate, UseCases &use)
+BusManager::BusManager(sdbus::IConnection &bus, BusGate &gate, daemon::UseCases &use)
     : AdaptorInterfaces(bus, kRootPath), gate_(gate), use_(use) {
     registerAdaptor();
 }
@@ -25,7 +25,7 @@ BusManager::~BusManager() {
 }
 
 void BusManager::configErrorsChanged() {
-    guarded([this] {
+    daemon::guarded([this] {
         emitPropertiesChangedSignal(Adaptor::INTERFACE_NAME,
                                     {"ConfigErrors", "ConfigWarnings", "TpmPresent"});
     });
@@ -79,10 +79,10 @@ std::vector<sdbus::ObjectPath> BusManager::ListJobs() {
 void BusManager::Plan(sdbus::Result<std::vector<VolumeSteps>> &&result) {
     answering([&] {
         const Reply<std::vector<VolumeSteps>> reply(std::move(result));
-        gate_.pass<action::ManageKeys>(
+        gate_.pass<daemon::action::ManageKeys>(
             getObject(), reply, {.operation = "plan"},
-            [&use = use_, reply](const Authorized<action::ManageKeys> &proof) {
-                use.forecast.plan(proof, [reply](const base::Result<Forecast::All> &all) {
+            [&use = use_, reply](const daemon::Authorized<daemon::action::ManageKeys> &proof) {
+                use.forecast.plan(proof, [reply](const base::Result<daemon::Forecast::All> &all) {
                     if (!all) return reply.fail(all.error());
                     std::vector<VolumeSteps> volumes;
                     for (const auto &[id, steps] : *all) volumes.emplace_back(id, toMaps(steps));
@@ -96,10 +96,11 @@ void BusManager::Reload(sdbus::Result<> &&result, Options options) {
     answering([&] {
         checkOptions(options, {});
         const Reply<> reply(std::move(result));
-        gate_.pass<action::Reload>(getObject(), reply, {.operation = "reload"},
-                                   [&use = use_, reply](const Authorized<action::Reload> &proof) {
-                                       use.configurator.reload(proof, [reply] { reply.succeed(); });
-                                   });
+        gate_.pass<daemon::action::Reload>(
+            getObject(), reply, {.operation = "reload"},
+            [&use = use_, reply](const daemon::Authorized<daemon::action::Reload> &proof) {
+                use.configurator.reload(proof, [reply] { reply.succeed(); });
+            });
     });
 }
 
@@ -107,9 +108,9 @@ void BusManager::Apply(sdbus::Result<sdbus::ObjectPath> &&result, Options option
     answering([&] {
         checkOptions(options, {});
         const Reply<sdbus::ObjectPath> reply(std::move(result));
-        gate_.pass<action::ManageKeys>(
+        gate_.pass<daemon::action::ManageKeys>(
             getObject(), reply, {.operation = "apply"},
-            [&use = use_, reply](const Authorized<action::ManageKeys> &proof) {
+            [&use = use_, reply](const daemon::Authorized<daemon::action::ManageKeys> &proof) {
                 const auto job = use.apply.start(proof);
                 if (!job) return reply.fail(job.error());
                 reply.succeed(jobPath((*job)->record().number));
@@ -117,4 +118,4 @@ void BusManager::Apply(sdbus::Result<sdbus::ObjectPath> &&result, Options option
     });
 }
 
-}  // namespace volumecrypt::daemon
+}  // namespace volumecrypt::bus

@@ -9,13 +9,13 @@
 #include "daemon/use_cases.h"
 #include "manager-adaptor.h"
 
-namespace volumecrypt::daemon {
+namespace volumecrypt::bus {
 
 class BusManager final : public sdbus::AdaptorInterfaces<sdbus::ObjectManager_adaptor,
                                                          org::example::VolumeCrypt::Manager_adaptor,
                                                          sdbus::Properties_adaptor> {
   public:
-    BusManager(sdbus::IConnection &bus, BusGate &gate, UseCases &use);
+    BusManager(sdbus::IConnection &bus, BusGate &gate, daemon::UseCases &use);
     virtual ~BusManager();
     BusManager(const BusManager &) = delete;
     BusManager &operator=(const BusManager &) = delete;
@@ -43,7 +43,7 @@ class BusManager final : public sdbus::AdaptorInterfaces<sdbus::ObjectManager_ad
     [[nodiscard]] std::vector<ConfigError> problems(config::Level level) const;
 
     BusGate &gate_;
-    UseCases &use_;
+    daemon::UseCases &use_;
 };
 
-}  // namespace volumecrypt::daemon
+}  // namespace volumecrypt::bus

@@ -2,9 +2,9 @@
 // Observers of the tables.
 #include "bus/objects.h"
 
-namespace volumecrypt::daemon {
+namespace volumecrypt::bus {
 
-BusObjects::BusObjects(sdbus::IConnection &bus, BusGate &gate, UseCases &use)
+BusObjects::BusObjects(sdbus::IConnection &bus, BusGate &gate, daemon::UseCases &use)
     : bus_(bus), gate_(gate), use_(use), manager_(bus, gate, use) {
     use_.volumes.observe(this);
     use_.jobs.observe(this);
@@ -15,11 +15,11 @@ BusObjects::~BusObjects() {
     use_.jobs.observe(nullptr);
 }
 
-void BusObjects::volumeAdded(const VolumePointer &volume) {
+void BusObjects::volumeAdded(const daemon::VolumePointer &volume) {
     volumes_[volume->id()] = std::make_unique<BusVolume>(bus_, gate_, use_, volume);
 }
 
-void BusObjects::volumeChanged(const Volume &volume, const VolumeStatus &before) {
+void BusObjects::volumeChanged(const daemon::Volume &volume, const daemon::VolumeStatus &before) {
     if (const auto found = volumes_.find(volume.id()); found != volumes_.end())
         found->second->changed(before);
 }
@@ -32,16 +32,16 @@ void BusObjects::configErrorsChanged() {
     manager_.configErrorsChanged();
 }
 
-void BusObjects::jobAdded(const JobPointer &job) {
+void BusObjects::jobAdded(const daemon::JobPointer &job) {
     jobs_[job->record().number] = std::make_unique<BusJob>(bus_, gate_, job);
 }
 
-void BusObjects::jobProgressed(const Job &job) {
+void BusObjects::jobProgressed(const daemon::Job &job) {
     if (const auto found = jobs_.find(job.record().number); found != jobs_.end())
         found->second->progressed();
 }
 
-void BusObjects::jobFinished(const Job &job, const JobOutcome &outcome) {
+void BusObjects::jobFinished(const daemon::Job &job, const daemon::JobOutcome &outcome) {
     if (const auto found = jobs_.find(job.record().number); found != jobs_.end())
         found->second->finished(outcome);
 }
@@ -50,4 +50,4 @@ void BusObjects::jobRemoved(std::uint64_t number) {
     jobs_.erase(number);
 }
 
-}  // namespace volumecrypt::daemon
+}  // namespace volumecrypt::bus

@@ -11,11 +11,11 @@
 #include "bus/volume.h"
 #include "daemon/use_cases.h"
 
-namespace volumecrypt::daemon {
+namespace volumecrypt::bus {
 
-class BusObjects : public VolumeObserver, public JobObserver {
+class BusObjects : public daemon::VolumeObserver, public daemon::JobObserver {
   public:
-    BusObjects(sdbus::IConnection &bus, BusGate &gate, UseCases &use);
+    BusObjects(sdbus::IConnection &bus, BusGate &gate, daemon::UseCases &use);
     ~BusObjects() override;
     BusObjects(const BusObjects &) = delete;
     BusObjects &operator=(const BusObjects &) = delete;
@@ -23,21 +23,21 @@ class BusObjects : public VolumeObserver, public JobObserver {
     BusObjects &operator=(BusObjects &&) = delete;
 
   private:
-    void volumeAdded(const VolumePointer &volume) override;
-    void volumeChanged(const Volume &volume, const VolumeStatus &before) override;
+    void volumeAdded(const daemon::VolumePointer &volume) override;
+    void volumeChanged(const daemon::Volume &volume, const daemon::VolumeStatus &before) override;
     void volumeRemoved(const model::VolumeId &id) override;
     void configErrorsChanged() override;
-    void jobAdded(const JobPointer &job) override;
-    void jobProgressed(const Job &job) override;
-    void jobFinished(const Job &job, const JobOutcome &outcome) override;
+    void jobAdded(const daemon::JobPointer &job) override;
+    void jobProgressed(const daemon::Job &job) override;
+    void jobFinished(const daemon::Job &job, const daemon::JobOutcome &outcome) override;
     void jobRemoved(std::uint64_t number) override;
 
     sdbus::IConnection &bus_;
     BusGate &gate_;
-    UseCases &use_;
+    daemon::UseCases &use_;
     BusManager manager_;
     std::map<model::VolumeId, std::unique_ptr<BusVolume>> volumes_;
     std::map<std::uint64_t, std::unique_ptr<BusJob>> jobs_;
 };
 
-}  // namespace volumecrypt::daemon
+}  // namespace volumecrypt::bus

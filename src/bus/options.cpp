@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-namespace volumecrypt::daemon {
+namespace volumecrypt::bus {
 namespace {
 
 // No more of what was sent is repeated.
@@ -54,4 +54,4 @@ void checkConfirmed(const Options &options, const std::string &id, std::string_v
                    id + "': data may be lost");
 }
 
-}  // namespace volumecrypt::daemon
+}  // namespace volumecrypt::bus

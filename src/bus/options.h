@@ -10,7 +10,7 @@
 #include "base/unique_fd.h"
 #include "bus/values.h"
 
-namespace volumecrypt::daemon {
+namespace volumecrypt::bus {
 
 // All throw sdbus::Error org.freedesktop.DBus.Error.InvalidArgs, which becomes the reply.
 
@@ -25,4 +25,4 @@ void checkConfirmed(const Options &options, const std::string &id, std::string_v
 [[noreturn]] void refuseArgument(const std::string &message);
 base::UniqueFd ownFd(const sdbus::UnixFd &fd);
 
-}  // namespace volumecrypt::daemon
+}  // namespace volumecrypt::bus

@@ -9,7 +9,7 @@
 #include "base/journal.h"
 #include "bus/guard.h"
 
-namespace volumecrypt::daemon {
+namespace volumecrypt::bus {
 namespace {
 
 constexpr const char *kPolkitName = "org.freedesktop.PolicyKit1";
@@ -44,7 +44,8 @@ std::string allowing(const std::string &action) {
            " in a rule of /etc/polkit-1/rules.d: org.example.VolumeCrypt(5) has an example.";
 }
 
-void logRefusal(const Caller &caller, const Purpose &purpose, const std::string &action) {
+void logRefusal(const daemon::Caller &caller, const daemon::Purpose &purpose,
+                const std::string &action) {
     base::log(base::Severity::Info,
               purpose.operation + " refused: uid " + std::to_string(caller.uid) +
                   " is not authorised for " + action,
@@ -62,8 +63,8 @@ PolkitAuthorizer::PolkitAuthorizer(sdbus::IConnection &bus, BusCallers &callers)
     callers.onLeft([this](const std::string &name) { callerLeft(name); });
 }
 
-void PolkitAuthorizer::check(const Caller &caller, std::string_view action, const Purpose &purpose,
-                             Decided decided) {
+void PolkitAuthorizer::check(const daemon::Caller &caller, std::string_view action,
+                             const daemon::Purpose &purpose, Decided decided) {
     if (caller.uid == 0) return decided({});
     const std::string actionText(action);
     Question question;
@@ -93,7 +94,7 @@ void PolkitAuthorizer::ask(Question question) {
                      .withTimeout(asked.patience)
                      .withArguments(subject, asked.action, asked.details, flags, id)
                      .uponReplyInvoke([this, id](const sdbus::Error *error, const Answer &answer) {
-                         guarded([&] { answered(id, error, answer); });
+                         daemon::guarded([&] { answered(id, error, answer); });
                      });
 }
 
@@ -152,4 +153,4 @@ void PolkitAuthorizer::withdraw(const std::string &id) {
         .uponReplyInvoke([](const sdbus::Error *) {});
 }
 
-}  // namespace volumecrypt::daemon
+}  // namespace volumecrypt::bus

@@ -13,20 +13,20 @@
 #include "bus/callers.h"
 #include "daemon/authorized.h"
 
-namespace volumecrypt::daemon {
+namespace volumecrypt::bus {
 
 // uid 0 may everything, with polkit and without it; so polkit is not asked about it. Every error on
 // the way is a refusal. A question whose asker has left is withdrawn. One that is not answered soon
 // is asked again, unless a person may be answering it: the bus drops answers to us, without a word
 // to anybody, while messages with many descriptors wait for us.
-class PolkitAuthorizer : public Authorizer {
+class PolkitAuthorizer : public daemon::Authorizer {
   public:
     PolkitAuthorizer(sdbus::IConnection &bus, BusCallers &callers);
 
   private:
     using Clock = std::chrono::steady_clock;
     struct Question {
-        Caller caller;
+        daemon::Caller caller;
         std::string action;
         std::map<std::string, std::string> details;
         Decided decided;
@@ -37,8 +37,8 @@ class PolkitAuthorizer : public Authorizer {
     // is_authorized, is_challenge, details
     using Answer = sdbus::Struct<bool, bool, std::map<std::string, std::string>>;
 
-    void check(const Caller &caller, std::string_view action, const Purpose &purpose,
-               Decided decided) override;
+    void check(const daemon::Caller &caller, std::string_view action,
+               const daemon::Purpose &purpose, Decided decided) override;
     void ask(Question question);
     void answered(const std::string &id, const sdbus::Error *error, const Answer &answer);
     void callerLeft(const std::string &name);
@@ -49,4 +49,4 @@ class PolkitAuthorizer : public Authorizer {
     std::uint64_t lastId_ = 0;
 };
 
-}  // namespace volumecrypt::daemon
+}  // namespace volumecrypt::bus

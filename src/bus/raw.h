@@ -5,7 +5,7 @@
 #include <sdbus-c++/sdbus-c++.h>
 #include <systemd/sd-bus.h>
 
-namespace volumecrypt::daemon {
+namespace volumecrypt::bus {
 
 struct RawMessage : sdbus::Message {
     static sd_bus_message *of(const sdbus::Message &message) {
@@ -21,4 +21,4 @@ inline sd_bus *rawBus(sdbus::IConnection &connection) {
     return sd_bus_message_get_bus(RawMessage::of(message));
 }
 
-}  // namespace volumecrypt::daemon
+}  // namespace volumecrypt::bus

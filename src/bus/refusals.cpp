@@ -10,7 +10,7 @@
 
 #include <systemd/sd-bus.h>
 
-namespace volumecrypt::daemon {
+namespace volumecrypt::bus {
 namespace {
 
 // What is more than this gets no answer.
@@ -48,4 +48,4 @@ void BusRefusals::send() {
     waiting_.pop_front();
 }
 
-}  // namespace volumecrypt::daemon
+}  // namespace volumecrypt::bus

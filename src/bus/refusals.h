@@ -9,14 +9,14 @@
 #include "base/c_handle.h"
 #include "daemon/event_loop.h"
 
-namespace volumecrypt::daemon {
+namespace volumecrypt::bus {
 
 // The bus takes our messages one after the other, a little in each of its turns: refusals by the
 // thousand would be in front of the next answer that somebody waits for. They go one by one, when
 // it has taken all else. Who waits for many of them gets no further calls through the bus.
 class BusRefusals {
   public:
-    BusRefusals(EventLoop &loop, sd_bus *bus) : loop_(loop), bus_(bus) {}
+    BusRefusals(daemon::EventLoop &loop, sd_bus *bus) : loop_(loop), bus_(bus) {}
 
     void add(sd_bus_message *call, const char *name, const char *text);
 
@@ -24,11 +24,11 @@ class BusRefusals {
     void send();
     [[nodiscard]] bool busTookAll() const;
 
-    EventLoop &loop_;
+    daemon::EventLoop &loop_;
     sd_bus *bus_;
     // Without the calls, and so without their descriptors.
     std::deque<base::CHandle<sd_bus_message, sd_bus_message_unref>> waiting_;
-    EventLoop::Source timer_;
+    daemon::EventLoop::Source timer_;
 };
 
-}  // namespace volumecrypt::daemon
+}  // namespace volumecrypt::bus

@@ -22,7 +22,7 @@
 #include "daemon/sync_retry.h"
 #include "daemon/udev_monitor.h"
 
-namespace volumecrypt::daemon {
+namespace volumecrypt::bus {
 namespace {
 
 constexpr std::chrono::seconds kJobLinger{60};
@@ -33,8 +33,8 @@ bool runsSystemd(const DaemonOptions &options) {
     return options.launcher == LauncherKind::Systemd;
 }
 
-EngineProgram engineProgram(const DaemonOptions &options) {
-    EngineProgram program{.path = options.engine, .options = {}};
+daemon::EngineProgram engineProgram(const DaemonOptions &options) {
+    daemon::EngineProgram program{.path = options.engine, .options = {}};
     if (!options.root.empty()) program.options = {"--root", options.root};
     for (const auto &folder : options.configDirs) {
         program.options.emplace_back("--config-dir");
@@ -43,15 +43,15 @@ EngineProgram engineProgram(const DaemonOptions &options) {
     return program;
 }
 
-std::unique_ptr<EngineLauncher> makeLauncher(EventLoop &loop, BusSystemd *systemd) {
+std::unique_ptr<daemon::EngineLauncher> makeLauncher(daemon::EventLoop &loop, BusSystemd *systemd) {
     if (systemd != nullptr) return std::make_unique<UnitLauncher>(loop, *systemd);
-    return std::make_unique<ChildLauncher>(loop);
+    return std::make_unique<daemon::ChildLauncher>(loop);
 }
 
 }  // namespace
 
 struct Service::Parts {
-    Parts(EventLoop &eventLoop, const DaemonOptions &options,
+    Parts(daemon::EventLoop &eventLoop, const DaemonOptions &options,
           std::unique_ptr<BusConnection> busConnection)
         : loop(eventLoop),
           paths(options.root, options.configDirs),
@@ -82,7 +82,7 @@ struct Service::Parts {
               recoveryKeys, unlocker,     apply,
               forecast,     configurator, [this] { return tpm(); }},
           objects(connection->bus(), gate, use),
-          udev(loop, [this](const DeviceEvent &event) { deviceEvent(event); }),
+          udev(loop, [this](const daemon::DeviceEvent &event) { deviceEvent(event); }),
           outcomeWatch(loop, [this](const std::string &id, const std::string &verb) {
               outcomeWritten(id, verb);
           }) {
@@ -92,11 +92,11 @@ struct Service::Parts {
     [[nodiscard]] bool tpm() const {
         return ::access(paths.below("/sys/class/tpmrm/tpmrm0").c_str(), F_OK) == 0;
     }
-    void deviceEvent(const DeviceEvent &event);
+    void deviceEvent(const daemon::DeviceEvent &event);
     void outcomeWritten(const std::string &id, const std::string &verb);
     void begin();
 
-    EventLoop &loop;
+    daemon::EventLoop &loop;
     model::SystemPaths paths;
     std::unique_ptr<BusConnection> connection;
     BusCallers callers;
@@ -104,33 +104,33 @@ struct Service::Parts {
     PolkitAuthorizer authorizer;
     BusGate gate;
     std::unique_ptr<BusSystemd> systemd;
-    std::unique_ptr<EngineLauncher> launcher;
-    JobStore store;
-    EngineRunner runner;
-    VolumeTable volumes;
-    Inspector inspector;
+    std::unique_ptr<daemon::EngineLauncher> launcher;
+    daemon::JobStore store;
+    daemon::EngineRunner runner;
+    daemon::VolumeTable volumes;
+    daemon::Inspector inspector;
     BusUnitStates unitStates;
-    MountWatch mounts;
-    JobTable jobs;
-    EngineJobs engines;
-    VolumeOperations operations;
-    RecoveryKeys recoveryKeys;
-    OutcomeFiles outcomes;
-    Unlocker unlocker;
-    AttachRetry retry;
-    SyncRetry syncRetry;
-    Configurator configurator;
-    Apply apply;
-    Forecast forecast;
-    UseCases use;
+    daemon::MountWatch mounts;
+    daemon::JobTable jobs;
+    daemon::EngineJobs engines;
+    daemon::VolumeOperations operations;
+    daemon::RecoveryKeys recoveryKeys;
+    daemon::OutcomeFiles outcomes;
+    daemon::Unlocker unlocker;
+    daemon::AttachRetry retry;
+    daemon::SyncRetry syncRetry;
+    daemon::Configurator configurator;
+    daemon::Apply apply;
+    daemon::Forecast forecast;
+    daemon::UseCases use;
     BusObjects objects;
-    UdevMonitor udev;
-    OutcomeWatch outcomeWatch;
+    daemon::UdevMonitor udev;
+    daemon::OutcomeWatch outcomeWatch;
 };
 
-void Service::Parts::deviceEvent(const DeviceEvent &event) {
+void Service::Parts::deviceEvent(const daemon::DeviceEvent &event) {
     for (const auto &volume : volumes.all())
-        if (concerns(event, *volume)) {
+        if (daemon::concerns(event, *volume)) {
             inspector.request(volume);
             if (event.action == "remove" && !event.mapping.empty()) retry.mappingGone(*volume);
         }
@@ -145,14 +145,17 @@ void Service::Parts::outcomeWritten(const std::string &id, const std::string &ve
 }
 
 void Service::Parts::begin() {
-    engines.onSync([this](const Volume &volume, const base::Result<EngineResult> &result) {
-        syncRetry.ended(volume, result);
+    engines.onSync(
+        [this](const daemon::Volume &volume, const base::Result<daemon::EngineResult> &result) {
+            syncRetry.ended(volume, result);
+        });
+    engines.onAttach(
+        [this](const daemon::Volume &volume, const base::Result<daemon::EngineResult> &result) {
+            retry.attached(volume, result);
+        });
+    inspector.onTaken([this](const daemon::Volume &volume, daemon::VolumeStatus &status) {
+        mounts.fill(volume, status);
     });
-    engines.onAttach([this](const Volume &volume, const base::Result<EngineResult> &result) {
-        retry.attached(volume, result);
-    });
-    inspector.onTaken(
-        [this](const Volume &volume, VolumeStatus &status) { mounts.fill(volume, status); });
     mounts.start();
     const auto records = store.load();
     configurator.read();
@@ -161,7 +164,7 @@ void Service::Parts::begin() {
             engines.remember(*volume, outcome);
     for (const auto &record : records) engines.adopt(record);
     const auto warn = [](const base::Status &status) {
-        if (!status) base::log(base::Severity::Warning, oneLine(status.error()));
+        if (!status) base::log(base::Severity::Warning, daemon::oneLine(status.error()));
     };
     warn(udev.start());
     warn(outcomeWatch.start(paths));
@@ -169,7 +172,7 @@ void Service::Parts::begin() {
     configurator.inspectAll([this] {
         const auto named = connection->requestName(kBusName);
         if (named) return;
-        base::log(base::Severity::Error, oneLine(named.error()));
+        base::log(base::Severity::Error, daemon::oneLine(named.error()));
         loop.quit(1);
     });
 }
@@ -177,7 +180,7 @@ void Service::Parts::begin() {
 Service::Service(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Service::~Service() = default;
 
-base::Result<std::unique_ptr<Service>> Service::start(EventLoop &loop,
+base::Result<std::unique_ptr<Service>> Service::start(daemon::EventLoop &loop,
                                                       const DaemonOptions &options) {
     try {
         VC_ASSIGN(auto connection, BusConnection::open(loop));
@@ -190,4 +193,4 @@ base::Result<std::unique_ptr<Service>> Service::start(EventLoop &loop,
     }
 }
 
-}  // namespace volumecrypt::daemon
+}  // namespace volumecrypt::bus

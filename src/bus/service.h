@@ -8,13 +8,13 @@
 #include "bus/command_line.h"
 #include "daemon/event_loop.h"
 
-namespace volumecrypt::daemon {
+namespace volumecrypt::bus {
 
 class Service {
   public:
     // Connects to the bus and publishes all objects, and takes the name as soon as the volumes'
     // states are known; ends the loop when another daemon has it. Io when there is no bus.
-    static base::Result<std::unique_ptr<Service>> start(EventLoop &loop,
+    static base::Result<std::unique_ptr<Service>> start(daemon::EventLoop &loop,
                                                         const DaemonOptions &options);
     ~Service();
     Service(const Service &) = delete;
@@ -28,4 +28,4 @@ class Service {
     std::unique_ptr<Parts> parts_;
 };
 
-}  // namespace volumecrypt::daemon
+}  // namespace volumecrypt::bus

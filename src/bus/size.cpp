@@ -8,7 +8,7 @@
 
 #include <systemd/sd-bus.h>
 
-namespace volumecrypt::daemon {
+namespace volumecrypt::bus {
 namespace {
 
 // The longest of our paths has an ID of 70 characters, each of which may take three. sd-bus looks
@@ -105,4 +105,4 @@ CallSize sizeOf(sd_bus_message *call) {
     return got < 0 || rewound < 0 ? CallSize::Malformed : CallSize::Fits;
 }
 
-}  // namespace volumecrypt::daemon
+}  // namespace volumecrypt::bus

@@ -4,7 +4,7 @@
 
 struct sd_bus_message;
 
-namespace volumecrypt::daemon {
+namespace volumecrypt::bus {
 
 enum class CallSize {
     Fits,
@@ -16,4 +16,4 @@ enum class CallSize {
 // from its beginning.
 CallSize sizeOf(sd_bus_message *call);
 
-}  // namespace volumecrypt::daemon
+}  // namespace volumecrypt::bus

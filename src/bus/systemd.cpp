@@ -10,7 +10,7 @@
 #include "base/journal.h"
 #include "bus/guard.h"
 
-namespace volumecrypt::daemon {
+namespace volumecrypt::bus {
 namespace {
 
 constexpr const char *kSystemdName = "org.freedesktop.systemd1";
@@ -44,12 +44,12 @@ BusSystemd::BusSystemd(sdbus::IConnection &bus)
         .onInterface(kManager)
         .call([this](std::uint32_t, const sdbus::ObjectPath &path, const std::string &unit,
                      const std::string &result) {
-            guarded([&] { jobRemoved(path, unit, result); });
+            daemon::guarded([&] { jobRemoved(path, unit, result); });
         });
     manager_->uponSignal("UnitRemoved")
         .onInterface(kManager)
         .call([this](const std::string &unit, const sdbus::ObjectPath &) {
-            guarded([&] { unitEnded(unit); });
+            daemon::guarded([&] { unitEnded(unit); });
         });
     manager_->finishRegistration();
     // Without it systemd sends no signals.
@@ -62,13 +62,13 @@ BusSystemd::BusSystemd(sdbus::IConnection &bus)
         });
 }
 
-void BusSystemd::changeUnit(const char *method, const std::string &unit, Done done) {
+void BusSystemd::changeUnit(const char *method, const std::string &unit, daemon::Done done) {
     manager_->callMethodAsync(method)
         .onInterface(kManager)
         .withArguments(unit, "replace")
         .uponReplyInvoke([this, unit, method = std::string(method), done = std::move(done)](
                              const sdbus::Error *error, const sdbus::ObjectPath &job) {
-            guarded([&] {
+            daemon::guarded([&] {
                 if (error == nullptr) {
                     jobs_[job] = {.unit = unit, .done = done};
                     return;
@@ -81,30 +81,30 @@ void BusSystemd::changeUnit(const char *method, const std::string &unit, Done do
         });
 }
 
-void BusSystemd::startUnit(const std::string &unit, Done done) {
+void BusSystemd::startUnit(const std::string &unit, daemon::Done done) {
     changeUnit("StartUnit", unit, std::move(done));
 }
 
-void BusSystemd::stopUnit(const std::string &unit, Done done) {
+void BusSystemd::stopUnit(const std::string &unit, daemon::Done done) {
     changeUnit("StopUnit", unit, std::move(done));
 }
 
-void BusSystemd::resetFailed(const std::string &unit, Done done) {
+void BusSystemd::resetFailed(const std::string &unit, daemon::Done done) {
     manager_->callMethodAsync("ResetFailedUnit")
         .onInterface(kManager)
         .withArguments(unit)
         .uponReplyInvoke([done = std::move(done)](const sdbus::Error *) {
             // Most often there is none of that name any more, which is all that is wanted.
-            guarded([&] { done({}); });
+            daemon::guarded([&] { done({}); });
         });
 }
 
-void BusSystemd::reload(Done done) {
+void BusSystemd::reload(daemon::Done done) {
     manager_->callMethodAsync("Reload")
         .onInterface(kManager)
         .withTimeout(kReloadTimeout)
         .uponReplyInvoke([done = std::move(done)](const sdbus::Error *error) {
-            guarded([&] {
+            daemon::guarded([&] {
                 done(error == nullptr
                          ? base::Status()
                          : base::fail(systemdError("reload its configuration", *error)));
@@ -113,14 +113,14 @@ void BusSystemd::reload(Done done) {
 }
 
 void BusSystemd::startTransient(const std::string &unit, const std::vector<Property> &properties,
-                                Done done) {
+                                daemon::Done done) {
     using Auxiliary = std::vector<sdbus::Struct<std::string, std::vector<Property>>>;
     manager_->callMethodAsync("StartTransientUnit")
         .onInterface(kManager)
         .withArguments(unit, "fail", properties, Auxiliary())
         .uponReplyInvoke(
             [unit, done = std::move(done)](const sdbus::Error *error, const sdbus::ObjectPath &) {
-                guarded([&] {
+                daemon::guarded([&] {
                     done(error == nullptr ? base::Status()
                                           : base::fail(systemdError("start " + unit, *error)));
                 });
@@ -141,7 +141,7 @@ void BusSystemd::isRunning(const std::string &unit, std::function<void(bool)> an
         .withArguments(std::vector<std::string>{unit})
         .uponReplyInvoke([answer = std::move(answer)](const sdbus::Error *error,
                                                       const std::vector<Unit> &units) {
-            guarded([&] {
+            daemon::guarded([&] {
                 bool running = false;
                 if (error == nullptr)
                     for (const auto &entry : units)
@@ -171,4 +171,4 @@ void BusSystemd::unitEnded(const std::string &unit) {
     ended();
 }
 
-}  // namespace volumecrypt::daemon
+}  // namespace volumecrypt::bus

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-namespace volumecrypt::daemon {
+namespace volumecrypt::bus {
 namespace {
 
 constexpr std::string_view kReplacement = "\xef\xbf\xbd";
@@ -46,4 +46,4 @@ std::string busText(std::string_view text) {
     return result;
 }
 
-}  // namespace volumecrypt::daemon
+}  // namespace volumecrypt::bus

@@ -12,7 +12,7 @@
 
 #include "model/key_files.h"
 
-namespace volumecrypt::daemon {
+namespace volumecrypt::bus {
 namespace {
 
 using Property = BusSystemd::Property;
@@ -38,7 +38,7 @@ void setText(std::vector<Property> &properties, const char *name, const char *va
     set(properties, name, std::string(value));
 }
 
-void addStreams(std::vector<Property> &properties, const EngineProcess &process) {
+void addStreams(std::vector<Property> &properties, const daemon::EngineProcess &process) {
     if (process.input.valid())
         set(properties, "StandardInputFileDescriptor", sdbus::UnixFd(process.input.get()));
     else
@@ -54,7 +54,7 @@ void addStreams(std::vector<Property> &properties, const EngineProcess &process)
 
 // Of /home, /root and /run/user an engine sees what its volume names and nothing else; what is not
 // there is the engine's to complain of.
-void addHomeAccess(std::vector<Property> &properties, const EngineProcess &process) {
+void addHomeAccess(std::vector<Property> &properties, const daemon::EngineProcess &process) {
     using Bind = sdbus::Struct<std::string, std::string, bool, std::uint64_t>;
     const auto bindsFor = [](const std::vector<std::string> &files) {
         std::vector<Bind> binds;
@@ -70,7 +70,7 @@ void addHomeAccess(std::vector<Property> &properties, const EngineProcess &proce
     if (!readable.empty()) set(properties, "BindReadOnlyPaths", readable);
 }
 
-void addSandbox(std::vector<Property> &properties, const EngineProcess &process) {
+void addSandbox(std::vector<Property> &properties, const daemon::EngineProcess &process) {
     for (const char *name :
          {"NoNewPrivileges", "ProtectHostname", "ProtectClock", "ProtectKernelLogs",
           "ProtectKernelModules", "ProtectKernelTunables", "ProtectControlGroups",
@@ -119,7 +119,7 @@ void addSandbox(std::vector<Property> &properties, const EngineProcess &process)
 
 }  // namespace
 
-std::vector<Property> transientUnit(const EngineProcess &process) {
+std::vector<Property> transientUnit(const daemon::EngineProcess &process) {
     using Command = sdbus::Struct<std::string, Strings, bool>;
     std::vector<Property> properties;
     set(properties, "Description", process.description);
@@ -144,8 +144,9 @@ std::vector<Property> transientUnit(const EngineProcess &process) {
     return properties;
 }
 
-void UnitLauncher::start(EngineProcess process, Started started, Ended ended) {
-    const EngineHandle unit = "volumecrypt-job-" + std::to_string(process.number) + ".service";
+void UnitLauncher::start(daemon::EngineProcess process, Started started, Ended ended) {
+    const daemon::EngineHandle unit =
+        "volumecrypt-job-" + std::to_string(process.number) + ".service";
     systemd_.whenEnded(unit, [unit, ended = std::move(ended)] { ended(unit + " ended"); });
     systemd_.startTransient(unit, transientUnit(process),
                             [this, unit, started = std::move(started)](base::Status status) {
@@ -155,7 +156,7 @@ void UnitLauncher::start(EngineProcess process, Started started, Ended ended) {
                             });
 }
 
-void UnitLauncher::adopt(const EngineHandle &handle, Ended ended) {
+void UnitLauncher::adopt(const daemon::EngineHandle &handle, Ended ended) {
     systemd_.whenEnded(handle, [handle, ended] { ended(handle + " ended"); });
     systemd_.isRunning(handle, [this, handle, ended = std::move(ended)](bool running) {
         if (running) return;
@@ -164,8 +165,8 @@ void UnitLauncher::adopt(const EngineHandle &handle, Ended ended) {
     });
 }
 
-void UnitLauncher::stop(const EngineHandle &handle) {
+void UnitLauncher::stop(const daemon::EngineHandle &handle) {
     systemd_.stopUnit(handle, [](const base::Status &) {});
 }
 
-}  // namespace volumecrypt::daemon
+}  // namespace volumecrypt::bus

@@ -10,23 +10,23 @@
 #include "daemon/engine_launcher.h"
 #include "daemon/event_loop.h"
 
-namespace volumecrypt::daemon {
+namespace volumecrypt::bus {
 
 // The handle is the unit's name.
-class UnitLauncher : public EngineLauncher {
+class UnitLauncher : public daemon::EngineLauncher {
   public:
-    UnitLauncher(EventLoop &loop, BusSystemd &systemd) : loop_(loop), systemd_(systemd) {}
+    UnitLauncher(daemon::EventLoop &loop, BusSystemd &systemd) : loop_(loop), systemd_(systemd) {}
 
-    void start(EngineProcess process, Started started, Ended ended) override;
-    void adopt(const EngineHandle &handle, Ended ended) override;
-    void stop(const EngineHandle &handle) override;
+    void start(daemon::EngineProcess process, Started started, Ended ended) override;
+    void adopt(const daemon::EngineHandle &handle, Ended ended) override;
+    void stop(const daemon::EngineHandle &handle) override;
 
   private:
-    EventLoop &loop_;
+    daemon::EventLoop &loop_;
     BusSystemd &systemd_;
 };
 
 // The unit's settings; those of volumecrypt@.service where they protect.
-std::vector<BusSystemd::Property> transientUnit(const EngineProcess &process);
+std::vector<BusSystemd::Property> transientUnit(const daemon::EngineProcess &process);
 
-}  // namespace volumecrypt::daemon
+}  // namespace volumecrypt::bus

@@ -10,7 +10,7 @@
 
 #include "bus/guard.h"
 
-namespace volumecrypt::daemon {
+namespace volumecrypt::bus {
 namespace {
 
 constexpr const char *kUnitsOwner = "org.freedesktop.systemd1";
@@ -38,7 +38,7 @@ void BusUnitStates::follow(const std::string &unit, Changed changed) {
         .call([changed](const std::string &interface,
                         const std::map<std::string, sdbus::Variant> &values,
                         const std::vector<std::string> &) {
-            guarded([&] {
+            daemon::guarded([&] {
                 const auto state = values.find(kActiveState);
                 if (interface == kUnit && state != values.end() &&
                     state->second.containsValueOfType<std::string>())
@@ -50,7 +50,7 @@ void BusUnitStates::follow(const std::string &unit, Changed changed) {
         .onInterface(kProperties)
         .withArguments(kUnit, kActiveState)
         .uponReplyInvoke([changed](const sdbus::Error *error, const sdbus::Variant &state) {
-            guarded([&] {
+            daemon::guarded([&] {
                 // Without systemd there is nothing to know.
                 const bool known = error == nullptr && state.containsValueOfType<std::string>();
                 changed(known ? state.get<std::string>() : std::string());
@@ -59,4 +59,4 @@ void BusUnitStates::follow(const std::string &unit, Changed changed) {
     units_[unit] = std::move(proxy);
 }
 
-}  // namespace volumecrypt::daemon
+}  // namespace volumecrypt::bus

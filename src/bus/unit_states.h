@@ -10,10 +10,10 @@
 
 #include "daemon/unit_states.h"
 
-namespace volumecrypt::daemon {
+namespace volumecrypt::bus {
 
 // Systemd sends signals to those who subscribed: see BusSystemd.
-class BusUnitStates : public UnitStates {
+class BusUnitStates : public daemon::UnitStates {
   public:
     explicit BusUnitStates(sdbus::IConnection &bus) : bus_(bus) {}
 
@@ -25,4 +25,4 @@ class BusUnitStates : public UnitStates {
     std::map<std::string, std::unique_ptr<sdbus::IProxy>> units_;
 };
 
-}  // namespace volumecrypt::daemon
+}  // namespace volumecrypt::bus

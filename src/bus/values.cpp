@@ -10,7 +10,7 @@
 #include "bus/text.h"
 #include "daemon/volume_table.h"
 
-namespace volumecrypt::daemon {
+namespace volumecrypt::bus {
 
 sdbus::ObjectPath volumePath(const std::string &id) {
     char *path = nullptr;
@@ -29,19 +29,19 @@ std::string errorBusName(base::ErrorCode code) {
 }
 
 sdbus::Error toBusError(const base::Error &error) {
-    return {errorBusName(error.code), busText(fullText(error))};
+    return {errorBusName(error.code), busText(daemon::fullText(error))};
 }
 
-StepMaps toMaps(const std::vector<StepText> &steps) {
+StepMaps toMaps(const std::vector<daemon::StepText> &steps) {
     StepMaps maps;
     for (const auto &step : steps) {
         auto &map = maps.emplace_back(Options{{"action", sdbus::Variant(busText(step.action))},
                                               {"kind", sdbus::Variant(busText(step.kind))},
                                               {"reason", sdbus::Variant(busText(step.reason))}});
-        if (step.kind != kVolumeStep)
+        if (step.kind != daemon::kVolumeStep)
             map.emplace("slot", sdbus::Variant(static_cast<std::uint32_t>(step.slot)));
     }
     return maps;
 }
 
-}  // namespace volumecrypt::daemon
+}  // namespace volumecrypt::bus

@@ -13,7 +13,7 @@
 #include "daemon/engine_message.h"
 #include "model/volume_id.h"
 
-namespace volumecrypt::daemon {
+namespace volumecrypt::bus {
 
 inline constexpr const char *kBusName = "org.example.VolumeCrypt";
 inline constexpr const char *kRootPath = "/org/example/VolumeCrypt";
@@ -25,6 +25,6 @@ sdbus::ObjectPath volumePath(const std::string &id);
 sdbus::ObjectPath jobPath(std::uint64_t number);
 std::string errorBusName(base::ErrorCode code);
 sdbus::Error toBusError(const base::Error &error);
-StepMaps toMaps(const std::vector<StepText> &steps);
+StepMaps toMaps(const std::vector<daemon::StepText> &steps);
 
-}  // namespace volumecrypt::daemon
+}  // namespace volumecrypt::bus

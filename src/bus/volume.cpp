@@ -6,15 +6,16 @@
 
 #include "bus/options.h"
 
-namespace volumecrypt::daemon {
+namespace volumecrypt::bus {
 namespace {
 
-using HeldKey = std::shared_ptr<VolumeOperations::AddedKey>;
+using HeldKey = std::shared_ptr<daemon::VolumeOperations::AddedKey>;
 
 // A recovery key waits until it is enrolled: when no declared key opens the volume, nobody has to
 // write down another one.
-void addKey(UseCases &use, const Authorized<action::ManageKeys> &proof, const VolumePointer &volume,
-            const HeldKey &held, const Reply<std::uint32_t> &reply) {
+void addKey(daemon::UseCases &use, const daemon::Authorized<daemon::action::ManageKeys> &proof,
+            const daemon::VolumePointer &volume, const HeldKey &held,
+            const Reply<std::uint32_t> &reply) {
     const bool isRecovery = held->kind == "recovery";
     const auto add = [&use, reply, volume, held, isRecovery,
                       proof](base::Result<base::UniqueFd> key) {
@@ -34,7 +35,8 @@ void addKey(UseCases &use, const Authorized<action::ManageKeys> &proof, const Vo
 
 }  // namespace
 
-BusVolume::BusVolume(sdbus::IConnection &bus, BusGate &gate, UseCases &use, VolumePointer volume)
+BusVolume::BusVolume(sdbus::IConnection &bus, BusGate &gate, daemon::UseCases &use,
+                     daemon::VolumePointer volume)
     : AdaptorInterfaces(bus, volumePath(volume->id().text())),
       gate_(gate),
       use_(use),
@@ -44,11 +46,11 @@ BusVolume::BusVolume(sdbus::IConnection &bus, BusGate &gate, UseCases &use, Volu
 }
 
 BusVolume::~BusVolume() {
-    guarded([this] { emitInterfacesRemovedSignal(); });
+    daemon::guarded([this] { emitInterfacesRemovedSignal(); });
     unregisterAdaptor();
 }
 
-void BusVolume::changed(const VolumeStatus &before) {
+void BusVolume::changed(const daemon::VolumeStatus &before) {
     const auto &now = volume_->status();
     std::vector<std::string> names;
     const auto compare = [&names](const char *name, const auto &a, const auto &b) {
@@ -71,7 +73,7 @@ void BusVolume::changed(const VolumeStatus &before) {
     compare("LastError", std::pair(before.errorCode, before.errorMessage),
             std::pair(now.errorCode, now.errorMessage));
     if (names.empty()) return;
-    guarded([&] { emitPropertiesChangedSignal(Adaptor::INTERFACE_NAME, names); });
+    daemon::guarded([&] { emitPropertiesChangedSignal(Adaptor::INTERFACE_NAME, names); });
 }
 
 std::vector<BusVolume::Slot> BusVolume::KeySlots() {
@@ -100,7 +102,7 @@ sdbus::Struct<std::string, std::string> BusVolume::LastError() {
     return {busText(volume_->status().errorCode), busText(volume_->status().errorMessage)};
 }
 
-Purpose BusVolume::purpose(std::string_view operation) const {
+daemon::Purpose BusVolume::purpose(std::string_view operation) const {
     return {.volume = volume_->id().text(),
             .operation = std::string(operation),
             .device = busText(volume_->status().device)};
@@ -110,8 +112,8 @@ template <typename Action, typename UseCase>
 void BusVolume::startJob(JobReply &&result, std::string_view operation, UseCase useCase) {
     const Reply<sdbus::ObjectPath> reply(std::move(result));
     gate_.pass<Action>(getObject(), reply, purpose(operation),
-                       [reply, volume = volume_, useCase](const Authorized<Action> &proof) {
-                           const base::Result<JobPointer> job = useCase(proof, volume);
+                       [reply, volume = volume_, useCase](const daemon::Authorized<Action> &proof) {
+                           const base::Result<daemon::JobPointer> job = useCase(proof, volume);
                            if (!job) return reply.fail(job.error());
                            reply.succeed(jobPath((*job)->record().number));
                        });
@@ -125,7 +127,7 @@ void BusVolume::notYet(sdbus::Result<Values...> &&result, std::string_view opera
         const Reply<Values...> reply(std::move(result));
         gate_.pass<Action>(getObject(), reply, purpose(operation),
                            [reply, what = std::string(operation),
-                            id = volume_->id().text()](const Authorized<Action> &) {
+                            id = volume_->id().text()](const daemon::Authorized<Action> &) {
                                base::Error error;
                                error.code = base::ErrorCode::Unsupported;
                                error.message = "volume " + id +
@@ -143,16 +145,16 @@ void BusVolume::Unlock(sdbus::Result<std::string> &&result, Options options) {
         // Shared, since a std::function has to be copyable.
         const auto secret = std::make_shared<base::UniqueFd>(fdOption(options, "secret"));
         const Reply<std::string> reply(std::move(result));
-        gate_.pass<action::Unlock>(getObject(), reply, purpose("unlock"),
-                                   [&use = use_, reply, secret,
-                                    volume = volume_](const Authorized<action::Unlock> &proof) {
-                                       use.unlocker.unlock(
-                                           proof, volume, std::move(*secret),
-                                           [reply](const base::Result<std::string> &mapping) {
-                                               if (!mapping) return reply.fail(mapping.error());
-                                               reply.succeed(busText(*mapping));
-                                           });
-                                   });
+        gate_.pass<daemon::action::Unlock>(
+            getObject(), reply, purpose("unlock"),
+            [&use = use_, reply, secret,
+             volume = volume_](const daemon::Authorized<daemon::action::Unlock> &proof) {
+                use.unlocker.unlock(proof, volume, std::move(*secret),
+                                    [reply](const base::Result<std::string> &mapping) {
+                                        if (!mapping) return reply.fail(mapping.error());
+                                        reply.succeed(busText(*mapping));
+                                    });
+            });
     });
 }
 
@@ -160,9 +162,10 @@ void BusVolume::Lock(sdbus::Result<> &&result, Options options) {
     answering([&] {
         checkOptions(options, {});
         const Reply<> reply(std::move(result));
-        gate_.pass<action::Lock>(
+        gate_.pass<daemon::action::Lock>(
             getObject(), reply, purpose("lock"),
-            [&use = use_, reply, volume = volume_](const Authorized<action::Lock> &proof) {
+            [&use = use_, reply,
+             volume = volume_](const daemon::Authorized<daemon::action::Lock> &proof) {
                 use.unlocker.lock(proof, volume, [reply](const base::Status &status) {
                     if (!status) return reply.fail(status.error());
                     reply.succeed();
@@ -174,14 +177,16 @@ void BusVolume::Lock(sdbus::Result<> &&result, Options options) {
 void BusVolume::Plan(sdbus::Result<StepMaps> &&result) {
     answering([&] {
         const Reply<StepMaps> reply(std::move(result));
-        gate_.pass<action::ManageKeys>(
+        gate_.pass<daemon::action::ManageKeys>(
             getObject(), reply, purpose("plan"),
-            [&use = use_, reply, volume = volume_](const Authorized<action::ManageKeys> &proof) {
-                use.operations.plan(proof, volume,
-                                    [reply](const base::Result<VolumeOperations::Steps> &steps) {
-                                        if (!steps) return reply.fail(steps.error());
-                                        reply.succeed(toMaps(*steps));
-                                    });
+            [&use = use_, reply,
+             volume = volume_](const daemon::Authorized<daemon::action::ManageKeys> &proof) {
+                use.operations.plan(
+                    proof, volume,
+                    [reply](const base::Result<daemon::VolumeOperations::Steps> &steps) {
+                        if (!steps) return reply.fail(steps.error());
+                        reply.succeed(toMaps(*steps));
+                    });
             });
     });
 }
@@ -189,12 +194,12 @@ void BusVolume::Plan(sdbus::Result<StepMaps> &&result) {
 void BusVolume::Sync(JobReply &&result, Options options) {
     answering([&] {
         checkOptions(options, {"secret", "verify", "adopt"});
-        const SyncOptions how{.verify = flagOption(options, "verify"),
-                              .adopt = flagOption(options, "adopt")};
+        const daemon::SyncOptions how{.verify = flagOption(options, "verify"),
+                                      .adopt = flagOption(options, "adopt")};
         const auto secret = std::make_shared<base::UniqueFd>(fdOption(options, "secret"));
-        startJob<action::ManageKeys>(
+        startJob<daemon::action::ManageKeys>(
             std::move(result), "sync",
-            [&use = use_, how, secret](const auto &proof, const VolumePointer &volume) {
+            [&use = use_, how, secret](const auto &proof, const daemon::VolumePointer &volume) {
                 return use.operations.sync(proof, volume, how, std::move(*secret));
             });
     });
@@ -204,9 +209,9 @@ void BusVolume::Grow(JobReply &&result, Options options) {
     answering([&] {
         checkOptions(options, {"secret"});
         const auto secret = std::make_shared<base::UniqueFd>(fdOption(options, "secret"));
-        startJob<action::Grow>(
+        startJob<daemon::action::Grow>(
             std::move(result), "grow",
-            [&use = use_, secret](const auto &proof, const VolumePointer &volume) {
+            [&use = use_, secret](const auto &proof, const daemon::VolumePointer &volume) {
                 return use.operations.grow(proof, volume, std::move(*secret));
             });
     });
@@ -217,9 +222,9 @@ void BusVolume::Format(JobReply &&result, Options options) {
         checkOptions(options, {"confirm", "force"});
         checkConfirmed(options, Id(), "Format");
         const bool force = flagOption(options, "force");
-        startJob<action::Format>(
+        startJob<daemon::action::Format>(
             std::move(result), "format",
-            [&use = use_, force](const auto &proof, const VolumePointer &volume) {
+            [&use = use_, force](const auto &proof, const daemon::VolumePointer &volume) {
                 return use.operations.format(proof, volume, force);
             });
     });
@@ -231,16 +236,17 @@ void BusVolume::AddKey(sdbus::Result<std::uint32_t> &&result, std::string kind,
         checkOptions(options, {"unlockSecret"});
         if (kind != "passphrase" && kind != "recovery")
             refuseArgument("the kind of an added key is passphrase or recovery");
-        const auto held = std::make_shared<VolumeOperations::AddedKey>();
+        const auto held = std::make_shared<daemon::VolumeOperations::AddedKey>();
         held->kind = kind;
         held->secret = ownFd(secret);
         held->unlockSecret = fdOption(options, "unlockSecret");
         const Reply<std::uint32_t> reply(std::move(result));
-        gate_.pass<action::ManageKeys>(getObject(), reply, purpose("add-key"),
-                                       [&use = use_, reply, held, volume = volume_](
-                                           const Authorized<action::ManageKeys> &proof) {
-                                           addKey(use, proof, volume, held, reply);
-                                       });
+        gate_.pass<daemon::action::ManageKeys>(
+            getObject(), reply, purpose("add-key"),
+            [&use = use_, reply, held,
+             volume = volume_](const daemon::Authorized<daemon::action::ManageKeys> &proof) {
+                addKey(use, proof, volume, held, reply);
+            });
     });
 }
 
@@ -248,10 +254,10 @@ void BusVolume::RemoveKey(sdbus::Result<> &&result, std::uint32_t slot, Options 
     answering([&] {
         checkOptions(options, {});
         const Reply<> reply(std::move(result));
-        gate_.pass<action::ManageKeys>(
+        gate_.pass<daemon::action::ManageKeys>(
             getObject(), reply, purpose("remove-key"),
             [&use = use_, reply, slot,
-             volume = volume_](const Authorized<action::ManageKeys> &proof) {
+             volume = volume_](const daemon::Authorized<daemon::action::ManageKeys> &proof) {
                 use.operations.removeKey(proof, volume, slot, [reply](const base::Status &status) {
                     if (!status) return reply.fail(status.error());
                     reply.succeed();
@@ -264,10 +270,11 @@ void BusVolume::Erase(JobReply &&result, Options options) {
     answering([&] {
         checkOptions(options, {"confirm"});
         checkConfirmed(options, Id(), "Erase");
-        startJob<action::Erase>(std::move(result), "erase",
-                                [&use = use_](const auto &proof, const VolumePointer &volume) {
-                                    return use.operations.erase(proof, volume);
-                                });
+        startJob<daemon::action::Erase>(
+            std::move(result), "erase",
+            [&use = use_](const auto &proof, const daemon::VolumePointer &volume) {
+                return use.operations.erase(proof, volume);
+            });
     });
 }
 
@@ -275,10 +282,11 @@ void BusVolume::Wipe(JobReply &&result, Options options) {
     answering([&] {
         checkOptions(options, {"confirm"});
         checkConfirmed(options, Id(), "Wipe");
-        startJob<action::Erase>(std::move(result), "wipe",
-                                [&use = use_](const auto &proof, const VolumePointer &volume) {
-                                    return use.operations.wipe(proof, volume);
-                                });
+        startJob<daemon::action::Erase>(
+            std::move(result), "wipe",
+            [&use = use_](const auto &proof, const daemon::VolumePointer &volume) {
+                return use.operations.wipe(proof, volume);
+            });
     });
 }
 
@@ -286,19 +294,20 @@ void BusVolume::Forget(JobReply &&result, Options options) {
     answering([&] {
         checkOptions(options, {"confirm"});
         checkConfirmed(options, Id(), "Forget");
-        startJob<action::Erase>(std::move(result), "forget",
-                                [&use = use_](const auto &proof, const VolumePointer &volume) {
-                                    return use.operations.forget(proof, volume);
-                                });
+        startJob<daemon::action::Erase>(
+            std::move(result), "forget",
+            [&use = use_](const auto &proof, const daemon::VolumePointer &volume) {
+                return use.operations.forget(proof, volume);
+            });
     });
 }
 
 void BusVolume::RotateKey(JobReply &&result, std::uint32_t slot, Options options) {
     answering([&] {
         checkOptions(options, {});
-        startJob<action::ManageKeys>(
+        startJob<daemon::action::ManageKeys>(
             std::move(result), "rotate-key",
-            [&use = use_, slot](const auto &proof, const VolumePointer &volume) {
+            [&use = use_, slot](const auto &proof, const daemon::VolumePointer &volume) {
                 return use.operations.rotateKey(proof, volume, slot);
             });
     });
@@ -308,9 +317,10 @@ void BusVolume::NewRecoveryKey(sdbus::Result<sdbus::UnixFd> &&result, Options op
     answering([&] {
         checkOptions(options, {});
         const Reply<sdbus::UnixFd> reply(std::move(result));
-        gate_.pass<action::ManageKeys>(
+        gate_.pass<daemon::action::ManageKeys>(
             getObject(), reply, purpose("new-recovery-key"),
-            [&use = use_, reply, volume = volume_](const Authorized<action::ManageKeys> &proof) {
+            [&use = use_, reply,
+             volume = volume_](const daemon::Authorized<daemon::action::ManageKeys> &proof) {
                 const auto key = use.recoveryKeys.make(proof.caller().name, volume->id());
                 if (!key) return reply.fail(key.error());
                 reply.succeed(sdbus::UnixFd(key->get()));
@@ -319,23 +329,23 @@ void BusVolume::NewRecoveryKey(sdbus::Result<sdbus::UnixFd> &&result, Options op
 }
 
 void BusVolume::Encrypt(JobReply &&result, Options options) {
-    notYet<action::Reencrypt>(std::move(result), "encrypt in place", options);
+    notYet<daemon::action::Reencrypt>(std::move(result), "encrypt in place", options);
 }
 
 void BusVolume::Decrypt(JobReply &&result, Options options) {
-    notYet<action::Reencrypt>(std::move(result), "decrypt in place", options);
+    notYet<daemon::action::Reencrypt>(std::move(result), "decrypt in place", options);
 }
 
 void BusVolume::RotateVolumeKey(JobReply &&result, Options options) {
-    notYet<action::Reencrypt>(std::move(result), "change the volume key", options);
+    notYet<daemon::action::Reencrypt>(std::move(result), "change the volume key", options);
 }
 
 void BusVolume::BackupHeader(sdbus::Result<> &&result, sdbus::UnixFd, Options options) {
-    notYet<action::Header>(std::move(result), "back headers up", options);
+    notYet<daemon::action::Header>(std::move(result), "back headers up", options);
 }
 
 void BusVolume::RestoreHeader(sdbus::Result<> &&result, sdbus::UnixFd, Options options) {
-    notYet<action::Header>(std::move(result), "restore headers", options);
+    notYet<daemon::action::Header>(std::move(result), "restore headers", options);
 }
 
-}  // namespace volumecrypt::daemon
+}  // namespace volumecrypt::bus

@@ -11,20 +11,21 @@
 #include "daemon/use_cases.h"
 #include "volume-adaptor.h"
 
-namespace volumecrypt::daemon {
+namespace volumecrypt::bus {
 
 class BusVolume final
     : public sdbus::AdaptorInterfaces<org::example::VolumeCrypt::Volume_adaptor,
                                       sdbus::Properties_adaptor, sdbus::ManagedObject_adaptor> {
   public:
-    BusVolume(sdbus::IConnection &bus, BusGate &gate, UseCases &use, VolumePointer volume);
+    BusVolume(sdbus::IConnection &bus, BusGate &gate, daemon::UseCases &use,
+              daemon::VolumePointer volume);
     virtual ~BusVolume();
     BusVolume(const BusVolume &) = delete;
     BusVolume &operator=(const BusVolume &) = delete;
     BusVolume(BusVolume &&) = delete;
     BusVolume &operator=(BusVolume &&) = delete;
 
-    void changed(const VolumeStatus &before);
+    void changed(const daemon::VolumeStatus &before);
 
   private:
     using Adaptor = org::example::VolumeCrypt::Volume_adaptor;
@@ -69,7 +70,7 @@ class BusVolume final
     std::vector<sdbus::Struct<std::string, std::string>> Warnings() override;
     sdbus::Struct<std::string, std::string> LastError() override;
 
-    [[nodiscard]] Purpose purpose(std::string_view operation) const;
+    [[nodiscard]] daemon::Purpose purpose(std::string_view operation) const;
     // A method whose use case starts a job.
     template <typename Action, typename UseCase>
     void startJob(JobReply &&result, std::string_view operation, UseCase useCase);
@@ -79,8 +80,8 @@ class BusVolume final
                 const Options &options);
 
     BusGate &gate_;
-    UseCases &use_;
-    VolumePointer volume_;
+    daemon::UseCases &use_;
+    daemon::VolumePointer volume_;
 };
 
-}  // namespace volumecrypt::daemon
+}  // namespace volumecrypt::bus

@@ -46,7 +46,7 @@ base::Status clearSignatures(int fd, const std::string &path) {
     return {};
 }
 
-void logUnlocked(const Session &session, const Unlocked &unlocked) {
+void logUnlocked(const volume::Session &session, const volume::Unlocked &unlocked) {
     const std::string slot = std::to_string(unlocked.slot);
     const std::string &failures = unlocked.failures;
     base::log(base::Severity::Notice,
@@ -58,8 +58,8 @@ void logUnlocked(const Session &session, const Unlocked &unlocked) {
                {"OPERATION", "attach"}});
 }
 
-void tellWhose(const Session &session, const OpenedVolume &volume) {
-    if (volume.maker == Maker::Elsewhere) warnOfOtherMachine(session);
+void tellWhose(const volume::Session &session, const volume::OpenedVolume &volume) {
+    if (volume.maker == volume::Maker::Elsewhere) volume::warnOfOtherMachine(session);
     if (!volume.unlocked.formerName) return;
     session.reporter().warning(ErrorCode::KeyRejected,
                                session.describe() + " was opened by the key of its former name " +
@@ -68,7 +68,8 @@ void tellWhose(const Session &session, const OpenedVolume &volume) {
 }
 
 // What an error that says no more than that the device is in use does not say.
-base::Error stillOpen(const Session &session, base::Error error, const model::VolumeId &former) {
+base::Error stillOpen(const volume::Session &session, base::Error error,
+                      const model::VolumeId &former) {
     const auto mapping = luks::findMapping(model::mappingName(former));
     if (!mapping || !*mapping || (*mapping)->backingDevice != session.device().number) return error;
     error.message += ": it is still open under its former name " + former.text();
@@ -79,7 +80,7 @@ base::Error stillOpen(const Session &session, base::Error error, const model::Vo
     return error;
 }
 
-base::Status activate(const Session &session, const OpenedVolume &volume) {
+base::Status activate(const volume::Session &session, const volume::OpenedVolume &volume) {
     luks::ActivationOptions options;
     options.allowDiscards = session.encryption().allowDiscards;
     options.performance = session.encryption().options;
@@ -99,18 +100,19 @@ base::Status clearMapping(const std::string &mapping) {
     return clearSignatures(fd.get(), mapping);
 }
 
-base::Status commitPhase(const Session &session, OpenedVolume &volume, model::Phase phase) {
+base::Status commitPhase(const volume::Session &session, volume::OpenedVolume &volume,
+                         model::Phase phase) {
     model::Record &record = *volume.found.record;
     record.phase = phase;
     const auto store = luks::openHeaderStore(session.device().node);
-    return store->setToken(*volume.found.token, sealRecord(record, volume.recordKey));
+    return store->setToken(*volume.found.token, volume::sealRecord(record, volume.recordKey));
 }
 
 // Why the mapping of a volume that is not `ready` must keep what it holds; empty when it need not.
 // Its header may be older than its data: a backup from before the first attach was restored, or
 // somebody opened the new volume by hand and made a file system of his own.
-base::Result<std::string> whyKeep(const Session &session, const model::Record &record) {
-    VC_ASSIGN(const bool pinned, hasPin(session));
+base::Result<std::string> whyKeep(const volume::Session &session, const model::Record &record) {
+    VC_ASSIGN(const bool pinned, volume::hasPin(session));
     if (pinned) return std::string("this machine remembers it as in use");
     // Ours then, and it may be half made.
     if (record.phase == model::Phase::Filling) return std::string();
@@ -125,7 +127,7 @@ base::Result<std::string> whyKeep(const Session &session, const model::Record &r
     return "it holds " + content.describe();
 }
 
-base::Status fill(const Session &session) {
+base::Status fill(const volume::Session &session) {
     const std::string mapping = model::mappingPath(session.id());
     VC_TRY(clearMapping(mapping));
     if (auto made = blockdev::makeFilesystem(session.spec().filesystem, mapping); !made)
@@ -139,7 +141,7 @@ base::Status fill(const Session &session) {
 
 // The file system, then the record's phase: nobody can have stored anything before `ready` is on
 // the disk.
-base::Status finishFirstAttach(const Session &session, OpenedVolume &volume) {
+base::Status finishFirstAttach(const volume::Session &session, volume::OpenedVolume &volume) {
     VC_ASSIGN(const std::string keep, whyKeep(session, *volume.found.record));
     if (!keep.empty()) {
         session.reporter().warning(ErrorCode::NotBlank,
@@ -147,7 +149,7 @@ base::Status finishFirstAttach(const Session &session, OpenedVolume &volume) {
                                        ": its header says that it was never used, but " + keep +
                                        ": what is in it is left as it is");
     } else if (session.spec().filesystem.type != model::FilesystemType::None) {
-        VC_TRY(expectRoom(session, volume.header.view));
+        VC_TRY(volume::expectRoom(session, volume.header.view));
         VC_TRY(commitPhase(session, volume, model::Phase::Filling));
         VC_TRY(fill(session));
     }
@@ -156,72 +158,74 @@ base::Status finishFirstAttach(const Session &session, OpenedVolume &volume) {
 
 // Already mapped is success; but an attach that was killed before its volume was `ready` left one
 // without a file system, which this one finishes.
-base::Result<Outcome> attachMapped(Session &session) {
-    Outcome outcome;
+base::Result<volume::Outcome> attachMapped(volume::Session &session) {
+    volume::Outcome outcome;
     outcome.state = model::VolumeState::Unlocked;
     // Opened by whoever reencrypts it.
-    if (reencryptingHeader(session)) {
+    if (volume::reencryptingHeader(session)) {
         outcome.state = model::VolumeState::Reencrypting;
         return outcome;
     }
-    VC_ASSIGN(luks::HeaderCopy header, readHeader(session));
-    const FoundRecord found = peekRecord(header.view);
-    KeyRing ring(session);
+    VC_ASSIGN(luks::HeaderCopy header, volume::readHeader(session));
+    const volume::FoundRecord found = volume::peekRecord(header.view);
+    volume::KeyRing ring(session);
     if (!found.record || found.record->phase == model::Phase::Ready) {
         // Being open already says nothing of a secret that came along.
-        if (session.secret() != nullptr) VC_TRY(unlock(session, header, ring));
+        if (session.secret() != nullptr) VC_TRY(volume::unlock(session, header, ring));
         return outcome;
     }
-    VC_ASSIGN(OpenedVolume volume, openVolume(session, ring, std::move(header)));
-    VC_TRY(checkPin(session, volume.header.view, volume.unlocked.volumeKey, volume.found.former));
+    VC_ASSIGN(volume::OpenedVolume volume, volume::openVolume(session, ring, std::move(header)));
+    VC_TRY(volume::checkPin(session, volume.header.view, volume.unlocked.volumeKey,
+                            volume.found.former));
     if (!volume.found.record || volume.found.record->phase == model::Phase::Ready) return outcome;
     session.reporter().warning(
         ErrorCode::Internal,
         session.describe() + ": finishing a first attach that was interrupted");
     VC_TRY(finishFirstAttach(session, volume));
-    VC_TRY(writePin(session, volume.header.view, volume.unlocked.volumeKey, volume.ownMark()));
+    VC_TRY(
+        volume::writePin(session, volume.header.view, volume.unlocked.volumeKey, volume.ownMark()));
     outcome.changed = true;
     return outcome;
 }
 
 // A wipe that was staged while the volume was in use.
-base::Status takeStagedWipe(Session &session) {
-    VC_ASSIGN(const std::string staged, stagedWipe(session));
+base::Status takeStagedWipe(volume::Session &session) {
+    VC_ASSIGN(const std::string staged, volume::stagedWipe(session));
     if (staged.empty()) return {};
-    VC_ASSIGN(const DeviceContent found, lookAtDevice(session));
-    if (!isStaged(staged, found.content)) return {};
-    VC_TRY(expectWritable(session));
-    VC_TRY(wipeDevice(session));
-    dropStagedWipe(session);
+    VC_ASSIGN(const volume::DeviceContent found, volume::lookAtDevice(session));
+    if (!volume::isStaged(staged, found.content)) return {};
+    VC_TRY(volume::expectWritable(session));
+    VC_TRY(volume::wipeDevice(session));
+    volume::dropStagedWipe(session);
     session.dropMetasEncryption();
     return {};
 }
 
 // One whole copy is enough to work with: where the other cannot be written the disk is at fault.
-void repair(const Session &session) {
+void repair(const volume::Session &session) {
     if (auto repaired = luks::repairHeader(session.device().node); !repaired)
         session.reporter().warning(repaired.error().code,
                                    session.describe() + ": " + repaired.error().message +
                                        "; back its data up while it can be read");
 }
 
-base::Result<Outcome> attachEncrypted(Session &session) {
+base::Result<volume::Outcome> attachEncrypted(volume::Session &session) {
     // libcryptsetup would refuse it in other words, and a mount would write.
-    VC_TRY(expectWritable(session));
-    Outcome outcome;
+    VC_TRY(volume::expectWritable(session));
+    volume::Outcome outcome;
     outcome.state = model::VolumeState::Unlocked;
-    VC_ASSIGN(DeviceContent found, lookAtDevice(session));
-    KeyRing ring(session);
+    VC_ASSIGN(volume::DeviceContent found, volume::lookAtDevice(session));
+    volume::KeyRing ring(session);
     if (found.interruptedFormat || found.content.kind == ContentKind::Blank) {
-        VC_TRY(mayFormat(session));
-        VC_TRY(formatDevice(session, ring, false));
-        VC_ASSIGN(found, lookAtDevice(session));
+        VC_TRY(volume::mayFormat(session));
+        VC_TRY(volume::formatDevice(session, ring, false));
+        VC_ASSIGN(found, volume::lookAtDevice(session));
     }
-    VC_ASSIGN(luks::HeaderCopy header, readHeader(session, found));
-    VC_ASSIGN(OpenedVolume volume, openVolume(session, ring, std::move(header)));
+    VC_ASSIGN(luks::HeaderCopy header, volume::readHeader(session, found));
+    VC_ASSIGN(volume::OpenedVolume volume, volume::openVolume(session, ring, std::move(header)));
     const model::HeaderView &view = volume.header.view;
-    VC_TRY(checkPin(session, view, volume.unlocked.volumeKey, volume.found.former));
-    VC_TRY(checkStop());
+    VC_TRY(volume::checkPin(session, view, volume.unlocked.volumeKey, volume.found.former));
+    VC_TRY(volume::checkStop());
     VC_TRY(activate(session, volume));
     tellWhose(session, volume);
     outcome.changed = true;
@@ -234,10 +238,10 @@ base::Result<Outcome> attachEncrypted(Session &session) {
             return base::fail(std::move(finished).error());
         }
     }
-    VC_TRY(writePin(session, view, volume.unlocked.volumeKey, volume.ownMark()));
+    VC_TRY(volume::writePin(session, view, volume.unlocked.volumeKey, volume.ownMark()));
     if (volume.header.needsRepair) repair(session);
     // What META says must open STATE at the next boot: after a sync it does in any case.
-    if (volume.unlocked.declaredSlot) saveStateEncryption(session);
+    if (volume.unlocked.declaredSlot) volume::saveStateEncryption(session);
     logUnlocked(session, volume.unlocked);
     outcome.extra["unlockedBySlot"] = volume.unlocked.slot;
     outcome.text = session.describe() + ": unlocked by key slot " +
@@ -245,14 +249,14 @@ base::Result<Outcome> attachEncrypted(Session &session) {
     return outcome;
 }
 
-base::Status makePlainFilesystem(const Session &session) {
-    VC_TRY(mayFormat(session));
-    VC_TRY(expectWritable(session));
-    VC_TRY(expectRoom(session));
+base::Status makePlainFilesystem(const volume::Session &session) {
+    VC_TRY(volume::mayFormat(session));
+    VC_TRY(volume::expectWritable(session));
+    VC_TRY(volume::expectRoom(session));
     // mkfs opens the device itself; holding it exclusively before proves that nobody else does.
     {
         VC_ASSIGN(const blockdev::ExclusiveDevice exclusive,
-                  blockdev::openExclusively(session.device(), checkStop));
+                  blockdev::openExclusively(session.device(), volume::checkStop));
     }
     auto made = blockdev::makeFilesystem(session.spec().filesystem, session.device().node);
     if (!made) return base::fail(std::move(made).error().because(session.describe()));
@@ -264,20 +268,20 @@ base::Status makePlainFilesystem(const Session &session) {
 }
 
 // Declared without encryption: blank gets its file system, a file system is left as it is.
-base::Result<Outcome> attachPlain(Session &session) {
-    Outcome outcome;
+base::Result<volume::Outcome> attachPlain(volume::Session &session) {
+    volume::Outcome outcome;
     outcome.state = model::VolumeState::Plain;
-    VC_ASSIGN(const DeviceContent found, lookAtDevice(session));
+    VC_ASSIGN(const volume::DeviceContent found, volume::lookAtDevice(session));
     const model::FilesystemType declared = session.spec().filesystem.type;
     if (found.content.kind == ContentKind::Blank || found.interruptedFormat) {
         if (declared == model::FilesystemType::None && !found.interruptedFormat) return outcome;
         VC_TRY(makePlainFilesystem(session));
-        saveStateEncryption(session);
+        volume::saveStateEncryption(session);
         outcome.changed = true;
         return outcome;
     }
     if (found.content.kind != ContentKind::Filesystem)
-        return base::fail(unexpectedContent(session, found));
+        return base::fail(volume::unexpectedContent(session, found));
     if (declared != model::FilesystemType::None &&
         found.content.type != model::filesystemName(declared))
         return base::fail(
@@ -285,16 +289,16 @@ base::Result<Outcome> attachPlain(Session &session) {
             "filesystem type mismatch: " + found.content.type + " != " +
                 std::string(model::filesystemName(declared)) + " (" + session.describe() + ")",
             "Nothing was written. Declare the type that is there" +
-                (found.content.hasLuks() ? ". " + giveUpHint(session, found.content)
+                (found.content.hasLuks() ? ". " + volume::giveUpHint(session, found.content)
                                          : ", or give its data up with `volumecryptctl wipe " +
                                                session.id().text() + "`."));
-    saveStateEncryption(session);
+    volume::saveStateEncryption(session);
     return outcome;
 }
 
-base::Result<Outcome> attachAny(Session &session) {
+base::Result<volume::Outcome> attachAny(volume::Session &session) {
     if (session.spec().encryption) {
-        VC_ASSIGN(const bool mapped, isMapped(session));
+        VC_ASSIGN(const bool mapped, volume::isMapped(session));
         if (mapped) return attachMapped(session);
     }
     VC_TRY(takeStagedWipe(session));
@@ -303,7 +307,7 @@ base::Result<Outcome> attachAny(Session &session) {
 
 // By a given secret, whether that opened it or fits one that was open: maybe no declared key opens
 // it any more, and then no later sync could bring them back in. A failure leaves the volume open.
-void bringKeysIn(Session &session) {
+void bringKeysIn(volume::Session &session) {
     auto synced = syncKeys(session);
     if (!synced)
         session.reporter().warning(
@@ -313,7 +317,7 @@ void bringKeysIn(Session &session) {
 
 }  // namespace
 
-base::Result<Outcome> attach(Session &session) {
+base::Result<volume::Outcome> attach(volume::Session &session) {
     VC_TRY(session.readSecrets());
     VC_TRY(session.loadSpec());
     VC_TRY(session.findDevice());
@@ -323,10 +327,10 @@ base::Result<Outcome> attach(Session &session) {
                           "Set a loop device up for it (`losetup --find --show " +
                               session.device().node + "`) and declare that.");
     VC_TRY(session.lock());
-    VC_ASSIGN(Outcome outcome, attachAny(session));
+    VC_ASSIGN(volume::Outcome outcome, attachAny(session));
     const bool isOpen = outcome.state == model::VolumeState::Unlocked;
     if (isOpen && session.secret() != nullptr) bringKeysIn(session);
-    if (session.id().kind() == model::VolumeKind::State) VC_TRY(linkContent(session));
+    if (session.id().kind() == model::VolumeKind::State) VC_TRY(volume::linkContent(session));
     return outcome;
 }
 

@@ -23,9 +23,9 @@ bool deviceExists(dev_t number) {
 
 }  // namespace
 
-base::Result<Outcome> detach(Session &session) {
+base::Result<volume::Outcome> detach(volume::Session &session) {
     const std::string name = model::mappingName(session.id());
-    Outcome outcome;
+    volume::Outcome outcome;
     outcome.state = model::VolumeState::Locked;
     auto mapping = luks::findMapping(name);
     if (!mapping)

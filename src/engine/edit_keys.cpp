@@ -15,7 +15,7 @@ namespace {
 
 using base::ErrorCode;
 
-base::Status prepare(Session &session) {
+base::Status prepare(volume::Session &session) {
     VC_TRY(session.readSecrets());
     VC_TRY(session.loadSpec());
     if (!session.spec().encryption)
@@ -25,7 +25,7 @@ base::Status prepare(Session &session) {
     return session.findDevice();
 }
 
-base::Error slotError(const Session &session, unsigned slot, ErrorCode code,
+base::Error slotError(const volume::Session &session, unsigned slot, ErrorCode code,
                       const std::string &what, const std::string &hint) {
     base::Error error;
     error.code = code;
@@ -35,13 +35,14 @@ base::Error slotError(const Session &session, unsigned slot, ErrorCode code,
     return error;
 }
 
-base::Error emptySlot(const Session &session, unsigned slot) {
+base::Error emptySlot(const volume::Session &session, unsigned slot) {
     return slotError(session, slot, ErrorCode::NotFound, "there is no key in it",
                      "`volumecryptctl keys " + session.id().text() + "` shows the key slots.");
 }
 
 // The highest free slot that nobody declared and that does not have the record's number.
-base::Result<unsigned> slotForAdded(const Session &session, const OpenedVolume &volume) {
+base::Result<unsigned> slotForAdded(const volume::Session &session,
+                                    const volume::OpenedVolume &volume) {
     std::vector<unsigned> avoid;
     for (const model::KeySpec &key : session.encryption().keys) avoid.push_back(key.slot);
     if (volume.found.token) avoid.push_back(*volume.found.token);
@@ -52,14 +53,15 @@ base::Result<unsigned> slotForAdded(const Session &session, const OpenedVolume &
                       "Remove a key that is not needed any more.");
 }
 
-const model::RecordSlot *entryOf(const OpenedVolume &volume, unsigned slot) {
+const model::RecordSlot *entryOf(const volume::OpenedVolume &volume, unsigned slot) {
     if (!volume.found.record) return nullptr;
     const auto at = volume.found.record->slots.find(slot);
     return at == volume.found.record->slots.end() ? nullptr : &at->second;
 }
 
 // Only what AddKey made: declared keys follow the YAML, everybody else's are not ours to touch.
-base::Status checkRemovable(const Session &session, const OpenedVolume &volume, unsigned slot) {
+base::Status checkRemovable(const volume::Session &session, const volume::OpenedVolume &volume,
+                            unsigned slot) {
     const model::KeySpec *declared = session.encryption().keyInSlot(slot);
     const model::RecordSlot *entry = entryOf(volume, slot);
     const bool present = volume.header.view.slots.contains(slot);
@@ -82,8 +84,8 @@ base::Status checkRemovable(const Session &session, const OpenedVolume &volume, 
     return {};
 }
 
-base::Status checkRotatableUndeclared(const Session &session, const OpenedVolume &volume,
-                                      unsigned slot) {
+base::Status checkRotatableUndeclared(const volume::Session &session,
+                                      const volume::OpenedVolume &volume, unsigned slot) {
     if (!volume.header.view.slots.contains(slot)) return base::fail(emptySlot(session, slot));
     if (entryOf(volume, slot) == nullptr)
         return base::fail(slotError(session, slot, ErrorCode::SlotInUse,
@@ -99,7 +101,8 @@ base::Status checkRotatableUndeclared(const Session &session, const OpenedVolume
 }
 
 // What nobody typed can be made anew by us; the others are changed where they come from.
-base::Status checkRotatable(const Session &session, const OpenedVolume &volume, unsigned slot) {
+base::Status checkRotatable(const volume::Session &session, const volume::OpenedVolume &volume,
+                            unsigned slot) {
     const model::KeySpec *declared = session.encryption().keyInSlot(slot);
     if (declared == nullptr || declared->kind() == model::KeyKind::Unmanaged)
         return checkRotatableUndeclared(session, volume, slot);
@@ -107,7 +110,7 @@ base::Status checkRotatable(const Session &session, const OpenedVolume &volume, 
     const model::RecordSlot *entry = entryOf(volume, slot);
     const bool taken = volume.header.view.slots.contains(slot) &&
                        (entry == nullptr || entry->origin == model::Origin::Added);
-    const bool known = entry != nullptr && entry->paramsDigest == paramsDigestOf(*declared);
+    const bool known = entry != nullptr && entry->paramsDigest == volume::paramsDigestOf(*declared);
     if (session.encryptionIsMetas() && !known)
         return base::fail(slotError(session, slot, ErrorCode::InvalidConfig,
                                     "META alone says how this key is to be made",
@@ -125,7 +128,7 @@ base::Status checkRotatable(const Session &session, const OpenedVolume &volume, 
 }
 
 // A recovery key is enrolled as systemd writes it, whatever it looked like.
-base::Result<base::SecretBuffer> keyToAdd(const Session &session) {
+base::Result<base::SecretBuffer> keyToAdd(const volume::Session &session) {
     if (session.options().kind != model::KeyKind::Recovery)
         return base::SecretBuffer::copyOf(session.newKey().bytes());
     auto key = base::normalizeRecoveryKey(session.newKey());
@@ -133,7 +136,7 @@ base::Result<base::SecretBuffer> keyToAdd(const Session &session) {
     return key;
 }
 
-std::string tokenToAdd(const Session &session, unsigned slot) {
+std::string tokenToAdd(const volume::Session &session, unsigned slot) {
     if (session.options().kind != model::KeyKind::Recovery) return {};
     return nlohmann::json{{"type", model::kRecoveryTokenType}, {"keyslots", {std::to_string(slot)}}}
         .dump();
@@ -141,25 +144,25 @@ std::string tokenToAdd(const Session &session, unsigned slot) {
 
 }  // namespace
 
-base::Result<Outcome> addKey(Session &session) {
+base::Result<volume::Outcome> addKey(volume::Session &session) {
     VC_TRY(prepare(session));
     VC_ASSIGN(const base::SecretBuffer key, keyToAdd(session));
-    VC_ASSIGN(const auto slots, SlotSession::begin(session));
+    VC_ASSIGN(const auto slots, volume::SlotSession::begin(session));
     VC_ASSIGN(const unsigned slot, slotForAdded(session, slots->volume()));
     VC_TRY(slots->changer().addUndeclared(slot, session.options().kind, key,
                                           tokenToAdd(session, slot)));
-    Outcome outcome;
-    VC_ASSIGN(outcome.state, encryptedState(session));
+    volume::Outcome outcome;
+    VC_ASSIGN(outcome.state, volume::encryptedState(session));
     outcome.changed = true;
     outcome.extra["slot"] = slot;
     outcome.text = session.describe() + ": added a key in slot " + std::to_string(slot);
     return outcome;
 }
 
-base::Result<Outcome> removeKey(Session &session) {
+base::Result<volume::Outcome> removeKey(volume::Session &session) {
     VC_TRY(prepare(session));
     const unsigned slot = *session.options().slot;
-    VC_ASSIGN(const auto slots, SlotSession::begin(session));
+    VC_ASSIGN(const auto slots, volume::SlotSession::begin(session));
     VC_TRY(checkRemovable(session, slots->volume(), slot));
     VC_TRY(slots->changer().removeOurs(slot));
     VC_TRY(slots->changer().finish(slots->volume().header.view));
@@ -169,23 +172,23 @@ base::Result<Outcome> removeKey(Session &session) {
             " while this key was in it can still use the key on that copy; only a volume made anew "
             "(`volumecryptctl wipe " +
             session.id().text() + "`, after its data was saved) has another volume key");
-    Outcome outcome;
-    VC_ASSIGN(outcome.state, encryptedState(session));
+    volume::Outcome outcome;
+    VC_ASSIGN(outcome.state, volume::encryptedState(session));
     outcome.changed = true;
     outcome.extra["slot"] = slot;
     outcome.text = session.describe() + ": removed the key in slot " + std::to_string(slot);
     return outcome;
 }
 
-base::Result<Outcome> rotateKey(Session &session) {
+base::Result<volume::Outcome> rotateKey(volume::Session &session) {
     VC_TRY(prepare(session));
     const unsigned slot = *session.options().slot;
-    VC_ASSIGN(const auto slots, SlotSession::begin(session));
+    VC_ASSIGN(const auto slots, volume::SlotSession::begin(session));
     VC_TRY(checkRotatable(session, slots->volume(), slot));
     if (slots->isSpared() && slots->volume().header.view.slots.contains(slot))
         return base::fail(slotError(session, slot, ErrorCode::ForeignVolume,
                                     "another machine made the volume, and this key may be its own",
-                                    "No key was changed. " + adoptionHint(session) + "."));
+                                    "No key was changed. " + volume::adoptionHint(session) + "."));
     const bool present = slots->volume().header.view.slots.contains(slot);
     const model::Step step{.action = present ? model::StepAction::Replace : model::StepAction::Add,
                            .slot = slot,
@@ -195,8 +198,8 @@ base::Result<Outcome> rotateKey(Session &session) {
     session.reporter().step(step);
     VC_TRY(slots->changer().apply(step));
     VC_TRY(slots->changer().finish(slots->volume().header.view));
-    Outcome outcome;
-    VC_ASSIGN(outcome.state, encryptedState(session));
+    volume::Outcome outcome;
+    VC_ASSIGN(outcome.state, volume::encryptedState(session));
     outcome.changed = true;
     outcome.extra["slot"] = slot;
     outcome.text =

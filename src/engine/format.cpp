@@ -8,7 +8,7 @@
 
 namespace volumecrypt::engine {
 
-base::Result<Outcome> format(Session &session) {
+base::Result<volume::Outcome> format(volume::Session &session) {
     VC_TRY(session.loadSpec());
     if (!session.spec().encryption)
         return base::fail(base::ErrorCode::Unsupported,
@@ -16,21 +16,21 @@ base::Result<Outcome> format(Session &session) {
                               " is declared without encryption: there is no header to write",
                           "A plain volume gets its file system when it is attached.");
     VC_TRY(session.findDevice());
-    VC_TRY(expectWritable(session));
+    VC_TRY(volume::expectWritable(session));
     VC_TRY(session.lock());
-    VC_ASSIGN(const bool mapped, isMapped(session));
+    VC_ASSIGN(const bool mapped, volume::isMapped(session));
     if (mapped)
         return base::fail(base::ErrorCode::Busy, session.describe() + " is unlocked",
                           "Lock it first: `volumecryptctl lock " + session.id().text() + "`.");
-    KeyRing ring(session);
+    volume::KeyRing ring(session);
     // Forcing it is the declared way to give up the volume that was there.
     if (!session.options().force) {
-        VC_TRY(checkNotPinned(session));
-        VC_TRY(checkUnclaimed(session));
+        VC_TRY(volume::checkNotPinned(session));
+        VC_TRY(volume::checkUnclaimed(session));
     }
-    VC_TRY(formatDevice(session, ring, session.options().force));
-    VC_TRY(dropPin(session));
-    Outcome outcome;
+    VC_TRY(volume::formatDevice(session, ring, session.options().force));
+    VC_TRY(volume::dropPin(session));
+    volume::Outcome outcome;
     outcome.state = model::VolumeState::Locked;
     outcome.changed = true;
     outcome.text = session.describe() +

@@ -16,10 +16,10 @@ namespace {
 using base::ErrorCode;
 
 // Mapped, or a plain file system that is mounted.
-base::Result<bool> isActive(const Session &session) {
-    VC_ASSIGN(const bool mapped, isMapped(session));
+base::Result<bool> isActive(const volume::Session &session) {
+    VC_ASSIGN(const bool mapped, volume::isMapped(session));
     if (mapped) return true;
-    auto exclusive = blockdev::openExclusively(session.device(), checkStop);
+    auto exclusive = blockdev::openExclusively(session.device(), volume::checkStop);
     if (exclusive) return false;
     if (exclusive.error().code == ErrorCode::Busy) return true;
     return base::fail(std::move(exclusive).error());
@@ -27,20 +27,20 @@ base::Result<bool> isActive(const Session &session) {
 
 }  // namespace
 
-base::Result<Outcome> wipe(Session &session) {
+base::Result<volume::Outcome> wipe(volume::Session &session) {
     VC_TRY(session.loadSpec());
     VC_TRY(session.findDevice());
-    VC_TRY(expectWritable(session));
+    VC_TRY(volume::expectWritable(session));
     VC_TRY(session.lock());
-    Outcome outcome;
+    volume::Outcome outcome;
     outcome.changed = true;
     VC_ASSIGN(const bool active, isActive(session));
     if (active) {
-        VC_ASSIGN(const DeviceContent found, lookAtDevice(session));
-        VC_TRY(stageWipe(session, found.content));
+        VC_ASSIGN(const volume::DeviceContent found, volume::lookAtDevice(session));
+        VC_TRY(volume::stageWipe(session, found.content));
         // The root may be read-only when it is carried out.
-        if (auto dropped = dropPin(session); !dropped) {
-            dropStagedWipe(session);
+        if (auto dropped = volume::dropPin(session); !dropped) {
+            volume::dropStagedWipe(session);
             return base::fail(std::move(dropped).error());
         }
         outcome.state =
@@ -50,25 +50,25 @@ base::Result<Outcome> wipe(Session &session) {
             session.describe() + " is in use: it will be wiped when it is attached the next time";
         return outcome;
     }
-    VC_TRY(wipeDevice(session));
-    dropStagedWipe(session);
+    VC_TRY(volume::wipeDevice(session));
+    volume::dropStagedWipe(session);
     outcome.state = model::VolumeState::Blank;
     outcome.extra["staged"] = false;
     outcome.text = session.describe() + ": wiped; the next attach formats it";
     return outcome;
 }
 
-base::Result<Outcome> erase(Session &session) {
+base::Result<volume::Outcome> erase(volume::Session &session) {
     VC_TRY(session.loadSpec());
     VC_TRY(session.findDevice());
-    VC_TRY(expectWritable(session));
+    VC_TRY(volume::expectWritable(session));
     VC_TRY(session.lock());
-    VC_ASSIGN(const bool mapped, isMapped(session));
+    VC_ASSIGN(const bool mapped, volume::isMapped(session));
     if (mapped)
         return base::fail(ErrorCode::Busy, session.describe() + " is unlocked",
                           "Lock it first: `volumecryptctl lock " + session.id().text() + "`.");
-    VC_ASSIGN(const luks::HeaderCopy header, readHeader(session));
-    VC_TRY(dropPin(session));
+    VC_ASSIGN(const luks::HeaderCopy header, volume::readHeader(session));
+    VC_TRY(volume::dropPin(session));
     const auto store = luks::openHeaderStore(session.device().node);
     std::string before;
     for (const auto &[slot, view] : header.view.slots) {
@@ -84,7 +84,7 @@ base::Result<Outcome> erase(Session &session) {
     session.reporter().warning(ErrorCode::KeyRejected,
                                "a copy of the header of " + session.describe() +
                                    ", if there is one, still opens its data");
-    Outcome outcome;
+    volume::Outcome outcome;
     outcome.state = model::VolumeState::Locked;
     outcome.changed = !header.view.slots.empty();
     outcome.text = session.describe() + ": every key slot is destroyed; `volumecryptctl wipe " +
@@ -92,15 +92,15 @@ base::Result<Outcome> erase(Session &session) {
     return outcome;
 }
 
-base::Result<Outcome> forget(Session &session) {
+base::Result<volume::Outcome> forget(volume::Session &session) {
     VC_TRY(session.loadSpec());
-    VC_ASSIGN(const bool pinned, hasPin(session));
-    VC_TRY(dropPin(session));
-    Outcome outcome;
+    VC_ASSIGN(const bool pinned, volume::hasPin(session));
+    VC_TRY(volume::dropPin(session));
+    volume::Outcome outcome;
     outcome.state = model::VolumeState::Absent;
     outcome.changed = pinned;
     if (session.findDevice() && session.spec().encryption) {
-        auto state = encryptedState(session);
+        auto state = volume::encryptedState(session);
         if (state) outcome.state = *state;
     }
     outcome.text = "volume " + session.id().text() +

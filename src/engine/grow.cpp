@@ -28,12 +28,12 @@ using model::FilesystemType;
 
 constexpr std::uint64_t kMebibyte = std::uint64_t{1} << 20;
 
-std::string again(const Session &session) {
+std::string again(const volume::Session &session) {
     return "then run `volumecryptctl grow " + session.id().text() + "` again.";
 }
 
 // The mapping is the volume that the device's header describes now, not an earlier one's.
-base::Status expectSameVolume(const Session &session, const model::HeaderView &header) {
+base::Status expectSameVolume(const volume::Session &session, const model::HeaderView &header) {
     VC_ASSIGN(const auto mapping, luks::findMapping(model::mappingName(session.id())));
     if (mapping && mapping->uuid == header.uuid) return {};
     return base::fail(
@@ -44,15 +44,15 @@ base::Status expectSameVolume(const Session &session, const model::HeaderView &h
 }
 
 // Whether it became larger.
-base::Result<bool> growMapping(Session &session) {
-    VC_ASSIGN(const bool mapped, isMapped(session));
+base::Result<bool> growMapping(volume::Session &session) {
+    VC_ASSIGN(const bool mapped, volume::isMapped(session));
     if (!mapped)
         return base::fail(
             ErrorCode::Unsupported, session.describe() + " is locked: an unlocked volume grows",
             "Run `volumecryptctl unlock " + session.id().text() + "`, " + again(session));
-    VC_ASSIGN(luks::HeaderCopy header, readHeader(session));
+    VC_ASSIGN(luks::HeaderCopy header, volume::readHeader(session));
     VC_TRY(expectSameVolume(session, header.view));
-    VC_ASSIGN(const MappingRoom room, mappingRoom(session, header.view));
+    VC_ASSIGN(const volume::MappingRoom room, volume::mappingRoom(session, header.view));
     if (room.most < room.now)
         return base::fail(
             ErrorCode::NoSpace,
@@ -62,10 +62,12 @@ base::Result<bool> growMapping(Session &session) {
             "behind its end is out of reach.");
     if (room.most == room.now) return false;
     session.reporter().progress(room.now, room.most);
-    KeyRing ring(session);
-    VC_ASSIGN(const OpenedVolume volume, openVolume(session, ring, std::move(header)));
-    VC_TRY(checkPin(session, volume.header.view, volume.unlocked.volumeKey, volume.found.former));
-    VC_TRY(checkStop());
+    volume::KeyRing ring(session);
+    VC_ASSIGN(const volume::OpenedVolume volume,
+              volume::openVolume(session, ring, std::move(header)));
+    VC_TRY(volume::checkPin(session, volume.header.view, volume.unlocked.volumeKey,
+                            volume.found.former));
+    VC_TRY(volume::checkStop());
     if (auto grown = luks::resize(model::mappingName(session.id()), volume.header,
                                   session.device().node, volume.unlocked.volumeKey);
         !grown)
@@ -83,7 +85,7 @@ base::Result<std::optional<base::MountEntry>> findMount(const std::string &devic
     return found;
 }
 
-base::Result<bool> growContent(const Session &session, const std::string &device) {
+base::Result<bool> growContent(const volume::Session &session, const std::string &device) {
     VC_ASSIGN(const auto mount, findMount(device));
     const FilesystemType type = session.spec().filesystem.type;
     if (!mount && (type == FilesystemType::None || type == FilesystemType::Swap)) return false;
@@ -103,7 +105,7 @@ base::Result<std::string> sizeText(const std::string &device) {
     return fmt::format("{} MiB", found.size / kMebibyte);
 }
 
-base::Status prepareToGrow(Session &session) {
+base::Status prepareToGrow(volume::Session &session) {
     VC_TRY(session.readSecrets());
     VC_TRY(session.loadSpec());
     VC_TRY(session.findDevice());
@@ -111,13 +113,13 @@ base::Status prepareToGrow(Session &session) {
         return base::fail(ErrorCode::Unsupported,
                           session.describe() + " is a plain file, which has no mapping to grow",
                           "Make the file larger; it has its new size when it is used.");
-    VC_TRY(expectWritable(session));
+    VC_TRY(volume::expectWritable(session));
     return session.lock();
 }
 
 }  // namespace
 
-base::Result<Outcome> grow(Session &session) {
+base::Result<volume::Outcome> grow(volume::Session &session) {
     VC_TRY(prepareToGrow(session));
     const bool encrypted = session.spec().encryption.has_value();
     const std::string content =
@@ -126,9 +128,9 @@ base::Result<Outcome> grow(Session &session) {
     if (encrypted) {
         VC_ASSIGN(mappingGrew, growMapping(session));
     }
-    VC_TRY(checkStop());
+    VC_TRY(volume::checkStop());
     VC_ASSIGN(const bool contentGrew, growContent(session, content));
-    Outcome outcome;
+    volume::Outcome outcome;
     outcome.state = encrypted ? model::VolumeState::Unlocked : model::VolumeState::Plain;
     outcome.changed = mappingGrew || contentGrew;
     outcome.extra["mappingGrew"] = mappingGrew;

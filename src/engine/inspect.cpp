@@ -24,7 +24,7 @@ namespace {
 using Json = nlohmann::json;
 using model::SlotHealth;
 
-Json emptyReport(const Session &session) {
+Json emptyReport(const volume::Session &session) {
     return {{"device", session.spec().device.path},
             {"mapping", nullptr},
             {"uuid", nullptr},
@@ -40,12 +40,12 @@ Json emptyReport(const Session &session) {
 class SlotReport {
   public:
     // `device`: what the key slot areas are read from.
-    SlotReport(const Session &session, const model::HeaderView &header, int device)
+    SlotReport(const volume::Session &session, const model::HeaderView &header, int device)
         : session_(session),
           header_(header),
           device_(device),
           ring_(session),
-          found_(peekRecord(header)) {}
+          found_(volume::peekRecord(header)) {}
 
     base::Result<Json> all();
     [[nodiscard]] Json phase() const;
@@ -57,11 +57,11 @@ class SlotReport {
     [[nodiscard]] std::optional<unsigned> tokenOf(unsigned slot) const;
     [[nodiscard]] model::KeyKind kindOf(unsigned slot, const model::RecordSlot *entry) const;
 
-    const Session &session_;
+    const volume::Session &session_;
     const model::HeaderView &header_;
     int device_;
-    KeyRing ring_;
-    FoundRecord found_;
+    volume::KeyRing ring_;
+    volume::FoundRecord found_;
 };
 
 Json SlotReport::phase() const {
@@ -103,8 +103,9 @@ base::Result<SlotHealth> SlotReport::health(unsigned slot, const model::RecordSl
     if (entry == nullptr) return SlotHealth::Unverified;
     if (!header_.slots.contains(slot)) return SlotHealth::Missing;
     const model::KeySpec *key = session_.encryption().keyInSlot(slot);
-    if (entry->origin == model::Origin::Declared && (key == nullptr || key->kind() != entry->kind ||
-                                                     paramsDigestOf(*key) != entry->paramsDigest))
+    if (entry->origin == model::Origin::Declared &&
+        (key == nullptr || key->kind() != entry->kind ||
+         volume::paramsDigestOf(*key) != entry->paramsDigest))
         return SlotHealth::Stale;
     // STATE was replaced: the declared key does not open the slot any more.
     if (key != nullptr && entry->lockedToState)
@@ -150,8 +151,8 @@ base::Result<Json> SlotReport::all() {
     return slots;
 }
 
-base::Status describeHeader(const Session &session, const model::HeaderView &view, int device,
-                            Outcome &outcome) {
+base::Status describeHeader(const volume::Session &session, const model::HeaderView &view,
+                            int device, volume::Outcome &outcome) {
     SlotReport report(session, view, device);
     const model::SegmentView &data = view.segments.front();
     outcome.extra["uuid"] = view.uuid;
@@ -163,9 +164,9 @@ base::Status describeHeader(const Session &session, const model::HeaderView &vie
     return {};
 }
 
-void warnOfFormerName(const Session &session, const model::HeaderView &view) {
-    const FoundRecord found = peekRecord(view);
-    const auto former = found.record ? formerName(session, *found.record) : std::nullopt;
+void warnOfFormerName(const volume::Session &session, const model::HeaderView &view) {
+    const volume::FoundRecord found = volume::peekRecord(view);
+    const auto former = found.record ? volume::formerName(session, *found.record) : std::nullopt;
     if (former)
         session.reporter().warning(base::ErrorCode::KeyRejected,
                                    session.describe() + ": its record names it " + former->text() +
@@ -175,11 +176,13 @@ void warnOfFormerName(const Session &session, const model::HeaderView &view) {
 }
 
 // Nothing else can be done with it, but it can be looked at.
-base::Result<Outcome> inspectReencrypting(const Session &session, const model::HeaderView &view,
-                                          const base::Error &refused, Outcome outcome) {
+base::Result<volume::Outcome> inspectReencrypting(const volume::Session &session,
+                                                  const model::HeaderView &view,
+                                                  const base::Error &refused,
+                                                  volume::Outcome outcome) {
     VC_ASSIGN(const base::UniqueFd device, blockdev::openDevice(session.device(), false));
     VC_TRY(describeHeader(session, view, device.get(), outcome));
-    VC_ASSIGN(const bool mapped, isMapped(session));
+    VC_ASSIGN(const bool mapped, volume::isMapped(session));
     if (mapped) outcome.extra["mapping"] = model::mappingPath(session.id());
     outcome.state = model::VolumeState::Reencrypting;
     outcome.extra["content"] = "an unfinished reencryption";
@@ -187,10 +190,11 @@ base::Result<Outcome> inspectReencrypting(const Session &session, const model::H
     return outcome;
 }
 
-base::Result<Outcome> inspectEncrypted(const Session &session, Outcome outcome) {
-    auto copied = copyHeader(session);
+base::Result<volume::Outcome> inspectEncrypted(const volume::Session &session,
+                                               volume::Outcome outcome) {
+    auto copied = volume::copyHeader(session);
     if (!copied) {
-        if (const auto view = reencryptingHeader(session))
+        if (const auto view = volume::reencryptingHeader(session))
             return inspectReencrypting(session, *view, copied.error(), std::move(outcome));
         return base::fail(std::move(copied).error());
     }
@@ -200,20 +204,21 @@ base::Result<Outcome> inspectEncrypted(const Session &session, Outcome outcome) 
             base::ErrorCode::HeaderCorrupt,
             session.describe() + ": one copy of the header is damaged or out of date");
     VC_TRY(describeHeader(session, header.view, header.device.get(), outcome));
-    VC_ASSIGN(outcome.state, encryptedState(session));
+    VC_ASSIGN(outcome.state, volume::encryptedState(session));
     const bool mapped = outcome.state == model::VolumeState::Unlocked;
     if (mapped) outcome.extra["mapping"] = model::mappingPath(session.id());
-    warnOfDifferences(session, header.view, mapped);
-    if (const std::string strange = strangeness(session, header.view); !strange.empty())
+    volume::warnOfDifferences(session, header.view, mapped);
+    if (const std::string strange = volume::strangeness(session, header.view); !strange.empty())
         session.reporter().warning(
             base::ErrorCode::ForeignVolume,
-            session.describe() + ": " + strange + ". " + otherMachineHint(session, mapped));
+            session.describe() + ": " + strange + ". " + volume::otherMachineHint(session, mapped));
     warnOfFormerName(session, header.view);
-    warnOfTpmAlone(session, header.view);
+    volume::warnOfTpmAlone(session, header.view);
     return outcome;
 }
 
-model::VolumeState stateOfContent(const Session &session, const DeviceContent &found) {
+model::VolumeState stateOfContent(const volume::Session &session,
+                                  const volume::DeviceContent &found) {
     if (found.interruptedFormat || found.content.kind == blockdev::ContentKind::Blank)
         return model::VolumeState::Blank;
     const bool plain =
@@ -221,13 +226,13 @@ model::VolumeState stateOfContent(const Session &session, const DeviceContent &f
     return plain ? model::VolumeState::Plain : model::VolumeState::Foreign;
 }
 
-base::Result<Outcome> look(Session &session) {
+base::Result<volume::Outcome> look(volume::Session &session) {
     VC_TRY(session.loadSpec());
-    Outcome outcome;
+    volume::Outcome outcome;
     outcome.extra = emptyReport(session);
-    VC_ASSIGN(outcome.extra["pinned"], hasPin(session));
+    VC_ASSIGN(outcome.extra["pinned"], volume::hasPin(session));
     if (session.id().kind() == model::VolumeKind::State) {
-        VC_ASSIGN(outcome.extra["meta"], metaReport(session));
+        VC_ASSIGN(outcome.extra["meta"], volume::metaReport(session));
     }
     if (auto device = session.findDevice(); !device) {
         if (device.error().code != base::ErrorCode::NotFound)
@@ -235,15 +240,16 @@ base::Result<Outcome> look(Session &session) {
         outcome.state = model::VolumeState::Absent;
         return outcome;
     }
-    VC_ASSIGN(const DeviceContent found, lookAtDevice(session));
-    if (const auto writable = expectWritable(session); !writable)
+    VC_ASSIGN(const volume::DeviceContent found, volume::lookAtDevice(session));
+    if (const auto writable = volume::expectWritable(session); !writable)
         session.reporter().warning(writable.error().code, writable.error().message);
     const bool luks2 =
         !found.interruptedFormat && found.content.kind == blockdev::ContentKind::Luks2;
-    if (luks2) warnOfOthers(session, found);
+    if (luks2) volume::warnOfOthers(session, found);
     if (luks2 && session.spec().encryption) return inspectEncrypted(session, std::move(outcome));
     outcome.state = stateOfContent(session, found);
-    if (outcome.state == model::VolumeState::Plain) warnOfOtherFilesystem(session, found.content);
+    if (outcome.state == model::VolumeState::Plain)
+        volume::warnOfOtherFilesystem(session, found.content);
     if (found.interruptedFormat)
         outcome.extra["content"] = "an interrupted first format";
     else if (outcome.state != model::VolumeState::Blank)
@@ -253,8 +259,8 @@ base::Result<Outcome> look(Session &session) {
 
 }  // namespace
 
-base::Result<Outcome> inspect(Session &session) {
-    VC_ASSIGN(Outcome outcome, look(session));
+base::Result<volume::Outcome> inspect(volume::Session &session) {
+    VC_ASSIGN(volume::Outcome outcome, look(session));
     outcome.text = inspectionText(session.id(), outcome.state, outcome.extra);
     return outcome;
 }

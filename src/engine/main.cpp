@@ -30,41 +30,41 @@ void protectProcess() {
     (void)::umask(077);
 }
 
-base::Result<Outcome> runVerb(Session &session) {
+base::Result<volume::Outcome> runVerb(volume::Session &session) {
     switch (session.options().verb) {
-        case Verb::Inspect:
+        case volume::Verb::Inspect:
             return inspect(session);
-        case Verb::Plan:
+        case volume::Verb::Plan:
             return plan(session);
-        case Verb::Attach:
+        case volume::Verb::Attach:
             return attach(session);
-        case Verb::Detach:
+        case volume::Verb::Detach:
             return detach(session);
-        case Verb::Format:
+        case volume::Verb::Format:
             return format(session);
-        case Verb::Sync:
+        case volume::Verb::Sync:
             return sync(session);
-        case Verb::Grow:
+        case volume::Verb::Grow:
             return grow(session);
-        case Verb::AddKey:
+        case volume::Verb::AddKey:
             return addKey(session);
-        case Verb::RemoveKey:
+        case volume::Verb::RemoveKey:
             return removeKey(session);
-        case Verb::Rotate:
+        case volume::Verb::Rotate:
             return rotateKey(session);
-        case Verb::Wipe:
+        case volume::Verb::Wipe:
             return wipe(session);
-        case Verb::Erase:
+        case volume::Verb::Erase:
             return erase(session);
-        case Verb::Forget:
+        case volume::Verb::Forget:
             return forget(session);
-        case Verb::Tpm:
+        case volume::Verb::Tpm:
             break;  // of no volume in particular: see run
     }
     return base::fail(base::ErrorCode::Internal, "the verb has no implementation");
 }
 
-base::Result<Outcome> runGuarded(Session &session) {
+base::Result<volume::Outcome> runGuarded(volume::Session &session) {
     // Adapters let no exception out; what comes here is a bug or memory that ran out, and must not
     // end in a core dump.
     try {
@@ -75,19 +75,21 @@ base::Result<Outcome> runGuarded(Session &session) {
     }
 }
 
-void logFailure(const Session &session, const base::Error &error) {
-    if (session.options().verb == Verb::Inspect || session.options().verb == Verb::Plan) return;
+void logFailure(const volume::Session &session, const base::Error &error) {
+    if (session.options().verb == volume::Verb::Inspect ||
+        session.options().verb == volume::Verb::Plan)
+        return;
     base::log(base::Severity::Error,
-              "volume " + session.id().text() + ": " + verbName(session.options().verb) +
+              "volume " + session.id().text() + ": " + volume::verbName(session.options().verb) +
                   " failed: " + error.message,
               {{"MESSAGE_ID", std::string(base::message_id::kOperationFailed)},
                {"VOLUME", session.id().text()},
-               {"OPERATION", verbName(session.options().verb)},
+               {"OPERATION", volume::verbName(session.options().verb)},
                {"CODE", std::string(base::errorName(error.code))}});
 }
 
 // A disk that is unplugged answers with I/O errors before the kernel takes its device away.
-base::Error unlessUnplugged(const Session &session, base::Error error) {
+base::Error unlessUnplugged(const volume::Session &session, base::Error error) {
     if (error.code != base::ErrorCode::Io || !session.hasDevice() ||
         !blockdev::awaitRemoval(session.device(), std::chrono::seconds(1)))
         return error;
@@ -98,21 +100,21 @@ base::Error unlessUnplugged(const Session &session, base::Error error) {
     return std::move(gone).withRetry();
 }
 
-int run(const Options &options) {
-    if (options.verb == Verb::Tpm) return reportTpm(options);
-    Reporter reporter(options.verb, options.id.text(), options.output);
-    if (options.verb != Verb::Inspect && options.verb != Verb::Plan)
-        reporter.leaveOutcome(options.paths.outcome(options.id, verbName(options.verb)));
-    KdfLock kdfLock(options, reporter);
+int run(const volume::Options &options) {
+    if (options.verb == volume::Verb::Tpm) return reportTpm(options);
+    volume::Reporter reporter(options.verb, options.id.text(), options.output);
+    if (options.verb != volume::Verb::Inspect && options.verb != volume::Verb::Plan)
+        reporter.leaveOutcome(options.paths.outcome(options.id, volume::verbName(options.verb)));
+    volume::KdfLock kdfLock(options, reporter);
     luks::setKdfTurn([&kdfLock](std::uint64_t memoryKiB) { return kdfLock.await(memoryKiB); });
-    Session session(options, reporter);
+    volume::Session session(options, reporter);
     auto outcome = runGuarded(session);
     if (outcome) return reporter.result(*outcome);
     // Raised where nothing is known of the volume.
     if (outcome.error().code == base::ErrorCode::Cancelled)
         outcome = base::fail(std::move(outcome).error().because(session.describe()));
     const base::Error error = unlessUnplugged(session, std::move(outcome).error());
-    if (options.output == OutputFormat::Json) logFailure(session, error);
+    if (options.output == volume::OutputFormat::Json) logFailure(session, error);
     return reporter.error(error);
 }
 
@@ -130,10 +132,10 @@ int run(const Options &options) {
 }  // namespace volumecrypt::engine
 
 int main(int argc, char **argv) {
-    using namespace volumecrypt::engine;
-    protectProcess();
-    watchForStop();
-    const auto options = parseOptions(argc, argv);
+    using namespace volumecrypt;
+    engine::protectProcess();
+    volume::watchForStop();
+    const auto options = engine::parseOptions(argc, argv);
     if (const int *status = std::get_if<int>(&options)) return *status;
-    leave(run(std::get<Options>(options)));
+    engine::leave(engine::run(std::get<volume::Options>(options)));
 }

@@ -16,25 +16,25 @@
 namespace volumecrypt::engine {
 namespace {
 
-Outcome outcomeOf(const Session &session, model::VolumeState state,
-                  const std::vector<model::Step> &steps) {
-    Outcome outcome;
+volume::Outcome outcomeOf(const volume::Session &session, model::VolumeState state,
+                          const std::vector<model::Step> &steps) {
+    volume::Outcome outcome;
     outcome.state = state;
     outcome.extra["steps"] = nlohmann::json::array();
     bool differs = false;
     for (const model::Step &step : steps) {
         session.reporter().step(step);
-        outcome.extra["steps"].push_back(stepJson(step));
+        outcome.extra["steps"].push_back(volume::stepJson(step));
         differs = differs || step.changes();
     }
     outcome.text =
         session.describe() + (differs ? ": sync would take the steps above" : ": nothing to do");
-    outcome.exitStatus = differs ? kExitPlanHasSteps : kExitDone;
+    outcome.exitStatus = differs ? volume::kExitPlanHasSteps : volume::kExitDone;
     return outcome;
 }
 
 // An interrupted change is finished by sync before anything else: the plan says so for its slot.
-void showPending(const FoundRecord &found, std::vector<model::Step> &steps) {
+void showPending(const volume::FoundRecord &found, std::vector<model::Step> &steps) {
     if (!found.record || !found.record->pending) return;
     const model::Pending &pending = *found.record->pending;
     const auto at = std::find_if(steps.begin(), steps.end(), [&](const model::Step &step) {
@@ -57,45 +57,47 @@ void showPending(const FoundRecord &found, std::vector<model::Step> &steps) {
 
 }  // namespace
 
-base::Result<Outcome> plan(Session &session) {
+base::Result<volume::Outcome> plan(volume::Session &session) {
     VC_TRY(session.readSecrets());
     VC_TRY(session.loadSpec());
     VC_TRY(session.findDevice());
-    warnOfPassphrasesInMeta(session);
-    VC_ASSIGN(const DeviceContent found, lookAtDevice(session));
+    volume::warnOfPassphrasesInMeta(session);
+    VC_ASSIGN(const volume::DeviceContent found, volume::lookAtDevice(session));
     const bool blank =
         found.interruptedFormat || found.content.kind == blockdev::ContentKind::Blank;
     if (!session.spec().encryption) {
         if (!blank && found.content.kind != blockdev::ContentKind::Filesystem)
-            return base::fail(unexpectedContent(session, found));
+            return base::fail(volume::unexpectedContent(session, found));
         if (blank) {
-            VC_TRY(mayFormat(session));
-            VC_TRY(expectWritable(session));
-            VC_TRY(expectRoom(session));
+            VC_TRY(volume::mayFormat(session));
+            VC_TRY(volume::expectWritable(session));
+            VC_TRY(volume::expectRoom(session));
         }
-        if (!blank) warnOfOtherFilesystem(session, found.content);
+        if (!blank) volume::warnOfOtherFilesystem(session, found.content);
         return outcomeOf(session, blank ? model::VolumeState::Blank : model::VolumeState::Plain,
                          {});
     }
-    KeyRing ring(session);
+    volume::KeyRing ring(session);
     if (blank) {
-        VC_TRY(expectWritable(session));
-        VC_TRY(mayFormat(session));
-        VC_TRY(expectRoom(session));
-        warnOfTpmAlone(session, {});
-        return outcomeOf(session, model::VolumeState::Blank, stepsForBlank(ring));
+        VC_TRY(volume::expectWritable(session));
+        VC_TRY(volume::mayFormat(session));
+        VC_TRY(volume::expectRoom(session));
+        volume::warnOfTpmAlone(session, {});
+        return outcomeOf(session, model::VolumeState::Blank, volume::stepsForBlank(ring));
     }
-    VC_ASSIGN(const OpenedVolume volume, openVolume(session, ring));
-    VC_TRY(checkPin(session, volume.header.view, volume.unlocked.volumeKey, volume.found.former));
-    if (volume.maker == Maker::Elsewhere && !session.options().adopt) warnOfOtherMachine(session);
-    VC_ASSIGN(std::vector<model::Step> steps, compare(session, volume, ring));
+    VC_ASSIGN(const volume::OpenedVolume volume, volume::openVolume(session, ring));
+    VC_TRY(volume::checkPin(session, volume.header.view, volume.unlocked.volumeKey,
+                            volume.found.former));
+    if (volume.maker == volume::Maker::Elsewhere && !session.options().adopt)
+        volume::warnOfOtherMachine(session);
+    VC_ASSIGN(std::vector<model::Step> steps, volume::compare(session, volume, ring));
     showPending(volume.found, steps);
-    VC_ASSIGN(const model::VolumeState state, encryptedState(session));
-    warnOfDifferences(session, volume.header.view, state == model::VolumeState::Unlocked);
-    warnOfTpmAlone(session, volume.header.view);
-    Outcome outcome = outcomeOf(session, state, steps);
+    VC_ASSIGN(const model::VolumeState state, volume::encryptedState(session));
+    volume::warnOfDifferences(session, volume.header.view, state == model::VolumeState::Unlocked);
+    volume::warnOfTpmAlone(session, volume.header.view);
+    volume::Outcome outcome = outcomeOf(session, state, steps);
     if (state == model::VolumeState::Unlocked)
-        noteUnusedRoom(session, volume.header.view, outcome.text);
+        volume::noteUnusedRoom(session, volume.header.view, outcome.text);
     return outcome;
 }
 

@@ -15,72 +15,75 @@ namespace {
 int usageError(const std::string &message) {
     std::fprintf(stderr, "volumecrypt-engine: %s\nTry 'volumecrypt-engine --help'.\n",
                  message.c_str());
-    return kExitUsage;
+    return volume::kExitUsage;
 }
 
-bool needsConfirmation(Verb verb) {
-    return verb == Verb::Wipe || verb == Verb::Erase || verb == Verb::Forget;
+bool needsConfirmation(volume::Verb verb) {
+    return verb == volume::Verb::Wipe || verb == volume::Verb::Erase ||
+           verb == volume::Verb::Forget;
 }
 
 // Options that go with other verbs only, or that are missing; empty when all is well.
-std::string misuse(const Options &options) {
-    const Verb verb = options.verb;
-    if (options.force && verb != Verb::Format) return "--force goes with format only";
-    if (options.verify && verb != Verb::Sync && verb != Verb::Plan)
+std::string misuse(const volume::Options &options) {
+    const volume::Verb verb = options.verb;
+    if (options.force && verb != volume::Verb::Format) return "--force goes with format only";
+    if (options.verify && verb != volume::Verb::Sync && verb != volume::Verb::Plan)
         return "--verify goes with sync and plan only";
-    if (options.adopt && verb != Verb::Sync && verb != Verb::Plan)
+    if (options.adopt && verb != volume::Verb::Sync && verb != volume::Verb::Plan)
         return "--adopt goes with sync and plan only";
-    if (options.unlockFd && verb != Verb::AddKey) return "--unlock-fd goes with add-key only";
-    const bool needsSlot = verb == Verb::RemoveKey || verb == Verb::Rotate;
+    if (options.unlockFd && verb != volume::Verb::AddKey)
+        return "--unlock-fd goes with add-key only";
+    const bool needsSlot = verb == volume::Verb::RemoveKey || verb == volume::Verb::Rotate;
     if (options.slot.has_value() != needsSlot)
         return options.slot ? "--slot goes with remove-key and rotate only"
-                            : verbName(verb) + " needs --slot";
-    if (options.secretsFrom && verb != Verb::AddKey) return "--secrets-from goes with add-key only";
+                            : volume::verbName(verb) + " needs --slot";
+    if (options.secretsFrom && verb != volume::Verb::AddKey)
+        return "--secrets-from goes with add-key only";
     if (options.secretsFrom && (options.secretFd || options.unlockFd))
         return "--secrets-from takes the place of --secret-fd and --unlock-fd";
-    if (verb == Verb::AddKey && !options.secretFd && !options.secretsFrom)
+    if (verb == volume::Verb::AddKey && !options.secretFd && !options.secretsFrom)
         return "add-key needs --secret-fd or --secrets-from";
     if (needsConfirmation(verb) && options.confirm != options.id.text())
-        return verbName(verb) + " needs --confirm " + options.id.text() +
+        return volume::verbName(verb) + " needs --confirm " + options.id.text() +
                ": nothing can bring back what it gives up";
     return {};
 }
 
 }  // namespace
 
-std::variant<Options, int> parseOptions(int argc, char **argv) {
+std::variant<volume::Options, int> parseOptions(int argc, char **argv) {
     auto parsed = parseCommandLine(argc, argv);
     if (!parsed) return usageError(parsed.error().message);
     if (const Request *request = std::get_if<Request>(&*parsed)) {
         *request == Request::Help ? printHelp() : printVersion();
-        return kExitDone;
+        return volume::kExitDone;
     }
     auto &line = std::get<CommandLine>(*parsed);
-    const auto verb = verbFrom(line.verb);
+    const auto verb = volume::verbFrom(line.verb);
     if (!verb) return usageError(line.verb + " is no verb");
-    const bool allVolumes = verb == Verb::Tpm && line.id.empty();
+    const bool allVolumes = verb == volume::Verb::Tpm && line.id.empty();
     if (line.id.empty() && !allVolumes) return usageError("ID is required");
     auto id = allVolumes ? model::VolumeId::state() : model::VolumeId::parse(line.id);
     if (!id) return usageError(id.error().message + ". " + id.error().hint);
-    Options options{.verb = *verb,
-                    .id = std::move(*id),
-                    .allVolumes = allVolumes,
-                    .paths = model::SystemPaths(std::move(line.root), std::move(line.configDirs)),
-                    .tcti = std::move(line.tcti),
-                    .kmsHelper = line.kmsHelper.empty()
-                                     ? std::string(VOLUMECRYPT_LIBEXECDIR "/volumecrypt-kms")
-                                     : std::move(line.kmsHelper),
-                    .secretFd = line.secretFd,
-                    .unlockFd = line.unlockFd,
-                    .secretsFrom = line.secretsFrom,
-                    .slot = line.slot,
-                    .confirm = std::move(line.confirm),
-                    .kind = line.recovery ? model::KeyKind::Recovery : model::KeyKind::Passphrase,
-                    .output = line.json ? OutputFormat::Json : OutputFormat::Text,
-                    .force = line.force,
-                    .verify = line.verify,
-                    .adopt = line.adopt,
-                    .cost = line.testKdf ? luks::KdfCost::Minimal : luks::KdfCost::Library};
+    volume::Options options{
+        .verb = *verb,
+        .id = std::move(*id),
+        .allVolumes = allVolumes,
+        .paths = model::SystemPaths(std::move(line.root), std::move(line.configDirs)),
+        .tcti = std::move(line.tcti),
+        .kmsHelper = line.kmsHelper.empty() ? std::string(VOLUMECRYPT_LIBEXECDIR "/volumecrypt-kms")
+                                            : std::move(line.kmsHelper),
+        .secretFd = line.secretFd,
+        .unlockFd = line.unlockFd,
+        .secretsFrom = line.secretsFrom,
+        .slot = line.slot,
+        .confirm = std::move(line.confirm),
+        .kind = line.recovery ? model::KeyKind::Recovery : model::KeyKind::Passphrase,
+        .output = line.json ? volume::OutputFormat::Json : volume::OutputFormat::Text,
+        .force = line.force,
+        .verify = line.verify,
+        .adopt = line.adopt,
+        .cost = line.testKdf ? luks::KdfCost::Minimal : luks::KdfCost::Library};
     if (const std::string problem = misuse(options); !problem.empty()) return usageError(problem);
     return options;
 }

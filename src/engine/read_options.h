@@ -9,6 +9,6 @@
 namespace volumecrypt::engine {
 
 // The options, or the exit status after help, version or a usage error has been printed.
-std::variant<Options, int> parseOptions(int argc, char **argv);
+std::variant<volume::Options, int> parseOptions(int argc, char **argv);
 
 }  // namespace volumecrypt::engine

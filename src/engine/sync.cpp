@@ -16,13 +16,13 @@ namespace {
 
 // Reports every step, and takes those that change something. The first failure ends the run: what
 // is done is done, and the rest is found again by the next one.
-base::Status takeSteps(const Session &session, const std::vector<model::Step> &steps,
-                       SlotSession &slots, Outcome &outcome) {
+base::Status takeSteps(const volume::Session &session, const std::vector<model::Step> &steps,
+                       volume::SlotSession &slots, volume::Outcome &outcome) {
     outcome.extra["steps"] = nlohmann::json::array();
     for (const model::Step &step : steps) {
-        VC_TRY(checkStop());
+        VC_TRY(volume::checkStop());
         session.reporter().step(step);
-        outcome.extra["steps"].push_back(stepJson(step));
+        outcome.extra["steps"].push_back(volume::stepJson(step));
         VC_TRY(slots.changer().apply(step));
     }
     return slots.changer().finish(slots.volume().header.view);
@@ -36,13 +36,13 @@ bool isAdded(const model::Record &record, unsigned slot) {
 // Before the record takes the new name: afterwards nothing would say which the former one was. A
 // pin that stays behind would only stand in the way of another volume of that name, and is no
 // reason to leave the keys as they are.
-void moveMemory(const Session &session, const OpenedVolume &volume) {
+void moveMemory(const volume::Session &session, const volume::OpenedVolume &volume) {
     const model::VolumeId &former = *volume.found.former;
     const base::SecretBuffer &volumeKey = volume.unlocked.volumeKey;
     const auto move = [&]() -> base::Status {
-        VC_TRY(writePin(session, volume.header.view, volumeKey, volume.ownMark()));
-        VC_TRY(dropFormerPin(session, former, volume.header.view, volumeKey));
-        return dropFormerWipe(session, former, volume.header.view.uuid);
+        VC_TRY(volume::writePin(session, volume.header.view, volumeKey, volume.ownMark()));
+        VC_TRY(volume::dropFormerPin(session, former, volume.header.view, volumeKey));
+        return volume::dropFormerWipe(session, former, volume.header.view.uuid);
     };
     if (auto moved = move(); !moved)
         session.reporter().warning(
@@ -51,7 +51,7 @@ void moveMemory(const Session &session, const OpenedVolume &volume) {
                 " could not be moved: " + moved.error().message);
 }
 
-base::Status firstRefusal(const Session &session, const std::vector<model::Step> &steps,
+base::Status firstRefusal(const volume::Session &session, const std::vector<model::Step> &steps,
                           const model::Record &record) {
     for (const model::Step &step : steps) {
         if (step.action != model::StepAction::Refuse) continue;
@@ -71,8 +71,8 @@ base::Status firstRefusal(const Session &session, const std::vector<model::Step>
 }
 
 // A key that has to wait for its server: everything else is done, and the same call goes on later.
-base::Status firstToRetry(const Session &session, const std::vector<model::Step> &steps,
-                          KeyRing &ring) {
+base::Status firstToRetry(const volume::Session &session, const std::vector<model::Step> &steps,
+                          volume::KeyRing &ring) {
     for (const model::Step &step : steps) {
         if (step.action != model::StepAction::Defer || step.kind != model::KeyKind::Kms) continue;
         const model::KeySpec *key = session.encryption().keyInSlot(step.slot);
@@ -86,40 +86,41 @@ base::Status firstToRetry(const Session &session, const std::vector<model::Step>
 
 }  // namespace
 
-base::Result<Outcome> syncKeys(Session &session) {
-    Outcome outcome;
+base::Result<volume::Outcome> syncKeys(volume::Session &session) {
+    volume::Outcome outcome;
     if (!session.spec().encryption) {
         outcome.state = model::VolumeState::Plain;
         outcome.extra["steps"] = nlohmann::json::array();
         return outcome;
     }
-    VC_ASSIGN(const auto slots, SlotSession::begin(session));
-    const OpenedVolume &volume = slots->volume();
-    if (slots->isSpared()) warnOfOtherMachine(session);
+    VC_ASSIGN(const auto slots, volume::SlotSession::begin(session));
+    const volume::OpenedVolume &volume = slots->volume();
+    if (slots->isSpared()) volume::warnOfOtherMachine(session);
     if (volume.found.former) moveMemory(session, volume);
     VC_ASSIGN(const std::vector<model::Step> steps,
-              compare(session, slots->volume(), slots->ring()));
+              volume::compare(session, slots->volume(), slots->ring()));
     VC_TRY(takeSteps(session, steps, *slots, outcome));
     // Early in boot there may have been no writable place for it. A slot that has to stay as it is
     // does not make another volume welcome.
     if (slots->changer().record().phase == model::Phase::Ready)
-        VC_TRY(writePin(session, volume.header.view, volume.unlocked.volumeKey,
-                        slots->isSpared() ? std::string() : slots->changer().record().machine));
+        VC_TRY(volume::writePin(
+            session, volume.header.view, volume.unlocked.volumeKey,
+            slots->isSpared() ? std::string() : slots->changer().record().machine));
     VC_TRY(firstRefusal(session, steps, slots->changer().record()));
-    saveStateEncryption(session);
+    volume::saveStateEncryption(session);
     VC_TRY(firstToRetry(session, steps, slots->ring()));
-    VC_ASSIGN(outcome.state, encryptedState(session));
+    VC_ASSIGN(outcome.state, volume::encryptedState(session));
     outcome.changed = slots->changed();
     outcome.extra["unlockedBySlot"] = volume.unlocked.slot;
     return outcome;
 }
 
-base::Result<Outcome> sync(Session &session) {
+base::Result<volume::Outcome> sync(volume::Session &session) {
     VC_TRY(session.readSecrets());
     VC_TRY(session.loadSpec());
     VC_TRY(session.findDevice());
     // Now the file systems are mounted.
-    if (auto moved = moveStagedWipe(session); !moved)
+    if (auto moved = volume::moveStagedWipe(session); !moved)
         session.reporter().warning(
             moved.error().code, session.describe() +
                                     ": a wipe was ordered, and the next attach may not see that: " +

@@ -31,7 +31,7 @@ Json errorJson(const base::Error &error) {
 }
 
 // {"volume", "slot", "opens", "error"}
-Json keyJson(const Options &options, const model::VolumeId &id, const model::KeySpec &key,
+Json keyJson(const volume::Options &options, const model::VolumeId &id, const model::KeySpec &key,
              const model::HeaderView &view) {
     Json json{{"volume", id.text()}, {"slot", key.slot}, {"opens", false}, {"error", nullptr}};
     const auto token = model::slotToken(view, model::KeyKind::Tpm, key.slot);
@@ -54,7 +54,7 @@ Json keyJson(const Options &options, const model::VolumeId &id, const model::Key
 }
 
 // Volumes that cannot be looked at are told as such, and hide no other one.
-void addVolume(Json &keys, const Options &options, const model::VolumeSpec &spec) {
+void addVolume(Json &keys, const volume::Options &options, const model::VolumeSpec &spec) {
     if (!spec.encryption) return;
     std::optional<luks::HeaderCopy> header;
     for (const model::KeySpec &key : spec.encryption->keys) {
@@ -77,7 +77,7 @@ void addVolume(Json &keys, const Options &options, const model::VolumeSpec &spec
 }
 
 // The TPM that the keys name, when they name one; the machine's otherwise.
-std::string describedTcti(const Options &options,
+std::string describedTcti(const volume::Options &options,
                           const std::vector<const model::VolumeSpec *> &volumes) {
     if (!options.tcti.empty()) return options.tcti;
     std::set<std::string> named;
@@ -140,7 +140,7 @@ std::string keyText(const Json &key) {
     return hint.empty() ? text : text + "  hint: " + hint + "\n";
 }
 
-base::Error notDeclared(const Options &options) {
+base::Error notDeclared(const volume::Options &options) {
     return {
         .code = base::ErrorCode::NotFound,
         .message = "volume " + options.id.text() + " is not declared in the configuration",
@@ -148,11 +148,11 @@ base::Error notDeclared(const Options &options) {
         .slot = {}};
 }
 
-int reportFailure(const Options &options, const base::Error &error) {
-    if (options.output == OutputFormat::Json) {
+int reportFailure(const volume::Options &options, const base::Error &error) {
+    if (options.output == volume::OutputFormat::Json) {
         Json json = errorJson(error);
         json["type"] = "error";
-        json["verb"] = verbName(options.verb);
+        json["verb"] = volume::verbName(options.verb);
         json["volume"] = nullptr;
         json["retry"] = error.retry;
         json["slot"] = nullptr;
@@ -162,12 +162,12 @@ int reportFailure(const Options &options, const base::Error &error) {
                   << '\n';
         if (!error.hint.empty()) std::cerr << "hint: " << base::printableLines(error.hint) << '\n';
     }
-    return error.retry ? kExitRetry : kExitError;
+    return error.retry ? volume::kExitRetry : volume::kExitError;
 }
 
 }  // namespace
 
-int reportTpm(const Options &options) {
+int reportTpm(const volume::Options &options) {
     const config::Configuration configuration = config::load(options.paths, config::Secrets::Drop);
     std::vector<const model::VolumeSpec *> volumes;
     for (const model::VolumeSpec &spec : configuration.volumes)
@@ -178,16 +178,16 @@ int reportTpm(const Options &options) {
     if (!tpm) return reportFailure(options, tpm.error());
     Json keys = Json::array();
     for (const model::VolumeSpec *spec : volumes) addVolume(keys, options, *spec);
-    if (options.output == OutputFormat::Json) {
-        const Json json{{"type", "result"},  {"verb", verbName(options.verb)},
+    if (options.output == volume::OutputFormat::Json) {
+        const Json json{{"type", "result"},  {"verb", volume::verbName(options.verb)},
                         {"volume", nullptr}, {"changed", false},
                         {"tpm", *tpm},       {"keys", keys}};
         std::cout << json.dump(-1, ' ', true, Json::error_handler_t::replace) << '\n';
-        return kExitDone;
+        return volume::kExitDone;
     }
     std::cout << base::printableLines(tpmText(*tpm));
     for (const Json &key : keys) std::cout << base::printableLines(keyText(key));
-    return kExitDone;
+    return volume::kExitDone;
 }
 
 }  // namespace volumecrypt::engine

@@ -7,6 +7,6 @@
 namespace volumecrypt::engine {
 
 // The whole verb: of no volume in particular, so it has no session. Returns the exit status.
-int reportTpm(const Options &options);
+int reportTpm(const volume::Options &options);
 
 }  // namespace volumecrypt::engine

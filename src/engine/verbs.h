@@ -8,20 +8,20 @@
 
 namespace volumecrypt::engine {
 
-base::Result<Outcome> inspect(Session &session);
-base::Result<Outcome> plan(Session &session);
-base::Result<Outcome> attach(Session &session);
-base::Result<Outcome> detach(Session &session);
-base::Result<Outcome> format(Session &session);
-base::Result<Outcome> sync(Session &session);
+base::Result<volume::Outcome> inspect(volume::Session &session);
+base::Result<volume::Outcome> plan(volume::Session &session);
+base::Result<volume::Outcome> attach(volume::Session &session);
+base::Result<volume::Outcome> detach(volume::Session &session);
+base::Result<volume::Outcome> format(volume::Session &session);
+base::Result<volume::Outcome> sync(volume::Session &session);
 // sync with everything but the lock at hand: for attach.
-base::Result<Outcome> syncKeys(Session &session);
-base::Result<Outcome> grow(Session &session);
-base::Result<Outcome> addKey(Session &session);
-base::Result<Outcome> removeKey(Session &session);
-base::Result<Outcome> rotateKey(Session &session);
-base::Result<Outcome> wipe(Session &session);
-base::Result<Outcome> erase(Session &session);
-base::Result<Outcome> forget(Session &session);
+base::Result<volume::Outcome> syncKeys(volume::Session &session);
+base::Result<volume::Outcome> grow(volume::Session &session);
+base::Result<volume::Outcome> addKey(volume::Session &session);
+base::Result<volume::Outcome> removeKey(volume::Session &session);
+base::Result<volume::Outcome> rotateKey(volume::Session &session);
+base::Result<volume::Outcome> wipe(volume::Session &session);
+base::Result<volume::Outcome> erase(volume::Session &session);
+base::Result<volume::Outcome> forget(volume::Session &session);
 
 }  // namespace volumecrypt::engine

@@ -9,7 +9,7 @@
 #include "volume/evidence.h"
 #include "volume/maker.h"
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 namespace {
 
 // The name that was tried came from a record that nobody had vouched for yet.
@@ -71,4 +71,4 @@ std::vector<model::Step> stepsForBlank(const KeyRing &ring) {
     return steps;
 }
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

@@ -13,7 +13,7 @@
 #include "volume/session.h"
 #include "volume/unlock.h"
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 
 // An opened volume: one key derivation.
 struct OpenedVolume {
@@ -39,4 +39,4 @@ base::Result<std::vector<model::Step>> compare(const Session &session, const Ope
 // The steps for a device that will be formatted: every declared key is added.
 std::vector<model::Step> stepsForBlank(const KeyRing &ring);
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

@@ -12,7 +12,7 @@
 #include "base/files.h"
 #include "model/names.h"
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 
 base::Status linkContent(const Session &session) {
     const std::string link = session.options().paths.contentLink(session.id());
@@ -27,4 +27,4 @@ base::Status linkContent(const Session &session) {
     return {};
 }
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

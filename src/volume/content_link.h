@@ -6,9 +6,9 @@
 #include "base/result.h"
 #include "volume/session.h"
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 
 // Points the volume's content link to its mapping, or to the device of a plain volume.
 base::Status linkContent(const Session &session);
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

@@ -9,7 +9,7 @@
 #include "blockdev/filesystem.h"
 #include "luks/header_layout.h"
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 namespace {
 
 using base::ErrorCode;
@@ -65,4 +65,4 @@ base::Status expectRoom(const Session &session, const model::HeaderView &header)
     return expectRoomBehind(session, data.offset, data.sectorSize);
 }
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

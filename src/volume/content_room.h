@@ -6,7 +6,7 @@
 #include "luks/header_copy.h"
 #include "volume/session.h"
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 
 // dm-crypt's sectors in a volume that is made now.
 unsigned sectorSizeFor(const Session &session);
@@ -17,4 +17,4 @@ base::Status expectRoom(const Session &session);
 // The same for the file system behind a header that is there.
 base::Status expectRoom(const Session &session, const model::HeaderView &header);
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

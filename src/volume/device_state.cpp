@@ -15,7 +15,7 @@
 #include "volume/former_name.h"
 #include "volume/record_book.h"
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 namespace {
 
 using base::ErrorCode;
@@ -235,4 +235,4 @@ base::Result<model::VolumeState> encryptedState(const Session &session) {
     return mapped ? model::VolumeState::Unlocked : model::VolumeState::Locked;
 }
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

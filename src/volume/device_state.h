@@ -12,7 +12,7 @@
 #include "luks/mapping.h"
 #include "volume/session.h"
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 
 // The volume's mapping, when it is one of this device. Busy (with retry) when the name is taken by
 // a mapping of another device: a stale mapping whose device went away.
@@ -63,4 +63,4 @@ base::Status checkUnclaimed(const Session &session);
 // "nothing was written …" for content that is not what is declared.
 base::Error unexpectedContent(const Session &session, const DeviceContent &found);
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

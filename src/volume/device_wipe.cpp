@@ -20,7 +20,7 @@
 #include "volume/state_meta.h"
 #include "volume/stop.h"
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 namespace {
 
 constexpr std::uint64_t kEnd = std::uint64_t{16} << 20;
@@ -159,4 +159,4 @@ base::Status dropFormerWipe(const Session &session, const model::VolumeId &forme
     return {};
 }
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

@@ -8,7 +8,7 @@
 #include "blockdev/content.h"
 #include "volume/session.h"
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 
 // On a device that nobody uses: drops the pin, zeroes both 16 MiB ends, discards the device. What
 // is not blank even then (the device cannot discard) is left with the mark of a format to be
@@ -32,4 +32,4 @@ void dropStagedWipe(const Session &session);
 base::Status dropFormerWipe(const Session &session, const model::VolumeId &former,
                             const std::string &uuid);
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

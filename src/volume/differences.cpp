@@ -11,7 +11,7 @@
 #include "blockdev/signature.h"
 #include "model/names.h"
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 namespace {
 
 // `what` it has, `has` and what the configuration says in the same words.
@@ -77,4 +77,4 @@ void warnOfDifferences(const Session &session, const model::HeaderView &header, 
     if (mapped) lookThroughMapping(session);
 }
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

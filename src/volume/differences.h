@@ -6,7 +6,7 @@
 #include "model/header_view.h"
 #include "volume/session.h"
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 
 // Warns of another cipher, key size or sector size, and of another file system while the volume is
 // mapped: it is looked at through the mapping.
@@ -17,4 +17,4 @@ void warnOfTpmAlone(const Session &session, const model::HeaderView &header);
 // The same of the file system of a plain volume.
 void warnOfOtherFilesystem(const Session &session, const blockdev::Content &content);
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

@@ -16,7 +16,7 @@
 #include "base/unique_fd.h"
 #include "model/names.h"
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 namespace {
 
 using base::ErrorCode;
@@ -121,4 +121,4 @@ base::Status forgetFile(const std::string &path) {
     return {};
 }
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

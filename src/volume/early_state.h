@@ -8,7 +8,7 @@
 #include "base/result.h"
 #include "volume/session.h"
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 
 // Absent is success. Io when the directory, or one in it, is a link, is no directory, can be
 // changed by others, or cannot be opened.
@@ -26,4 +26,4 @@ base::Status rememberEarly(const Session &session, const std::string &path,
 // Absent is success.
 base::Status forgetFile(const std::string &path);
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

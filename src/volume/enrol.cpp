@@ -7,7 +7,7 @@
 #include "keys/digests.h"
 #include "volume/kdf_lock.h"
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 
 luks::KdfCost costFor(const Session &session, model::KeyKind kind) {
     switch (kind) {
@@ -70,4 +70,4 @@ base::Status completeEntry(luks::HeaderStore &store, unsigned slot,
     return {};
 }
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

@@ -12,7 +12,7 @@
 #include "volume/key_ring.h"
 #include "volume/session.h"
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 
 // KDF cost for a kind: keys that a machine made are random enough for the minimum.
 luks::KdfCost costFor(const Session &session, model::KeyKind kind);
@@ -33,4 +33,4 @@ base::Status completeEntry(luks::HeaderStore &store, unsigned slot,
                            const base::SecretBuffer &recordKey,
                            const base::SecretBuffer &passphrase, model::RecordSlot &entry);
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

@@ -14,7 +14,7 @@
 #include "volume/kdf_lock.h"
 #include "volume/stop.h"
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 namespace {
 
 using model::SlotEvidence;
@@ -237,4 +237,4 @@ base::Result<model::PlanInput> gatherEvidence(const Session &session,
     return input;
 }
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

@@ -11,7 +11,7 @@
 #include "volume/session.h"
 #include "volume/unlock.h"
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 
 // A key derivation runs only where the record's check cannot answer: for slots that are not in the
 // record, and for slots whose area is not the recorded one; with --verify for every slot.
@@ -20,4 +20,4 @@ base::Result<model::PlanInput> gatherEvidence(const Session &session,
                                               const Unlocked &unlocked, const FoundRecord &found,
                                               const base::SecretBuffer &recordKey);
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

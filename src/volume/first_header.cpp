@@ -22,7 +22,7 @@
 #include "volume/record_book.h"
 #include "volume/stop.h"
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 namespace {
 
 using base::ErrorCode;
@@ -131,4 +131,4 @@ base::Status formatDevice(const Session &session, KeyRing &ring, bool overwrite)
     return {};
 }
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

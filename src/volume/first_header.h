@@ -8,7 +8,7 @@
 #include "volume/key_ring.h"
 #include "volume/session.h"
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 
 // In memory only. NoUsableKey when no declared key can be had; keys that cannot be had now are
 // warned about and left to sync.
@@ -19,4 +19,4 @@ base::Result<luks::NewHeader> buildFirstHeader(const Session &session, KeyRing &
 // NoUsableKey, NoSpace, Io.
 base::Status formatDevice(const Session &session, KeyRing &ring, bool overwrite);
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

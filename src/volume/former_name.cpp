@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 namespace {
 
 bool isGiven(const model::VolumeId &id) {
@@ -41,4 +41,4 @@ std::optional<model::VolumeId> formerName(const Session &session, const model::R
     return *name;
 }
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

@@ -25,9 +25,9 @@
 #include "model/volume_id.h"
 #include "volume/session.h"
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 
 // Empty when the record has the volume's own name, and when its name is none that may be used.
 std::optional<model::VolumeId> formerName(const Session &session, const model::Record &record);
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

@@ -6,7 +6,7 @@
 
 #include "model/names.h"
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 namespace {
 
 using base::ErrorCode;
@@ -47,4 +47,4 @@ void noteUnusedRoom(const Session &session, const model::HeaderView &header, std
                         (room->most - room->now) / kRoomUnit, session.id().text());
 }
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

@@ -9,7 +9,7 @@
 #include "model/header_view.h"
 #include "volume/session.h"
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 
 struct MappingRoom {
     std::uint64_t now = 0;   // bytes
@@ -23,4 +23,4 @@ base::Result<MappingRoom> mappingRoom(const Session &session, const model::Heade
 // Says in plan that `grow` has something to do; the rest of the plan does not depend on it.
 void noteUnusedRoom(const Session &session, const model::HeaderView &header, std::string &text);
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

@@ -12,7 +12,7 @@
 #include "blockdev/lock.h"
 #include "volume/stop.h"
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 namespace {
 
 using base::ErrorCode;
@@ -60,4 +60,4 @@ base::Result<base::UniqueFd> KdfLock::giveUp(const std::string &path) {
     return {};
 }
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

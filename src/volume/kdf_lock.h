@@ -12,7 +12,7 @@
 #include "volume/options.h"
 #include "volume/reporter.h"
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 
 // flock on the file `kdf` of paths.lockDir(), which only root can open.
 class KdfLock {
@@ -43,4 +43,4 @@ class KdfLock {
 // Whether opening a slot failed before its key was tried: nothing is known of the key then.
 bool noKeyWasTried(const base::Error &error);
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

@@ -4,7 +4,7 @@
 
 #include "base/key_withheld.h"
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 namespace {
 
 using base::ErrorCode;
@@ -50,4 +50,4 @@ base::Error KeyFailures::summary(const std::string &message, const std::string &
     return error;
 }
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

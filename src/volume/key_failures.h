@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 
 class KeyFailures {
   public:
@@ -29,4 +29,4 @@ class KeyFailures {
     bool retry_ = false;
 };
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

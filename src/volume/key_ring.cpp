@@ -13,7 +13,7 @@
 #include "volume/state_place.h"
 #include "volume/stop.h"
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 namespace {
 
 bool changesNothing(const Session &session) {
@@ -171,4 +171,4 @@ base::Result<keys::NewKey> KeyRing::create(const model::KeySpec &key) {
     return found.source->create();
 }
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

@@ -15,7 +15,7 @@
 #include "model/header_view.h"
 #include "volume/session.h"
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 
 // What the sources of keys need to know, without the salt of STATE.
 keys::KeyContext keyContext(const Session &session);
@@ -73,4 +73,4 @@ class KeyRing {
     std::map<unsigned, Entry> entries_;
 };
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

@@ -9,7 +9,7 @@
 #include "volume/key_ring.h"
 #include "volume/pin.h"
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 namespace {
 
 // By its name, or by the one that it had before.
@@ -76,4 +76,4 @@ void warnOfOtherMachine(const Session &session) {
                                    adoptionHint(session));
 }
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

@@ -11,7 +11,7 @@
 #include "volume/record_book.h"
 #include "volume/session.h"
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 
 // Unknown: the record has no mark, as those of earlier versions, or of a machine without a UUID.
 enum class Maker { Unknown, Here, Elsewhere };
@@ -40,4 +40,4 @@ std::string otherMachineHint(const Session &session, bool open);
 // How to take such a volume over, as a hint.
 std::string adoptionHint(const Session &session);
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

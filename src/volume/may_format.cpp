@@ -6,7 +6,7 @@
 #include "volume/device_wipe.h"
 #include "volume/pin.h"
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 namespace {
 
 using base::ErrorCode;
@@ -30,4 +30,4 @@ base::Status mayFormat(const Session &session) {
     return {};
 }
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

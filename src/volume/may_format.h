@@ -4,10 +4,10 @@
 
 #include "volume/session.h"
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 
 // NotLuks2 tells why the declaration does not let us. For attach, which does it, and for plan,
 // which foresees it.
 base::Status mayFormat(const Session &session);
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

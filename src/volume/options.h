@@ -11,7 +11,7 @@
 #include "model/volume_id.h"
 #include "volume/verb.h"
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 
 enum class OutputFormat { Text, Json };
 
@@ -39,4 +39,4 @@ struct Options {
     luks::KdfCost cost = luks::KdfCost::Library;
 };
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

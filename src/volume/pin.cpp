@@ -13,7 +13,7 @@
 #include "volume/pin_text.h"
 #include "volume/state_place.h"
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 namespace {
 
 using base::ErrorCode;
@@ -222,4 +222,4 @@ base::Status checkNotPinned(const Session &session) {
             forgetHint(session));
 }
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

@@ -11,7 +11,7 @@
 #include "model/header_view.h"
 #include "volume/session.h"
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 
 // Whether a pin is there. Io when that cannot be found out.
 base::Result<bool> hasPin(const Session &session);
@@ -49,4 +49,4 @@ base::Status dropPin(const Session &session);
 // VolumeVanished when the device would be formatted although the volume is pinned.
 base::Status checkNotPinned(const Session &session);
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

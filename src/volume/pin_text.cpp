@@ -18,7 +18,7 @@
 #include "base/hex.h"
 #include "keys/digests.h"
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 namespace {
 
 using base::ErrorCode;
@@ -155,4 +155,4 @@ base::Result<PinComparison> comparePin(const std::string &text, const std::strin
     return result;
 }
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

@@ -9,7 +9,7 @@
 #include "model/header_view.h"
 #include "model/volume_id.h"
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 
 // `machine`: the record's mark, of a volume that is this machine's; empty otherwise. Versions that
 // do not know the member pass over it.
@@ -37,4 +37,4 @@ base::Result<PinComparison> comparePin(const std::string &text, const std::strin
                                        const model::VolumeId &id, const model::HeaderView &header,
                                        const base::SecretBuffer &volumeKey);
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

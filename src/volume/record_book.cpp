@@ -9,7 +9,7 @@
 #include "model/slot_token.h"
 #include "volume/former_name.h"
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 namespace {
 
 using model::RecordTrust;
@@ -116,4 +116,4 @@ std::string sealRecord(model::Record &record, const base::SecretBuffer &recordKe
     return record.toJson();
 }
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

@@ -16,7 +16,7 @@
 #include "model/volume_spec.h"
 #include "volume/session.h"
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 
 struct FoundRecord {
     model::RecordTrust trust = model::RecordTrust::Absent;
@@ -47,4 +47,4 @@ base::Result<unsigned> chooseRecordToken(const model::HeaderView &view,
 // Computes the MAC and returns the token's JSON.
 std::string sealRecord(model::Record &record, const base::SecretBuffer &recordKey);
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

@@ -9,7 +9,7 @@
 #include "base/files.h"
 #include "base/journal.h"
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 namespace {
 
 using Json = nlohmann::json;
@@ -118,4 +118,4 @@ int Reporter::error(const base::Error &error) {
     return error.retry ? kExitRetry : kExitError;
 }
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

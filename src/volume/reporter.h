@@ -15,7 +15,7 @@
 #include "volume/exit_status.h"
 #include "volume/options.h"
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 
 // The end of a verb that worked.
 struct Outcome {
@@ -59,4 +59,4 @@ class Reporter {
     std::map<unsigned, model::SlotHealth> keys_;
 };
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

@@ -9,7 +9,7 @@
 #include "volume/state_meta.h"
 #include "volume/stop.h"
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 namespace {
 
 using base::ErrorCode;
@@ -110,4 +110,4 @@ std::string Session::describe() const {
     return "volume " + id().text() + " (" + device_->path + ")";
 }
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

@@ -14,7 +14,7 @@
 #include "volume/options.h"
 #include "volume/reporter.h"
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 
 class Session {
   public:
@@ -72,4 +72,4 @@ class Session {
     base::UniqueFd lock_;
 };
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

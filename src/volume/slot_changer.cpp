@@ -11,7 +11,7 @@
 #include "volume/enrol.h"
 #include "volume/kdf_lock.h"
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 namespace {
 
 using base::ErrorCode;
@@ -376,4 +376,4 @@ base::Status SlotChanger::destroyProven(unsigned slot) {
     return {};
 }
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

@@ -19,7 +19,7 @@
 #include "volume/session.h"
 #include "volume/unlock.h"
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 
 class SlotChanger {
   public:
@@ -144,4 +144,4 @@ class SlotChanger {
     bool changed_ = false;
 };
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

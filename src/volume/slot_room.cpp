@@ -7,7 +7,7 @@
 #include "volume/enrol.h"
 #include "volume/slot_changer.h"
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 namespace {
 
 using base::ErrorCode;
@@ -160,4 +160,4 @@ base::Status SlotChanger::told(base::Status done) const {
     return done;
 }
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

@@ -7,7 +7,7 @@
 #include "volume/device_state.h"
 #include "volume/pin.h"
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 
 base::Result<std::unique_ptr<SlotSession>> SlotSession::begin(Session &session) {
     VC_TRY(expectWritable(session));
@@ -68,4 +68,4 @@ base::Status SlotSession::settle() {
     return {};
 }
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

@@ -12,7 +12,7 @@
 #include "volume/session.h"
 #include "volume/slot_changer.h"
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 
 // Neither copied nor moved: its parts refer to one another.
 class SlotSession {
@@ -49,4 +49,4 @@ class SlotSession {
     std::unique_ptr<SlotChanger> changer_;
 };
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

@@ -7,7 +7,7 @@
 #include "volume/kdf_lock.h"
 #include "volume/slot_changer.h"
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 
 using base::ErrorCode;
 using model::Pending;
@@ -139,4 +139,4 @@ base::Status SlotChanger::settleSpare(const Pending &pending, const model::Heade
     return {};
 }
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

@@ -13,7 +13,7 @@
 #include "meta/state_spec.h"
 #include "volume/stop.h"
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 namespace {
 
 using base::ErrorCode;
@@ -201,4 +201,4 @@ base::Result<nlohmann::json> metaReport(const Session &session) {
     return report;
 }
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

@@ -12,7 +12,7 @@
 #include "model/volume_spec.h"
 #include "volume/session.h"
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 
 // The encryption of STATE by META; nothing when there is no META, nothing in it, or `null`.
 // HeaderCorrupt when it is there and cannot be used: a blank STATE must not become a plain one
@@ -36,4 +36,4 @@ base::Result<std::optional<std::string>> uuidOverride(const Session &session);
 // The tags for people, secrets hidden; null without META.
 base::Result<nlohmann::json> metaReport(const Session &session);
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

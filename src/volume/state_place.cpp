@@ -6,7 +6,7 @@
 
 #include "model/names.h"
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 namespace {
 
 // Declared without encryption it may still be encrypted, by META's word.
@@ -26,4 +26,4 @@ std::optional<keys::StatePlace> statePlace(const Session &session) {
                             .source = paths.hasRoot() ? std::string() : sourceOf(*state)};
 }
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

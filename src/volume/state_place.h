@@ -7,9 +7,9 @@
 #include "keys/state_salt.h"
 #include "volume/session.h"
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 
 // Nothing when STATE is not validly declared.
 std::optional<keys::StatePlace> statePlace(const Session &session);
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

@@ -8,7 +8,7 @@
 
 #include <unistd.h>
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 namespace {
 
 volatile std::sig_atomic_t stopRequested = 0;
@@ -47,4 +47,4 @@ base::Status checkStop() {
     return base::fail(std::move(error).withRetry());
 }
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

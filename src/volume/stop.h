@@ -4,7 +4,7 @@
 
 #include "base/result.h"
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 
 // Installs the handlers and ignores SIGPIPE.
 void watchForStop();
@@ -15,4 +15,4 @@ base::Status checkStop();
 // Waits; false when a stop was asked for before the time was over.
 bool waitUnlessStopped(int milliseconds);
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

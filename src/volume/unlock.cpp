@@ -17,7 +17,7 @@
 #include "volume/record_book.h"
 #include "volume/stop.h"
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 namespace {
 
 using base::ErrorCode;
@@ -356,4 +356,4 @@ base::Result<Unlocked> unlock(const Session &session, const luks::HeaderCopy &he
     return result;
 }
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

@@ -13,7 +13,7 @@
 #include "volume/key_ring.h"
 #include "volume/session.h"
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 
 struct Unlocked {
     base::SecretBuffer volumeKey;
@@ -35,4 +35,4 @@ struct Unlocked {
 base::Result<Unlocked> unlock(const Session &session, const luks::HeaderCopy &header,
                               KeyRing &ring);
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

@@ -5,7 +5,7 @@
 #include <array>
 #include <utility>
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 namespace {
 
 constexpr std::array<std::pair<Verb, const char *>, 14> kVerbs{{
@@ -39,4 +39,4 @@ std::optional<Verb> verbFrom(std::string_view name) {
     return {};
 }
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace volumecrypt::engine {
+namespace volumecrypt::volume {
 
 enum class Verb {
     Inspect,
@@ -29,4 +29,4 @@ enum class Verb {
 std::string verbName(Verb verb);
 std::optional<Verb> verbFrom(std::string_view name);
 
-}  // namespace volumecrypt::engine
+}  // namespace volumecrypt::volume

@@ -8,11 +8,11 @@
 #include <gmock/gmock.h>
 
 #include "base/files.h"
+#include "support/result_matchers.h"
+#include "support/volume_fixture.h"
 #include "volume/device_wipe.h"
 #include "volume/pin.h"
 #include "volume/session.h"
-#include "support/result_matchers.h"
-#include "support/volume_fixture.h"
 
 namespace volumecrypt::test {
 namespace {
@@ -183,7 +183,7 @@ class EngineStagedWipeTest : public EngineEarlyStateTest {
         writeConfig("apiVersion: v1alpha1\nkind: UserVolumeConfig\nname: data\nvolume: {device: " +
                     image_ + "}\nmount: {where: " + where +
                     "}\nencryption: {keys: [{slot: 1, static: " + "{passphrase: secret}}]}\n");
-        engine::Options options{.verb = engine::Verb::Wipe,
+        volume::Options options{.verb = volume::Verb::Wipe,
                                 .id = *model::VolumeId::parse("u-data"),
                                 .paths = model::SystemPaths(root_, {configDir_})};
         session_.emplace(std::move(options), reporter_);
@@ -192,10 +192,10 @@ class EngineStagedWipeTest : public EngineEarlyStateTest {
         content_.kind = blockdev::ContentKind::Luks2;
         content_.uuid = "11223344-5566-7788-99aa-bbccddeeff00";
     }
-    base::Status stage() { return engine::stageWipe(*session_, content_); }
+    base::Status stage() { return volume::stageWipe(*session_, content_); }
 
-    engine::Reporter reporter_{engine::Verb::Wipe, "u-data", engine::OutputFormat::Json};
-    std::optional<engine::Session> session_;
+    volume::Reporter reporter_{volume::Verb::Wipe, "u-data", volume::OutputFormat::Json};
+    std::optional<volume::Session> session_;
     blockdev::Content content_;
 };
 
@@ -203,10 +203,10 @@ TEST_F(EngineStagedWipeTest, IsWhereTheNextAttachLooks) {
     begin();
     ASSERT_TRUE(stage());
     EXPECT_EQ(*base::readFile(order()), content_.uuid + "\n");
-    const auto staged = engine::stagedWipe(*session_);
+    const auto staged = volume::stagedWipe(*session_);
     ASSERT_TRUE(staged);
-    EXPECT_TRUE(engine::isStaged(*staged, content_));
-    engine::dropStagedWipe(*session_);
+    EXPECT_TRUE(volume::isStaged(*staged, content_));
+    volume::dropStagedWipe(*session_);
     EXPECT_FALSE(fs::exists(order()));
 }
 
@@ -241,17 +241,17 @@ TEST_F(EngineStagedWipeTest, OnAVolumeIsRefused) {
 TEST_F(EngineStagedWipeTest, AnOrderThatCannotBeReadIsNoAbsence) {
     begin();
     directory_.write("root/etc/volumecrypt/state/wipe", "");
-    EXPECT_FALSE(engine::stagedWipe(*session_));
+    EXPECT_FALSE(volume::stagedWipe(*session_));
     fs::remove(state() + "/wipe");
     fs::create_directories(order());
-    EXPECT_FALSE(engine::stagedWipe(*session_));
+    EXPECT_FALSE(volume::stagedWipe(*session_));
 }
 
 TEST_F(EngineStagedWipeTest, AnEarlierOrderCountsAndMoves) {
     begin();
     directory_.write("root/var/lib/volumecrypt/wipe/u-data", content_.uuid + "\n");
-    EXPECT_EQ(*engine::stagedWipe(*session_), content_.uuid + "\n");
-    EXPECT_TRUE(*engine::isStagedWipe(*session_, content_.uuid));
+    EXPECT_EQ(*volume::stagedWipe(*session_), content_.uuid + "\n");
+    EXPECT_TRUE(*volume::isStagedWipe(*session_, content_.uuid));
     luksFormat();
     EXPECT_EQ(engine("sync").exitCode, 0);
     EXPECT_FALSE(fs::exists(old("wipe/u-data")));

@@ -8,19 +8,19 @@
 
 #include "base/files.h"
 #include "base/unique_fd.h"
-#include "volume/kdf_lock.h"
 #include "support/result_matchers.h"
 #include "support/volume_fixture.h"
+#include "volume/kdf_lock.h"
 
 namespace volumecrypt::test {
 namespace {
 
 using base::ErrorCode;
-using engine::KdfLock;
-using engine::Verb;
 using std::chrono::milliseconds;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using volume::KdfLock;
+using volume::Verb;
 
 constexpr std::uint64_t kMuch = std::uint64_t{1} << 20;
 
@@ -36,7 +36,7 @@ class EngineKdfLockTest : public VolumeFixture {
         ASSERT_EQ(::write(held_.get(), "4711\n", 5), 5);
         ASSERT_EQ(::flock(held_.get(), LOCK_EX), 0);
     }
-    [[nodiscard]] engine::Options optionsFor(Verb verb) const {
+    [[nodiscard]] volume::Options optionsFor(Verb verb) const {
         return {.verb = verb,
                 .id = *model::VolumeId::parse("u-data"),
                 .paths = model::SystemPaths(root_, {})};
@@ -58,7 +58,7 @@ class EngineKdfLockTest : public VolumeFixture {
 TEST_F(EngineKdfLockTest, SmallDerivationsDoNotAskForIt) {
     holdLock();
     const auto options = optionsFor(Verb::Sync);
-    engine::Reporter reporter(options.verb, options.id.text(), options.output);
+    volume::Reporter reporter(options.verb, options.id.text(), options.output);
     KdfLock lock(options, reporter, milliseconds(0));
     const auto turn = lock.await(std::uint64_t{64} << 10);
     ASSERT_THAT(turn, IsOk());
@@ -68,13 +68,13 @@ TEST_F(EngineKdfLockTest, SmallDerivationsDoNotAskForIt) {
 TEST_F(EngineKdfLockTest, IsBusyInTheEndAndSaysWhoHoldsIt) {
     holdLock();
     const auto options = optionsFor(Verb::Sync);
-    engine::Reporter reporter(options.verb, options.id.text(), options.output);
+    volume::Reporter reporter(options.verb, options.id.text(), options.output);
     KdfLock lock(options, reporter, milliseconds(60));
     const auto turn = lock.await(kMuch);
     ASSERT_THAT(turn, FailsWith(ErrorCode::Busy,
                                 AllOf(HasSubstr("volume u-data"), HasSubstr("process 4711"))));
     EXPECT_TRUE(turn.error().retry);
-    EXPECT_TRUE(engine::noKeyWasTried(turn.error()));
+    EXPECT_TRUE(volume::noKeyWasTried(turn.error()));
     held_.reset();
     EXPECT_THAT(lock.await(kMuch), IsOk());
 }
@@ -82,7 +82,7 @@ TEST_F(EngineKdfLockTest, IsBusyInTheEndAndSaysWhoHoldsIt) {
 TEST_F(EngineKdfLockTest, AttachIsNotKeptFromItsVolume) {
     holdLock();
     const auto options = optionsFor(Verb::Attach);
-    engine::Reporter reporter(options.verb, options.id.text(), options.output);
+    volume::Reporter reporter(options.verb, options.id.text(), options.output);
     constexpr milliseconds kPatience(200);
     KdfLock lock(options, reporter, kPatience);
     const auto start = std::chrono::steady_clock::now();
@@ -97,7 +97,7 @@ TEST_F(EngineKdfLockTest, AttachIsNotKeptFromItsVolume) {
 
 TEST_F(EngineKdfLockTest, IsHeldWhileItsOwnerLivesAndNotLonger) {
     const auto options = optionsFor(Verb::Sync);
-    engine::Reporter reporter(options.verb, options.id.text(), options.output);
+    volume::Reporter reporter(options.verb, options.id.text(), options.output);
     KdfLock first(options, reporter, milliseconds(0));
     KdfLock second(options, reporter, milliseconds(0));
     {

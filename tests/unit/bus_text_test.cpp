@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Any bytes become text that the bus carries.
-#include "bus/text.h"
-
 #include <gtest/gtest.h>
 
-namespace volumecrypt::daemon {
+#include "bus/text.h"
+
+namespace volumecrypt::bus {
 namespace {
 
 TEST(BusText, LeavesTextAsItIs) {
@@ -33,4 +33,4 @@ TEST(BusText, EndsBeforeTheFirstNul) {
 }
 
 }  // namespace
-}  // namespace volumecrypt::daemon
+}  // namespace volumecrypt::bus
