@@ -10,11 +10,10 @@
 #include <nlohmann/json.hpp>
 #include <openssl/rand.h>
 
-#include "base/base64.h"
 #include "base/display_text.h"
 #include "base/foreign_json.h"
 #include "base/secret_child.h"
-#include "keys/digests.h"
+#include "crypto/base64.h"
 #include "keys/node_id.h"
 #include "model/slot_token.h"
 
@@ -65,7 +64,7 @@ std::string KmsToken::toJson() const {
         {"type", model::kKmsTokenType},
         {"keyslots", Json::array()},
         {"UserData",
-         {{"sealedData", base::toBase64(sealedData)}, {"endpoint", endpoint}, {"slot", slot}}}};
+         {{"sealedData", crypto::toBase64(sealedData)}, {"endpoint", endpoint}, {"slot", slot}}}};
     return json.dump();
 }
 
@@ -76,7 +75,7 @@ base::Result<KmsToken> KmsToken::fromJson(const std::string &json) {
     if (data == parsed.end() || !data->is_object()) return corrupt("it has no UserData");
     const auto sealed = data->find("sealedData");
     if (sealed == data->end() || !sealed->is_string()) return corrupt("it has no sealedData");
-    const auto bytes = base::fromBase64(sealed->get<std::string>());
+    const auto bytes = crypto::fromBase64(sealed->get<std::string>());
     if (!bytes || bytes->empty() || bytes->size() > kLongestSealed)
         return corrupt("its sealedData is no base64 text of 1 to 16384 bytes");
     KmsToken token;
@@ -159,7 +158,7 @@ base::Result<base::SecretBuffer> KmsKeySource::obtain(
                                std::to_string(secret->size()) + " bytes instead of the key's 32",
                     .hint = "Does the endpoint belong to the server that sealed the key?",
                     .slot = {}}));
-    return base64Text(*secret);
+    return crypto::base64Text(*secret);
 }
 
 base::Result<NewKey> KmsKeySource::make() {
@@ -187,7 +186,7 @@ base::Result<NewKey> KmsKeySource::make() {
             "server's administrator for a key for this machine's UUID.");
     const KmsToken token{
         .sealedData = std::string(sealedBytes), .endpoint = key_.endpoint, .slot = spec_.slot};
-    return NewKey{.passphrase = base64Text(key), .token = token.toJson()};
+    return NewKey{.passphrase = crypto::base64Text(key), .token = token.toJson()};
 }
 
 base::Result<NewKey> KmsKeySource::create() {

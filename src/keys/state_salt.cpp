@@ -21,7 +21,7 @@
 #include "base/mount_info.h"
 #include "base/scope_exit.h"
 #include "base/unique_fd.h"
-#include "keys/digests.h"
+#include "crypto/digest.h"
 
 namespace volumecrypt::keys {
 namespace {
@@ -230,7 +230,7 @@ base::Result<const base::SecretBuffer *> StateSalt::bytes() {
 
 std::string StateSalt::digest() {
     const auto salt = bytes();
-    return salt ? sha256({(*salt)->chars(), (*salt)->size()}) : std::string();
+    return salt ? crypto::sha256({(*salt)->chars(), (*salt)->size()}) : std::string();
 }
 
 }  // namespace volumecrypt::keys

@@ -4,7 +4,7 @@
 
 #include <utility>
 
-#include "keys/digests.h"
+#include "crypto/base64.h"
 #include "tpm/secure_boot.h"
 #include "tpm/signature_file.h"
 
@@ -61,7 +61,7 @@ base::Result<base::SecretBuffer> TpmKeySource::obtain(
     if (!key) return base::fail(inSlot(std::move(key).error()));
     auto secret = tpm::unseal(access_, *key);
     if (!secret) return base::fail(inSlot(std::move(secret).error()));
-    return base64Text(*secret);
+    return crypto::base64Text(*secret);
 }
 
 base::Status TpmKeySource::checkSecureBoot() const {
@@ -79,7 +79,7 @@ base::Result<NewKey> TpmKeySource::create() {
     if (auto proven = prove(access_, *made); !proven)
         return base::fail(inSlot(std::move(proven).error()));
     const char *type = spec_.lockToState ? tpm::kLockedTokenType : tpm::kSystemdTokenType;
-    return NewKey{.passphrase = base64Text(made->secret),
+    return NewKey{.passphrase = crypto::base64Text(made->secret),
                   .token = made->key.toJson(type, spec_.slot)};
 }
 

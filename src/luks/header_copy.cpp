@@ -11,7 +11,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "luks/digest.h"
+#include "crypto/digest.h"
 #include "luks/header_json.h"
 #include "luks/header_read.h"
 #include "luks/library.h"
@@ -115,7 +115,7 @@ base::Result<const model::SlotView *> findSlot(const model::HeaderView &view, un
 
 base::Result<std::string> slotDigestOf(int fd, const model::HeaderView &view, unsigned slot) {
     VC_ASSIGN(const model::SlotView *entry, findSlot(view, slot));
-    return sha256OfRange(entry->json, fd, entry->areaOffset, entry->areaSize);
+    return crypto::sha256OfRange(entry->json, fd, entry->areaOffset, entry->areaSize);
 }
 
 base::Result<std::string> slotDigest(const HeaderCopy &copy, unsigned slot) {

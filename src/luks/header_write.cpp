@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "base/files.h"
-#include "luks/digest.h"
+#include "crypto/digest.h"
 #include "luks/header_layout.h"
 #include "luks/metadata.h"
 
@@ -33,7 +33,7 @@ constexpr std::size_t kVersionOffset = 32;
 constexpr char kVersion = 1;
 constexpr std::size_t kIdOffset = 64;
 constexpr std::size_t kIdSize = 256;
-constexpr std::size_t kMarkerChecksumOffset = 512 - kSha256Size;
+constexpr std::size_t kMarkerChecksumOffset = 512 - crypto::kSha256Size;
 
 std::span<const std::byte> bytesOf(std::string_view text) {
     return std::as_bytes(std::span(text.data(), text.size()));
@@ -46,8 +46,8 @@ base::Result<std::string> makeMarker(const std::string &id) {
     marker.replace(0, kMarkerText.size(), kMarkerText);
     marker[kVersionOffset] = kVersion;
     marker.replace(kIdOffset, id.size(), id);
-    VC_ASSIGN(const std::string checksum,
-              sha256(std::string_view(marker).substr(0, kMarkerChecksumOffset)));
+    const std::string checksum =
+        crypto::sha256(std::string_view(marker).substr(0, kMarkerChecksumOffset));
     marker.replace(kMarkerChecksumOffset, checksum.size(), checksum);
     return marker;
 }

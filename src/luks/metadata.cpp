@@ -13,7 +13,7 @@
 
 #include "base/files.h"
 #include "base/foreign_json.h"
-#include "luks/digest.h"
+#include "crypto/digest.h"
 #include "luks/header_build.h"
 #include "luks/header_image.h"
 
@@ -99,22 +99,23 @@ class CopyReader {
         if (!size) return false;
         binary = parseBinaryHeader(start);
         const std::string stored(start.substr(kChecksumOffset, kChecksumSize));
-        auto hash = Hash::start(binary.checksumAlgorithm);
+        auto hash = crypto::Hash::start(binary.checksumAlgorithm);
         if (!hash) return false;
         constexpr char kZeros[kChecksumSize] = {};
         bool hashed = hash->update(start.substr(0, kChecksumOffset)) &&
                       hash->update(std::string_view(kZeros, kChecksumSize)) &&
                       hash->update(start.substr(kChecksumOffset + kChecksumSize));
         for (std::size_t at = kBinaryHeaderSize; at < *size;) {
-            VC_ASSIGN(const std::string_view next, piece(at, std::min(kHashPiece, *size - at)));
+            VC_ASSIGN(const std::string_view next,
+                      piece(at, std::min(crypto::kHashPiece, *size - at)));
             hashed = hashed && hash->update(next);
             take(next);
             at += next.size();
         }
         // A hash that is no checksum (libcrypto has one of no length) holds for everything.
         const auto value = hash->finish();
-        return hashed && value && value->size() >= kSha256Size && stored.starts_with(*value) &&
-               ended_ && padded_;
+        return hashed && value && value->size() >= crypto::kSha256Size &&
+               stored.starts_with(*value) && ended_ && padded_;
     }
 
     BinaryHeader binary;
@@ -124,7 +125,7 @@ class CopyReader {
     base::Result<std::string_view> piece(std::uint64_t at, std::size_t size) {
         const auto bytes = std::span(buffer_).first(size);
         VC_TRY(base::readExactly(image_, bytes, offset_ + at));
-        return asText(bytes);
+        return crypto::asText(bytes);
     }
 
     void take(std::string_view bytes) {
@@ -140,7 +141,7 @@ class CopyReader {
     int image_;
     std::uint64_t offset_;
     bool ended_ = false, padded_ = true;
-    std::array<std::byte, kHashPiece> buffer_;
+    std::array<std::byte, crypto::kHashPiece> buffer_;
 };
 
 // The copy at `offset` of an image that ends at `end`, if it is whole. `other`: a whole copy that

@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
+#include <cstring>
 #include <string>
 
-#include <openssl/evp.h>
+#include "crypto/digest.h"
 
 namespace volumecrypt::meta {
 namespace {
@@ -52,11 +52,9 @@ Checksum checksumOf(Bytes copy) {
     base::SecretBuffer cleared = base::SecretBuffer::copyOf(copy);
     const auto field = cleared.bytes().subspan(kChecksumOffset, kChecksumSize);
     std::fill(field.begin(), field.end(), std::byte{0});
+    const std::string digest = crypto::sha256({cleared.chars(), cleared.size()});
     Checksum sum{};
-    unsigned length = 0;
-    if (EVP_Digest(cleared.chars(), cleared.size(), reinterpret_cast<unsigned char *>(sum.data()),
-                   &length, EVP_sha256(), nullptr) != 1)
-        std::abort();
+    std::memcpy(sum.data(), digest.data(), sum.size());
     return sum;
 }
 

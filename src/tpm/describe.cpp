@@ -8,8 +8,9 @@
 #include <vector>
 
 #include "base/foreign_json.h"
+#include "base/hex.h"
 #include "tpm/bounded.h"
-#include "tpm/digest.h"
+#include "tpm/numbers.h"
 #include "tpm/operations.h"
 #include "tpm/pcrs.h"
 #include "tpm/storage_root.h"
@@ -63,7 +64,7 @@ std::string algorithmName(TPM2_ALG_ID algorithm) {
         case TPM2_ALG_SM3_256:
             return "sm3-256";
         default:
-            return toHex(u16(algorithm));
+            return base::toHex(u16(algorithm));
     }
 }
 
@@ -102,7 +103,7 @@ base::Result<Json> pcrsJson(Connection &connection) {
     if (!values && values.error().code == base::ErrorCode::Unsupported) return Json(nullptr);
     if (!values) return base::fail(std::move(values).error());
     Json json = Json::object();
-    for (const auto &[pcr, value] : *values) json[std::to_string(pcr)] = toHex(value);
+    for (const auto &[pcr, value] : *values) json[std::to_string(pcr)] = base::toHex(value);
     return json;
 }
 

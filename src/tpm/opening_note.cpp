@@ -7,7 +7,8 @@
 
 #include "base/files.h"
 #include "base/foreign_json.h"
-#include "tpm/digest.h"
+#include "base/hex.h"
+#include "crypto/digest.h"
 
 namespace volumecrypt::tpm {
 namespace {
@@ -20,7 +21,7 @@ constexpr unsigned kMode = 0600;
 }  // namespace
 
 OpeningNote::OpeningNote(const model::SystemPaths &paths, const std::string &tcti)
-    : path_(paths.lockDir() + "/tpm." + toHex(sha256(tcti)).substr(0, 16)) {}
+    : path_(paths.lockDir() + "/tpm." + base::toHex(crypto::sha256(tcti)).substr(0, 16)) {}
 
 std::optional<Handles> OpeningNote::read() const {
     const auto text = base::readFile(path_, kLongest);

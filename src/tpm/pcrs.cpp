@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <string>
 
-#include "tpm/digest.h"
+#include "crypto/digest.h"
 
 namespace volumecrypt::tpm {
 namespace {
@@ -38,13 +38,14 @@ base::Result<PcrValues> readPcrs(Connection &connection, const std::vector<unsig
             connection.tss().Esys_PCR_Read(connection.esys(), ESYS_TR_NONE, ESYS_TR_NONE,
                                            ESYS_TR_NONE, &selection, nullptr, nullptr, &memory)));
         const EsysMemory<TPML_DIGEST> digests(memory);
-        if (digests->count != 1 || digests->digests[0].size != kDigestSize)
+        if (digests->count != 1 || digests->digests[0].size != crypto::kSha256Size)
             return base::fail(
                 ErrorCode::Unsupported,
                 "the TPM has no PCR " + std::to_string(pcr) + " in a SHA-256 bank",
                 "Turn the SHA-256 bank on in the firmware (`tpm2_pcrallocate` does it "
                 "too), or declare another key kind.");
-        values[pcr].assign(reinterpret_cast<const char *>(digests->digests[0].buffer), kDigestSize);
+        values[pcr].assign(reinterpret_cast<const char *>(digests->digests[0].buffer),
+                           crypto::kSha256Size);
     }
     return values;
 }

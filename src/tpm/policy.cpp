@@ -2,7 +2,8 @@
 // Policy digests (TPM 2.0 library specification, part 3, PolicyPCR and PolicyAuthorize).
 #include "tpm/policy.h"
 
-#include "tpm/digest.h"
+#include "crypto/digest.h"
+#include "tpm/numbers.h"
 
 namespace volumecrypt::tpm {
 namespace {
@@ -14,7 +15,7 @@ constexpr std::uint16_t kPcrBank = 0x000B;
 }  // namespace
 
 std::string emptyPolicy() {
-    std::string zeros(kDigestSize, '\0');
+    std::string zeros(crypto::kSha256Size, '\0');
     return zeros;
 }
 
@@ -33,8 +34,8 @@ std::string withPcrSelection(std::string_view policy, std::string_view select,
     text += u32(kPolicyPcr) + u32(1) + u16(kPcrBank);
     text += static_cast<char>(select.size());
     text += select;
-    text += sha256(concatenated);
-    return sha256(text);
+    text += crypto::sha256(concatenated);
+    return crypto::sha256(text);
 }
 
 std::string withPcrs(std::string_view policy, const PcrValues &values) {
@@ -51,7 +52,7 @@ std::string authorizedBy(std::string_view keyName) {
     std::string text = emptyPolicy() + u32(kPolicyAuthorize);
     text += keyName;
     // The second round takes the policyRef, which is empty.
-    return sha256(sha256(text));
+    return crypto::sha256(crypto::sha256(text));
 }
 
 std::string sealingPolicy(std::string_view keyName, const PcrValues &values) {

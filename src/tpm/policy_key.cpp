@@ -8,7 +8,8 @@
 #include <openssl/pem.h>
 
 #include "base/c_handle.h"
-#include "tpm/digest.h"
+#include "crypto/digest.h"
+#include "tpm/numbers.h"
 
 namespace volumecrypt::tpm {
 namespace {
@@ -58,7 +59,7 @@ std::string PolicyKey::publicArea() const {
 }
 
 std::string PolicyKey::name() const {
-    return u16(kTpmSha256) + sha256(publicArea());
+    return u16(kTpmSha256) + crypto::sha256(publicArea());
 }
 
 base::Result<PolicyKey> PolicyKey::fromPem(const std::string &pem) {
@@ -75,7 +76,7 @@ base::Result<PolicyKey> PolicyKey::fromPem(const std::string &pem) {
     }
     if (key.modulus.empty() || key.exponent == 0 || key.modulus.size() > kLongestModulus)
         return base::fail(bad("has a size that TPMs do not take").error());
-    key.fingerprint = sha256(pkcs1(pkey.get()));
+    key.fingerprint = crypto::sha256(pkcs1(pkey.get()));
     return key;
 }
 

@@ -4,8 +4,9 @@
 
 #include <string>
 
-#include "tpm/digest.h"
+#include "base/hex.h"
 #include "tpm/library.h"
+#include "tpm/numbers.h"
 
 namespace volumecrypt::tpm {
 namespace {
@@ -27,7 +28,7 @@ std::uint32_t tpmCode(std::uint32_t code) {
 // Codes exist only once the library is there; a number will do otherwise.
 std::string nameOf(std::uint32_t code) {
     if (const Library *tss = Library::loaded(); tss != nullptr) return tss->Tss2_RC_Decode(code);
-    return "response code 0x" + toHex(u32(code));
+    return "response code 0x" + base::toHex(u32(code));
 }
 
 struct Meaning {

@@ -9,7 +9,7 @@
 
 #include <openssl/crypto.h>
 
-#include "tpm/digest.h"
+#include "crypto/digest.h"
 #include "tpm/operations.h"
 #include "tpm/pcrs.h"
 #include "tpm/policy_key.h"
@@ -56,8 +56,8 @@ TPM2B_PUBLIC sealedTemplate(const std::string &policyHash) {
     // anybody out.
     area.publicArea.objectAttributes =
         TPMA_OBJECT_FIXEDTPM | TPMA_OBJECT_FIXEDPARENT | TPMA_OBJECT_NODA;
-    area.publicArea.authPolicy.size = kDigestSize;
-    std::memcpy(area.publicArea.authPolicy.buffer, policyHash.data(), kDigestSize);
+    area.publicArea.authPolicy.size = crypto::kSha256Size;
+    std::memcpy(area.publicArea.authPolicy.buffer, policyHash.data(), crypto::kSha256Size);
     area.publicArea.parameters.keyedHashDetail.scheme.scheme = TPM2_ALG_NULL;
     return area;
 }

@@ -7,7 +7,9 @@
 #include <nlohmann/json.hpp>
 
 #include "base/foreign_json.h"
-#include "tpm/digest.h"
+#include "base/hex.h"
+#include "crypto/base64.h"
+#include "crypto/digest.h"
 
 namespace volumecrypt::tpm {
 namespace {
@@ -26,14 +28,14 @@ struct Bad {
 };
 
 std::string base64Member(const OrderedJson &json, const char *name) {
-    auto bytes = fromBase64(json.at(name).get<std::string>());
+    auto bytes = crypto::fromBase64(json.at(name).get<std::string>());
     if (!bytes) throw Bad{std::string(name) + " is not base64"};
     return std::move(*bytes);
 }
 
 std::string digestOf(const OrderedJson &value, const char *name) {
-    auto bytes = fromHex(value.get<std::string>());
-    if (!bytes || bytes->size() != kDigestSize)
+    auto bytes = base::fromHex(value.get<std::string>());
+    if (!bytes || bytes->size() != crypto::kSha256Size)
         throw Bad{std::string(name) + " is not a SHA-256 digest in hexadecimal"};
     return std::move(*bytes);
 }
@@ -91,20 +93,20 @@ SealedKey keyFrom(const OrderedJson &json) {
 std::string SealedKey::toJson(std::string_view type, unsigned slot) const {
     OrderedJson json{{"type", type},
                      {"keyslots", {std::to_string(slot)}},
-                     {"tpm2-blob", toBase64(blob)},
+                     {"tpm2-blob", crypto::toBase64(blob)},
                      {"tpm2-pcrs", pcrs},
                      {"tpm2-pcr-bank", bank},
                      {"tpm2-primary-alg", primaryAlgorithm},
-                     {"tpm2-policy-hash", toHex(policyHash)},
+                     {"tpm2-policy-hash", base::toHex(policyHash)},
                      // Read by systemd 251 and later; 252 wants it even when it is false.
                      {"tpm2-pin", pin}};
     if (signer) {
         json["tpm2_pubkey_pcrs"] = signer->pcrs;
-        json["tpm2_pubkey"] = toBase64(signer->pem);
+        json["tpm2_pubkey"] = crypto::toBase64(signer->pem);
     }
-    json["tpm2_srk"] = toBase64(srk);
+    json["tpm2_srk"] = crypto::toBase64(srk);
     OrderedJson values = OrderedJson::object();
-    for (const auto &[pcr, value] : enrolled) values[std::to_string(pcr)] = toHex(value);
+    for (const auto &[pcr, value] : enrolled) values[std::to_string(pcr)] = base::toHex(value);
     json[kEnrolledMember] = std::move(values);
     return json.dump();
 }

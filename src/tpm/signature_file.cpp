@@ -9,7 +9,8 @@
 
 #include "base/files.h"
 #include "base/foreign_json.h"
-#include "tpm/digest.h"
+#include "base/hex.h"
+#include "crypto/base64.h"
 
 namespace volumecrypt::tpm {
 namespace {
@@ -61,12 +62,12 @@ base::Result<std::string> findSignature(const std::string &json, const PolicyKey
             const auto signedPcrs = base::integersIn<unsigned>(entry.at("pcrs"));
             if (!signedPcrs) return unreadable("pcrs is no list of numbers");
             if (inOrder(*signedPcrs) != inOrder(pcrs)) continue;
-            if (fromHex(entry.at("pol").get<std::string>()) != policy) continue;
-            if (fromHex(entry.at("pkfp").get<std::string>()) != key.fingerprint) {
+            if (base::fromHex(entry.at("pol").get<std::string>()) != policy) continue;
+            if (base::fromHex(entry.at("pkfp").get<std::string>()) != key.fingerprint) {
                 otherKey = true;
                 continue;
             }
-            const auto signature = fromBase64(entry.at("sig").get<std::string>());
+            const auto signature = crypto::fromBase64(entry.at("sig").get<std::string>());
             if (signature && !signature->empty()) return *signature;
         }
     } catch (const Json::exception &exception) {

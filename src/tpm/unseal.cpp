@@ -5,7 +5,7 @@
 
 #include <openssl/crypto.h>
 
-#include "tpm/digest.h"
+#include "crypto/digest.h"
 #include "tpm/operations.h"
 #include "tpm/pcrs.h"
 #include "tpm/policy_key.h"
@@ -154,10 +154,10 @@ base::Result<TPMT_TK_VERIFIED> Unsealing::verify(const std::string &approved,
     sig.size = static_cast<UINT16>(signature.size());
     std::memcpy(sig.buffer, signature.data(), signature.size());
     // What was signed is the policy digest; the (empty) policyRef follows it.
-    const std::string hash = sha256(approved);
+    const std::string hash = crypto::sha256(approved);
     TPM2B_DIGEST digest{};
-    digest.size = kDigestSize;
-    std::memcpy(digest.buffer, hash.data(), kDigestSize);
+    digest.size = crypto::kSha256Size;
+    std::memcpy(digest.buffer, hash.data(), crypto::kSha256Size);
     TPMT_TK_VERIFIED *ticket = nullptr;
     const TSS2_RC code = connection_.tss().Esys_VerifySignature(
         connection_.esys(), key.get(), ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &digest, &signed_,

@@ -4,7 +4,7 @@
 
 #include <utility>
 
-#include "keys/digests.h"
+#include "keys/derivations.h"
 #include "volume/device_state.h"
 #include "volume/evidence.h"
 #include "volume/maker.h"

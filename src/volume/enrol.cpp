@@ -4,7 +4,8 @@
 
 #include <utility>
 
-#include "keys/digests.h"
+#include "crypto/digest.h"
+#include "keys/derivations.h"
 #include "volume/kdf_lock.h"
 
 namespace volumecrypt::volume {
@@ -49,7 +50,7 @@ base::Status addAndProve(const Session &session, luks::HeaderStore &store, unsig
 }
 
 std::string paramsDigestOf(const model::KeySpec &key) {
-    return keys::sha256(key.parameterText());
+    return crypto::sha256(key.parameterText());
 }
 
 model::RecordSlot entryFor(const model::KeySpec &key, KeyRing &ring) {

@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/foreign_json.h"
-#include "keys/digests.h"
+#include "keys/derivations.h"
 #include "luks/header_read.h"
 #include "model/slot_token.h"
 #include "volume/enrol.h"

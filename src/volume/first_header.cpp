@@ -12,7 +12,7 @@
 #include "base/files.h"
 #include "base/journal.h"
 #include "blockdev/content.h"
-#include "keys/digests.h"
+#include "keys/derivations.h"
 #include "model/slot_token.h"
 #include "volume/content_room.h"
 #include "volume/device_state.h"

@@ -3,7 +3,7 @@
 #include "volume/maker.h"
 
 #include "base/hex.h"
-#include "keys/digests.h"
+#include "keys/derivations.h"
 #include "keys/node_id.h"
 #include "volume/former_name.h"
 #include "volume/key_ring.h"

@@ -16,7 +16,7 @@
 
 #include "base/foreign_json.h"
 #include "base/hex.h"
-#include "keys/digests.h"
+#include "keys/derivations.h"
 
 namespace volumecrypt::volume {
 namespace {

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "keys/digests.h"
+#include "crypto/mac.h"
 #include "model/slot_token.h"
 #include "volume/former_name.h"
 
@@ -59,7 +59,7 @@ void authenticate(FoundRecord &found, const Session &session, const base::Secret
         found.record.reset();
         found.problem = std::move(why);
     };
-    const std::string mac = keys::hmacSha256(recordKey, found.record->authenticatedText());
+    const std::string mac = crypto::hmacSha256(recordKey, found.record->authenticatedText());
     if (!equalDigests(mac, found.record->mac))
         distrust("the record's MAC is wrong: somebody else changed it");
     else if (found.record->volume != session.id().text() &&
@@ -112,7 +112,7 @@ base::Result<unsigned> chooseRecordToken(const model::HeaderView &view,
 }
 
 std::string sealRecord(model::Record &record, const base::SecretBuffer &recordKey) {
-    record.mac = keys::hmacSha256(recordKey, record.authenticatedText());
+    record.mac = crypto::hmacSha256(recordKey, record.authenticatedText());
     return record.toJson();
 }
 

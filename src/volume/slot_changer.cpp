@@ -6,7 +6,8 @@
 #include <vector>
 
 #include "base/journal.h"
-#include "keys/digests.h"
+#include "crypto/digest.h"
+#include "keys/derivations.h"
 #include "model/slot_token.h"
 #include "volume/enrol.h"
 #include "volume/kdf_lock.h"
@@ -299,7 +300,7 @@ base::Status SlotChanger::addOther(unsigned slot, model::KeyKind kind,
     model::RecordSlot entry;
     entry.kind = kind;
     entry.origin = model::Origin::Added;
-    entry.paramsDigest = keys::sha256("");
+    entry.paramsDigest = crypto::sha256("");
     Pending pending = pendingFor(PendingOperation::Add, slot);
     pending.token = token;
     pending.entry = entry;

@@ -7,7 +7,7 @@
 #include <thread>
 
 #include "base/files.h"
-#include "keys/digests.h"
+#include "crypto/base64.h"
 #include "support/hex.h"
 #include "support/kms_place.h"
 #include "support/result_matchers.h"
@@ -52,7 +52,7 @@ class EngineKmsTest : public VolumeFixture {
         request.data = base::SecretBuffer::copyOf(bytes.out);
         const auto key = askKms(request);
         if (!key) return {};
-        const base::SecretBuffer text = keys::base64Text(*key);
+        const base::SecretBuffer text = crypto::base64Text(*key);
         return {text.chars(), text.size()};
     }
     // A warning line of the engine's with `words` in its message.

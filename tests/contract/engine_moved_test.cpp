@@ -6,7 +6,9 @@
 
 #include "base/files.h"
 #include "base/hex.h"
-#include "keys/digests.h"
+#include "crypto/digest.h"
+#include "crypto/mac.h"
+#include "keys/derivations.h"
 #include "model/record.h"
 #include "support/header_editor.h"
 #include "support/volume_fixture.h"
@@ -100,7 +102,7 @@ TEST_F(EngineMovedTest, TheMachineIsMarkedAndCannotBeGuessed) {
     const std::string uuid = kUuid;
     for (const std::string &text :
          {uuid, luksUuid + uuid, uuid + luksUuid, uuid + "u-data", luksUuid + uuid + "u-data"})
-        EXPECT_NE(mark, base::toHex(keys::sha256(text)));
+        EXPECT_NE(mark, base::toHex(crypto::sha256(text)));
     const std::string first = mark;
     // With another volume key it is another mark.
     makeImage();
@@ -269,7 +271,7 @@ TEST_F(EngineMovedTest, ADiskThatChangedPlacesIsNamed) {
 TEST_F(EngineMovedTest, AChangeThatTheOtherMachineBeganWaits) {
     model::Record begun = *model::Record::fromJson(record().dump());
     begun.pending = model::Pending{.operation = model::PendingOperation::Remove};
-    begun.mac = keys::hmacSha256(recordKey(), begun.authenticatedText());
+    begun.mac = crypto::hmacSha256(recordKey(), begun.authenticatedText());
     changeRecord([&](json &token) { token = json::parse(begun.toJson()); });
     declare("- {slot: 1, static: {passphrase: shared}}");
     const json slotsBefore = slots();

@@ -7,10 +7,13 @@
 #include <gtest/gtest.h>
 
 #include "base/files.h"
+#include "base/hex.h"
+#include "crypto/base64.h"
+#include "crypto/digest.h"
 #include "support/result_matchers.h"
 #include "support/swtpm.h"
 #include "tpm/describe.h"
-#include "tpm/digest.h"
+#include "tpm/numbers.h"
 #include "tpm/policy_key.h"
 #include "tpm/sealer.h"
 #include "tpm/secure_boot.h"
@@ -344,16 +347,16 @@ TEST_F(TpmTest, SignedPolicy) {
                 FailsWith(ErrorCode::NotFound, HasSubstr("signature of the PCR values")));
 
     // Signs PCR 11 as it will be, as systemd-measure does.
-    const std::string event = tpm::sha256("kernel");
-    const std::string value = tpm::sha256(std::string(32, '\0') + event);
+    const std::string event = crypto::sha256("kernel");
+    const std::string value = crypto::sha256(std::string(32, '\0') + event);
     const std::string policy = tpm::withPcrs(tpm::emptyPolicy(), {{11, value}});
     const std::string toSign = root_.write("policy", policy);
     run({"openssl", "dgst", "-sha256", "-sign", privateKey, "-out", root_.path() + "/sig", toSign});
-    const std::string print = tpm::toHex(tpm::PolicyKey::fromPem(signer.pem)->fingerprint);
+    const std::string print = base::toHex(tpm::PolicyKey::fromPem(signer.pem)->fingerprint);
     root_.write("etc/systemd/tpm2-pcr-signature.json",
                 R"({"sha256":[{"pcrs":[11],"pkfp":")" + print + R"(","pol":")" +
-                    tpm::toHex(policy) + R"(","sig":")" +
-                    tpm::toBase64(*base::readFile(root_.path() + "/sig")) + R"("}]})");
+                    base::toHex(policy) + R"(","sig":")" +
+                    crypto::toBase64(*base::readFile(root_.path() + "/sig")) + R"("}]})");
     EXPECT_THAT(tpm::unseal(access(), made.key),
                 FailsWith(ErrorCode::PcrMismatch, HasSubstr("no signatures matching")));
     tpm_.extend(11, "kernel");
@@ -389,7 +392,7 @@ TEST_F(TpmTest, NameOfThePublicKeyIsTheTpms) {
     (void)tpm_.tool({"tpm2_loadexternal", "-C", "o", "-u", area, "-c", root_.path() + "/c", "-n",
                      root_.path() + "/name"});
     (void)tpm_.tool({"tpm2_flushcontext", "-t"});
-    EXPECT_EQ(tpm::toHex(parsed->name()), tpm::toHex(*base::readFile(root_.path() + "/name")));
+    EXPECT_EQ(base::toHex(parsed->name()), base::toHex(*base::readFile(root_.path() + "/name")));
 }
 
 TEST_F(TpmTest, EnginesTakeTurns) {

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "luks/digest.h"
+#include "crypto/digest.h"
 #include "luks/header_copy.h"
 #include "luks/slot_error.h"
 #include "model/key_spec.h"
@@ -249,7 +249,7 @@ base::Result<std::string> FakeHeaderStore::slotDigest(unsigned slot) {
         return failSlot(ErrorCode::NotFound, slot, slotName(slot) + " is empty");
     const std::string area =
         found->second.ruined ? "ruined" : std::to_string(found->second.generation);
-    return luks::sha256(slotJson(found->second).dump() + area);
+    return crypto::sha256(slotJson(found->second).dump() + area);
 }
 
 }  // namespace volumecrypt::test

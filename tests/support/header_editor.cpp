@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <utility>
 
-#include "luks/digest.h"
+#include "crypto/digest.h"
 #include "support/luks_image.h"
 
 namespace volumecrypt::test {
@@ -44,9 +44,9 @@ std::string HeaderEditor::read(HeaderCopyOf which) const {
 
 void HeaderEditor::write(HeaderCopyOf which, std::string bytes) const {
     bytes.replace(kChecksumOffset, kChecksumSize, kChecksumSize, '\0');
-    const auto checksum = luks::sha256(bytes);
-    if (!checksum || bytes.size() != size_) std::abort();
-    bytes.replace(kChecksumOffset, checksum->size(), *checksum);
+    const auto checksum = crypto::sha256(bytes);
+    if (bytes.size() != size_) std::abort();
+    bytes.replace(kChecksumOffset, checksum.size(), checksum);
     overwrite(path_, which == HeaderCopyOf::Primary ? 0 : size_, bytes);
 }
 

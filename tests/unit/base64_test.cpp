@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Base64: the vectors of RFC 4648, and what is none.
-#include "base/base64.h"
+#include "crypto/base64.h"
 
 #include <gtest/gtest.h>
 
@@ -15,24 +15,24 @@ TEST(Base64, VectorsOfTheStandard) {
                                       {"foob", "Zm9vYg=="},
                                       {"fooba", "Zm9vYmE="},
                                       {"foobar", "Zm9vYmFy"}}) {
-        EXPECT_EQ(base::toBase64(bytes), text);
-        EXPECT_EQ(base::fromBase64(text), bytes);
+        EXPECT_EQ(crypto::toBase64(bytes), text);
+        EXPECT_EQ(crypto::fromBase64(text), bytes);
     }
 }
 
 TEST(Base64, EveryByte) {
     std::string bytes;
     for (int i = 0; i < 256; ++i) bytes += static_cast<char>(i);
-    const std::string text = base::toBase64(bytes);
+    const std::string text = crypto::toBase64(bytes);
     EXPECT_EQ(text.substr(0, 44), "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8g");
     EXPECT_EQ(text.substr(text.size() - 8), "/P3+/w==");
-    EXPECT_EQ(base::fromBase64(text), bytes);
+    EXPECT_EQ(crypto::fromBase64(text), bytes);
 }
 
 TEST(Base64, AnythingElseIsRefused) {
     for (const char *text : {"Zg", "Zg=", "Zg===", "Z===", "====", "Zg==Zg==", "Z*==", "Zm9v\n",
                              "Zm 9", "Zm9-", "Zm_v"})
-        EXPECT_EQ(base::fromBase64(text), std::nullopt) << text;
+        EXPECT_EQ(crypto::fromBase64(text), std::nullopt) << text;
 }
 
 }  // namespace

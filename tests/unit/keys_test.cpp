@@ -8,13 +8,19 @@
 
 #include "base/files.h"
 #include "base/links.h"
-#include "keys/digests.h"
+#include "crypto/digest.h"
+#include "crypto/mac.h"
+#include "keys/derivations.h"
 #include "keys/node_id.h"
 #include "keys/static_key.h"
 #include "support/temp_dir.h"
 
 namespace volumecrypt::keys {
 namespace {
+
+using crypto::hkdfSha256;
+using crypto::hmacSha256;
+using crypto::sha256;
 
 std::string hex(std::string_view bytes) {
     std::string text;

@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "base/files.h"
-#include "keys/digests.h"
+#include "crypto/digest.h"
 #include "meta/adv.h"
 #include "meta/meta_store.h"
 #include "support/result_matchers.h"
@@ -30,7 +30,7 @@ std::string text(const SecretBuffer &secret) {
 
 std::string hexDigest(const std::string &bytes) {
     std::string hex;
-    for (const char c : keys::sha256(bytes)) {
+    for (const char c : crypto::sha256(bytes)) {
         char two[3];
         std::snprintf(two, sizeof two, "%02x", static_cast<unsigned char>(c));
         hex += two;

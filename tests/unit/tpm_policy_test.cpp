@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "base/hex.h"
+#include "crypto/base64.h"
+#include "crypto/digest.h"
 #include "support/result_matchers.h"
-#include "tpm/digest.h"
 #include "tpm/policy.h"
 #include "tpm/response.h"
 #include "tpm/sealed_key.h"
@@ -13,6 +15,10 @@
 namespace volumecrypt::tpm {
 namespace {
 
+using base::fromHex;
+using base::toHex;
+using crypto::sha256;
+using crypto::toBase64;
 using test::FailsWith;
 using ::testing::HasSubstr;
 

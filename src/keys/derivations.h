@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// SHA-256, HMAC and HKDF by OpenSSL, and what the record derives with them. Digests are 32 bytes in
-// a std::string: none of them is a secret, except the derived keys, which are SecretBuffers.
+// What the record and the pin hold that only the volume key, or a passphrase, can make. All of it
+// is 32 bytes in a std::string and no secret, but for the record's key.
 #pragma once
 
 #include <span>
@@ -10,19 +10,6 @@
 #include "base/secret_buffer.h"
 
 namespace volumecrypt::keys {
-
-inline constexpr std::size_t kDigestSize = 32;
-
-// These abort when OpenSSL fails at SHA-256: nothing sensible can follow.
-std::string sha256(std::string_view bytes);
-std::string hmacSha256(const base::SecretBuffer &key, std::string_view bytes);
-
-// HKDF-SHA-256 (RFC 5869), empty salt, 32 bytes.
-base::SecretBuffer hkdfSha256(const base::SecretBuffer &key, std::string_view info);
-
-// Base64 (RFC 4648, padded): what the key slot of a sealed key is made from, as in Talos and
-// systemd.
-base::SecretBuffer base64Text(const base::SecretBuffer &secret);
 
 // K of the record: HKDF(volume key, "volumecrypt check v1").
 base::SecretBuffer recordKey(const base::SecretBuffer &volumeKey);

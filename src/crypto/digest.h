@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Hashes of byte ranges, by libcrypto.
+// SHA-256 and other hashes, by OpenSSL's libcrypto.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +13,7 @@
 #include "base/c_handle.h"
 #include "base/result.h"
 
-namespace volumecrypt::luks {
+namespace volumecrypt::crypto {
 
 inline constexpr std::size_t kSha256Size = 32;
 
@@ -38,10 +38,11 @@ class Hash {
 base::Result<std::string> sha256OfRange(std::string_view head, int fd, std::uint64_t offset,
                                         std::uint64_t size);
 
-base::Result<std::string> sha256(std::string_view bytes);
+// 32 bytes. Aborts when OpenSSL fails at SHA-256: nothing sensible can follow.
+std::string sha256(std::string_view bytes);
 
 inline std::string_view asText(std::span<const std::byte> bytes) {
     return {reinterpret_cast<const char *>(bytes.data()), bytes.size()};
 }
 
-}  // namespace volumecrypt::luks
+}  // namespace volumecrypt::crypto

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// EVP digests.
-#include "luks/digest.h"
+// The EVP interface of OpenSSL 3.
+#include "crypto/digest.h"
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 
 #include "base/files.h"
 
-namespace volumecrypt::luks {
+namespace volumecrypt::crypto {
 
 base::Result<Hash> Hash::start(const std::string &algorithm) {
     Hash hash;
@@ -47,10 +48,13 @@ base::Result<std::string> sha256OfRange(std::string_view head, int fd, std::uint
     return hash.finish();
 }
 
-base::Result<std::string> sha256(std::string_view bytes) {
-    VC_ASSIGN(Hash hash, Hash::start("sha256"));
-    VC_TRY(hash.update(bytes));
-    return hash.finish();
+std::string sha256(std::string_view bytes) {
+    std::string digest(kSha256Size, '\0');
+    unsigned length = 0;
+    if (::EVP_Digest(bytes.data(), bytes.size(), reinterpret_cast<unsigned char *>(digest.data()),
+                     &length, ::EVP_sha256(), nullptr) != 1)
+        std::abort();
+    return digest;
 }
 
-}  // namespace volumecrypt::luks
+}  // namespace volumecrypt::crypto
