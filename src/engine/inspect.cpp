@@ -53,7 +53,6 @@ class SlotReport {
   private:
     base::Result<Json> one(unsigned slot);
     base::Result<SlotHealth> health(unsigned slot, const model::RecordSlot *entry);
-    [[nodiscard]] const model::RecordSlot *entryOf(unsigned slot) const;
     [[nodiscard]] std::optional<unsigned> tokenOf(unsigned slot) const;
     [[nodiscard]] model::KeyKind kindOf(unsigned slot, const model::RecordSlot *entry) const;
 
@@ -67,12 +66,6 @@ class SlotReport {
 Json SlotReport::phase() const {
     if (!found_.record) return nullptr;
     return found_.record->phase == model::Phase::Ready ? "ready" : "formatting";
-}
-
-const model::RecordSlot *SlotReport::entryOf(unsigned slot) const {
-    if (!found_.record) return nullptr;
-    const auto at = found_.record->slots.find(slot);
-    return at == found_.record->slots.end() ? nullptr : &at->second;
 }
 
 std::optional<unsigned> SlotReport::tokenOf(unsigned slot) const {
@@ -117,7 +110,7 @@ base::Result<SlotHealth> SlotReport::health(unsigned slot, const model::RecordSl
 }
 
 base::Result<Json> SlotReport::one(unsigned slot) {
-    const model::RecordSlot *entry = entryOf(slot);
+    const model::RecordSlot *entry = found_.entry(slot);
     VC_ASSIGN(const SlotHealth state, health(slot, entry));
     const auto token = tokenOf(slot);
     return Json{{"slot", slot},
@@ -136,7 +129,7 @@ base::Result<Json> SlotReport::all() {
         const auto at = header_.slots.find(slot);
         // Others hold the state of a reencryption, and no key.
         const bool present = at != header_.slots.end() && at->second.type == "luks2";
-        if (present || entryOf(slot) != nullptr) {
+        if (present || found_.entry(slot) != nullptr) {
             VC_ASSIGN(Json report, one(slot));
             slots.push_back(std::move(report));
         } else if (expected) {

@@ -29,8 +29,8 @@ base::Status takeSteps(const volume::Session &session, const std::vector<model::
 }
 
 bool isAdded(const model::Record &record, unsigned slot) {
-    const auto entry = record.slots.find(slot);
-    return entry != record.slots.end() && entry->second.origin == model::Origin::Added;
+    const model::RecordSlot *entry = record.entry(slot);
+    return entry != nullptr && entry->origin == model::Origin::Added;
 }
 
 // Before the record takes the new name: afterwards nothing would say which the former one was. A

@@ -167,6 +167,11 @@ std::string Record::authenticatedText() const {
     return bodyJson(*this).dump();
 }
 
+const RecordSlot *Record::entry(unsigned slot) const {
+    const auto at = slots.find(slot);
+    return at == slots.end() ? nullptr : &at->second;
+}
+
 bool Record::isOurs(unsigned slot) const {
     if (slots.contains(slot)) return true;
     return pending && (pending->slot == slot || pending->spare == slot);

@@ -63,6 +63,8 @@ struct Record {
     // What the MAC covers: toJson() without `mac`, and without `machine`, which is an HMAC itself:
     // the MAC is one that earlier versions compute as well.
     [[nodiscard]] std::string authenticatedText() const;
+    // What is recorded of a slot; nullptr when nothing is.
+    [[nodiscard]] const RecordSlot *entry(unsigned slot) const;
     [[nodiscard]] bool isOurs(unsigned slot) const;
 
     // HeaderCorrupt when it is no record; Unsupported when a newer version wrote it.

@@ -199,10 +199,10 @@ void forgetDocumented(const PlanInput &input, std::vector<Step> &steps) {
 bool isOnRecord(const PlanInput &input, const Step &step) {
     if (step.action == StepAction::Remove || !input.record) return false;
     const auto key = std::ranges::find(input.declared, step.slot, &DeclaredKey::slot);
-    const auto entry = input.record->slots.find(step.slot);
+    const RecordSlot *entry = input.record->entry(step.slot);
     const bool sealed = step.kind == KeyKind::Kms || step.kind == KeyKind::Tpm;
-    return sealed && key != input.declared.end() && entry != input.record->slots.end() &&
-           differenceFromRecord(*key, entry->second).empty();
+    return sealed && key != input.declared.end() && entry != nullptr &&
+           differenceFromRecord(*key, *entry).empty();
 }
 
 void holdBack(const PlanInput &input, std::vector<Step> &steps) {

@@ -42,7 +42,6 @@ class Gatherer {
                                         const base::SecretBuffer *passphrase);
     base::Result<SlotEvidence> byOpening(const model::KeySpec &key,
                                          const base::SecretBuffer &passphrase);
-    [[nodiscard]] const model::RecordSlot *entryOf(unsigned slot) const;
     // Tells what was seen of the key itself, whatever else differs.
     void report(unsigned slot, SlotEvidence evidence, bool available) const;
     void describeUnavailable(const model::KeySpec &key, model::DeclaredKey &declared);
@@ -55,12 +54,6 @@ class Gatherer {
     const FoundRecord &found_;
     const base::SecretBuffer &recordKey_;
 };
-
-const model::RecordSlot *Gatherer::entryOf(unsigned slot) const {
-    if (!found_.record) return nullptr;
-    const auto at = found_.record->slots.find(slot);
-    return at == found_.record->slots.end() ? nullptr : &at->second;
-}
 
 base::Result<SlotEvidence> Gatherer::byOpening(const model::KeySpec &key,
                                                const base::SecretBuffer &passphrase) {
@@ -113,7 +106,7 @@ base::Result<SlotEvidence> Gatherer::byTrying(const model::KeySpec &key,
 base::Result<SlotEvidence> Gatherer::evidenceFor(const model::KeySpec &key,
                                                  const base::SecretBuffer *passphrase) {
     if (!header_.view.slots.contains(key.slot)) return SlotEvidence::NotTested;
-    if (const model::RecordSlot *entry = entryOf(key.slot)) {
+    if (const model::RecordSlot *entry = found_.entry(key.slot)) {
         if (entry->origin == model::Origin::Added) return byTrying(key, passphrase);
         // Somebody else may have made the slot what is declared now.
         if (entry->kind != key.kind()) return byTrying(key, passphrase);

@@ -28,6 +28,11 @@ struct FoundRecord {
     // Copies of the record beside the one that was found: a move to another number was interrupted.
     // Only when that one is Valid.
     std::vector<unsigned> surplus;
+
+    // What it says of a slot; nullptr when it says nothing, or is none.
+    [[nodiscard]] const model::RecordSlot *entry(unsigned slot) const {
+        return record ? record->entry(slot) : nullptr;
+    }
 };
 
 // Without the volume key the MAC cannot be checked: Valid means "readable" then; enough to show,

@@ -91,12 +91,12 @@ void SlotChanger::takeName(const model::HeaderView &view) {
     if (record_.volume == session_.id().text()) return;
     for (const model::KeySpec *key : ring_.keys()) {
         if (key->kind() != model::KeyKind::NodeId || !view.slots.contains(key->slot)) continue;
-        const auto entry = record_.slots.find(key->slot);
+        const model::RecordSlot *entry = record_.entry(key->slot);
         const base::SecretBuffer *passphrase = ring_.passphrase(*key, view);
-        if (passphrase == nullptr || entry == record_.slots.end()) return;
+        if (passphrase == nullptr || entry == nullptr) return;
         const std::string check =
-            keys::slotCheck(recordKey_, key->slot, *passphrase, entry->second.areaDigest);
-        if (check != entry->second.check) return;
+            keys::slotCheck(recordKey_, key->slot, *passphrase, entry->areaDigest);
+        if (check != entry->check) return;
     }
     record_.volume = session_.id().text();
 }

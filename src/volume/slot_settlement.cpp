@@ -54,8 +54,8 @@ base::Status SlotChanger::settleRemoval(const Pending &pending) {
 // is in it.
 base::Status SlotChanger::claim(const Pending &pending) {
     VC_ASSIGN(const std::string area, store_.slotDigest(pending.slot));
-    const auto entry = record_.slots.find(pending.slot);
-    if (entry == record_.slots.end() || entry->second.areaDigest != area)
+    const model::RecordSlot *entry = record_.entry(pending.slot);
+    if (entry == nullptr || entry->areaDigest != area)
         record_.slots.insert_or_assign(pending.slot, pending.entry);
     return {};
 }

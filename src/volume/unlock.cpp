@@ -74,10 +74,10 @@ bool Attempt::wasStateReplaced(const model::KeySpec &key) {
     // Not authenticated, and good enough to explain what was found out without it.
     const FoundRecord found = peekRecord(header_.view);
     if (!key.lockToState || !found.record) return false;
-    const auto entry = found.record->slots.find(key.slot);
-    if (entry == found.record->slots.end() || entry->second.saltDigest.empty()) return false;
+    const model::RecordSlot *entry = found.record->entry(key.slot);
+    if (entry == nullptr || entry->saltDigest.empty()) return false;
     const std::string present = ring_.saltDigest(key);
-    return !present.empty() && present != entry->second.saltDigest;
+    return !present.empty() && present != entry->saltDigest;
 }
 
 // Those of recovery keys first: they cost next to nothing.
