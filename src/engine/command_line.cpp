@@ -12,6 +12,7 @@
 #include <getopt.h>
 
 #include "build_config.h"
+#include "engine/verbs.h"
 
 namespace volumecrypt::engine {
 namespace {
@@ -24,23 +25,7 @@ constexpr const char *kUsage =
     "\n"
     "  ID  the volume: STATE, EPHEMERAL, u-NAME, r-NAME or s-NAME\n"
     "\n"
-    "Verbs:\n"
-    "  inspect     show what the volume's device holds: state, cipher, key slots; changes nothing\n"
-    "  plan        show the steps that sync would take; changes nothing\n"
-    "  attach      unlock the volume; encrypt and format its device first when that is blank\n"
-    "  detach      lock the volume\n"
-    "  format      write a new LUKS2 header to a blank device or file\n"
-    "  sync        make the key slots equal to the declared keys\n"
-    "  grow        let mapping and mounted file system follow a device that became larger\n"
-    "  add-key     add the passphrase from --secret-fd in a slot that is not declared\n"
-    "  remove-key  remove the added key in --slot\n"
-    "  rotate      make the kms or tpm key in --slot anew\n"
-    "  wipe        give up what the device holds, so that the next attach formats it\n"
-    "  erase       destroy every key slot: the data can never be read again\n"
-    "  forget      drop what is remembered of the volume, to accept another one in its place\n"
-    "  tpm         show the TPM, and whether it would open the volume (without ID: all volumes)\n"
-    "\n"
-    "Options:\n";
+    "Verbs:\n";
 
 constexpr const char *kFooter =
     "\n"
@@ -225,6 +210,8 @@ base::Result<std::variant<CommandLine, Request>> parseCommandLine(int argc, char
 void printHelp() {
     constexpr int kColumn = 28;
     std::fputs(kUsage, stdout);
+    for (const VerbRow &row : verbs()) std::printf("  %-10s  %s\n", row.name, row.help);
+    std::fputs("\nOptions:\n", stdout);
     for (const Entry &entry : kEntries) {
         if (entry.text == nullptr) continue;
         std::string words = &entry == &kEntries.at(kHelp) ? "-h,--" : "--";

@@ -11,7 +11,6 @@
 
 #include "base/journal.h"
 #include "engine/read_options.h"
-#include "engine/tpm_report.h"
 #include "engine/verbs.h"
 #include "luks/kdf_cost.h"
 #include "volume/kdf_lock.h"
@@ -30,45 +29,11 @@ void protectProcess() {
     (void)::umask(077);
 }
 
-base::Result<volume::Outcome> runVerb(volume::Session &session) {
-    switch (session.options().verb) {
-        case volume::Verb::Inspect:
-            return inspect(session);
-        case volume::Verb::Plan:
-            return plan(session);
-        case volume::Verb::Attach:
-            return attach(session);
-        case volume::Verb::Detach:
-            return detach(session);
-        case volume::Verb::Format:
-            return format(session);
-        case volume::Verb::Sync:
-            return sync(session);
-        case volume::Verb::Grow:
-            return grow(session);
-        case volume::Verb::AddKey:
-            return addKey(session);
-        case volume::Verb::RemoveKey:
-            return removeKey(session);
-        case volume::Verb::Rotate:
-            return rotateKey(session);
-        case volume::Verb::Wipe:
-            return wipe(session);
-        case volume::Verb::Erase:
-            return erase(session);
-        case volume::Verb::Forget:
-            return forget(session);
-        case volume::Verb::Tpm:
-            break;  // of no volume in particular: see run
-    }
-    return base::fail(base::ErrorCode::Internal, "the verb has no implementation");
-}
-
-base::Result<volume::Outcome> runGuarded(volume::Session &session) {
+base::Result<volume::Outcome> runGuarded(const VerbRow &verb, volume::Session &session) {
     // Adapters let no exception out; what comes here is a bug or memory that ran out, and must not
     // end in a core dump.
     try {
-        return runVerb(session);
+        return verb.run(session);
     } catch (const std::exception &exception) {
         return base::fail(base::ErrorCode::Internal,
                           std::string("unexpected exception: ") + exception.what());
@@ -76,15 +41,13 @@ base::Result<volume::Outcome> runGuarded(volume::Session &session) {
 }
 
 void logFailure(const volume::Session &session, const base::Error &error) {
-    if (session.options().verb == volume::Verb::Inspect ||
-        session.options().verb == volume::Verb::Plan)
-        return;
+    if (session.options().changesNothing) return;
     base::log(base::Severity::Error,
-              "volume " + session.id().text() + ": " + volume::verbName(session.options().verb) +
+              "volume " + session.id().text() + ": " + session.options().verbName +
                   " failed: " + error.message,
               {{"MESSAGE_ID", std::string(base::message_id::kOperationFailed)},
                {"VOLUME", session.id().text()},
-               {"OPERATION", volume::verbName(session.options().verb)},
+               {"OPERATION", session.options().verbName},
                {"CODE", std::string(base::errorName(error.code))}});
 }
 
@@ -101,14 +64,15 @@ base::Error unlessUnplugged(const volume::Session &session, base::Error error) {
 }
 
 int run(const volume::Options &options) {
-    if (options.verb == volume::Verb::Tpm) return reportTpm(options);
-    volume::Reporter reporter(options.verb, options.id.text(), options.output);
-    if (options.verb != volume::Verb::Inspect && options.verb != volume::Verb::Plan)
-        reporter.leaveOutcome(options.paths.outcome(options.id, volume::verbName(options.verb)));
+    const VerbRow &verb = verbRow(options.verb);
+    if (verb.runWithoutVolume != nullptr) return verb.runWithoutVolume(options);
+    volume::Reporter reporter(options.verbName, options.id.text(), options.output);
+    if (!verb.changesNothing)
+        reporter.leaveOutcome(options.paths.outcome(options.id, options.verbName));
     volume::KdfLock kdfLock(options, reporter);
     luks::setKdfTurn([&kdfLock](std::uint64_t memoryKiB) { return kdfLock.await(memoryKiB); });
     volume::Session session(options, reporter);
-    auto outcome = runGuarded(session);
+    auto outcome = runGuarded(verb, session);
     if (outcome) return reporter.result(*outcome);
     // Raised where nothing is known of the volume.
     if (outcome.error().code == base::ErrorCode::Cancelled)

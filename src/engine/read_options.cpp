@@ -7,6 +7,7 @@
 
 #include "build_config.h"
 #include "engine/command_line.h"
+#include "engine/verbs.h"
 #include "volume/exit_status.h"
 
 namespace volumecrypt::engine {
@@ -16,11 +17,6 @@ int usageError(const std::string &message) {
     std::fprintf(stderr, "volumecrypt-engine: %s\nTry 'volumecrypt-engine --help'.\n",
                  message.c_str());
     return volume::kExitUsage;
-}
-
-bool needsConfirmation(volume::Verb verb) {
-    return verb == volume::Verb::Wipe || verb == volume::Verb::Erase ||
-           verb == volume::Verb::Forget;
 }
 
 // Options that go with other verbs only, or that are missing; empty when all is well.
@@ -33,18 +29,18 @@ std::string misuse(const volume::Options &options) {
         return "--adopt goes with sync and plan only";
     if (options.unlockFd && verb != volume::Verb::AddKey)
         return "--unlock-fd goes with add-key only";
-    const bool needsSlot = verb == volume::Verb::RemoveKey || verb == volume::Verb::Rotate;
-    if (options.slot.has_value() != needsSlot)
+    const VerbRow &row = verbRow(verb);
+    if (options.slot.has_value() != row.needsSlot)
         return options.slot ? "--slot goes with remove-key and rotate only"
-                            : volume::verbName(verb) + " needs --slot";
+                            : options.verbName + " needs --slot";
     if (options.secretsFrom && verb != volume::Verb::AddKey)
         return "--secrets-from goes with add-key only";
     if (options.secretsFrom && (options.secretFd || options.unlockFd))
         return "--secrets-from takes the place of --secret-fd and --unlock-fd";
     if (verb == volume::Verb::AddKey && !options.secretFd && !options.secretsFrom)
         return "add-key needs --secret-fd or --secrets-from";
-    if (needsConfirmation(verb) && options.confirm != options.id.text())
-        return volume::verbName(verb) + " needs --confirm " + options.id.text() +
+    if (row.needsConfirmation && options.confirm != options.id.text())
+        return options.verbName + " needs --confirm " + options.id.text() +
                ": nothing can bring back what it gives up";
     return {};
 }
@@ -59,14 +55,16 @@ std::variant<volume::Options, int> parseOptions(int argc, char **argv) {
         return volume::kExitDone;
     }
     auto &line = std::get<CommandLine>(*parsed);
-    const auto verb = volume::verbFrom(line.verb);
+    const VerbRow *verb = findVerb(line.verb);
     if (!verb) return usageError(line.verb + " is no verb");
-    const bool allVolumes = verb == volume::Verb::Tpm && line.id.empty();
+    const bool allVolumes = verb->runWithoutVolume != nullptr && line.id.empty();
     if (line.id.empty() && !allVolumes) return usageError("ID is required");
     auto id = allVolumes ? model::VolumeId::state() : model::VolumeId::parse(line.id);
     if (!id) return usageError(id.error().message + ". " + id.error().hint);
     volume::Options options{
-        .verb = *verb,
+        .verb = verb->verb,
+        .verbName = verb->name,
+        .changesNothing = verb->changesNothing,
         .id = std::move(*id),
         .allVolumes = allVolumes,
         .paths = model::SystemPaths(std::move(line.root), std::move(line.configDirs)),

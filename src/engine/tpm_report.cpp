@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // The report as one JSON line, or as text.
-#include "engine/tpm_report.h"
-
 #include <iostream>
 #include <optional>
 #include <set>
@@ -15,6 +13,7 @@
 #include "base/display_text.h"
 #include "blockdev/find_device.h"
 #include "config/loader.h"
+#include "engine/verbs.h"
 #include "luks/header_copy.h"
 #include "model/slot_token.h"
 #include "tpm/describe.h"
@@ -152,7 +151,7 @@ int reportFailure(const volume::Options &options, const base::Error &error) {
     if (options.output == volume::OutputFormat::Json) {
         Json json = errorJson(error);
         json["type"] = "error";
-        json["verb"] = volume::verbName(options.verb);
+        json["verb"] = options.verbName;
         json["volume"] = nullptr;
         json["retry"] = error.retry;
         json["slot"] = nullptr;
@@ -179,7 +178,7 @@ int reportTpm(const volume::Options &options) {
     Json keys = Json::array();
     for (const model::VolumeSpec *spec : volumes) addVolume(keys, options, *spec);
     if (options.output == volume::OutputFormat::Json) {
-        const Json json{{"type", "result"},  {"verb", volume::verbName(options.verb)},
+        const Json json{{"type", "result"},  {"verb", options.verbName},
                         {"volume", nullptr}, {"changed", false},
                         {"tpm", *tpm},       {"keys", keys}};
         std::cout << json.dump(-1, ' ', true, Json::error_handler_t::replace) << '\n';

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The engine's verbs. Each is given a session of which nothing is loaded yet.
+// The engine's verbs: a function each, and the table from which the command line, its help and the
+// program that runs them come.
 #pragma once
+
+#include <span>
+#include <string_view>
 
 #include "base/result.h"
 #include "volume/reporter.h"
@@ -8,6 +12,7 @@
 
 namespace volumecrypt::engine {
 
+// Each is given a session of which nothing is loaded yet.
 base::Result<volume::Outcome> inspect(volume::Session &session);
 base::Result<volume::Outcome> plan(volume::Session &session);
 base::Result<volume::Outcome> attach(volume::Session &session);
@@ -23,5 +28,24 @@ base::Result<volume::Outcome> rotateKey(volume::Session &session);
 base::Result<volume::Outcome> wipe(volume::Session &session);
 base::Result<volume::Outcome> erase(volume::Session &session);
 base::Result<volume::Outcome> forget(volume::Session &session);
+// Of no volume in particular: it has no session, and returns the exit status.
+int reportTpm(const volume::Options &options);
+
+struct VerbRow {
+    volume::Verb verb;
+    const char *name;
+    const char *help;
+    base::Result<volume::Outcome> (*run)(volume::Session &) = nullptr;
+    int (*runWithoutVolume)(const volume::Options &) = nullptr;  // takes the place of `run`
+    bool changesNothing = false;     // leaves no outcome file, and is no failure in the log
+    bool needsSlot = false;          // --slot
+    bool needsConfirmation = false;  // --confirm ID
+};
+
+// In the order of volume::Verb.
+std::span<const VerbRow> verbs();
+const VerbRow &verbRow(volume::Verb verb);
+// nullptr: there is no such verb.
+const VerbRow *findVerb(std::string_view name);
 
 }  // namespace volumecrypt::engine

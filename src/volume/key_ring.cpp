@@ -17,7 +17,7 @@ namespace volumecrypt::volume {
 namespace {
 
 bool changesNothing(const Session &session) {
-    return session.options().verb == Verb::Plan || session.options().verb == Verb::Inspect;
+    return session.options().changesNothing;
 }
 
 // An attach at boot waits a little for a server that is starting as well, but not where the network

@@ -17,6 +17,8 @@ enum class OutputFormat { Text, Json };
 
 struct Options {
     Verb verb = Verb::Inspect;
+    std::string verbName = "inspect";  // as typed, and in the `verb` member of results
+    bool changesNothing = false;       // the verb only looks
     model::VolumeId id;
     bool allVolumes = false;  // tpm without an ID; `id` says nothing then
     model::SystemPaths paths;

@@ -28,8 +28,8 @@ Json stepJson(const model::Step &step) {
             {"reason", step.reason}};
 }
 
-Reporter::Reporter(Verb verb, std::string volume, OutputFormat format)
-    : verb_(verb), volume_(std::move(volume)), format_(format) {}
+Reporter::Reporter(std::string verb, std::string volume, OutputFormat format)
+    : verb_(std::move(verb)), volume_(std::move(volume)), format_(format) {}
 
 void Reporter::line(const Json &object) {
     // A reader that went away must not kill us between two writes to a header: SIGPIPE is ignored
@@ -78,7 +78,7 @@ void Reporter::warning(base::ErrorCode code, const std::string &message) {
 int Reporter::result(const Outcome &outcome) {
     Json object = outcome.extra;
     object["type"] = "result";
-    object["verb"] = verbName(verb_);
+    object["verb"] = verb_;
     object["volume"] = volume_;
     object["state"] = model::stateName(outcome.state);
     object["changed"] = outcome.changed;
@@ -99,7 +99,7 @@ int Reporter::result(const Outcome &outcome) {
 
 int Reporter::error(const base::Error &error) {
     Json object{
-        {"type", "error"},          {"verb", verbName(verb_)},
+        {"type", "error"},          {"verb", verb_},
         {"volume", volume_},        {"code", base::errorName(error.code)},
         {"message", error.message}, {"hint", error.hint},
         {"retry", error.retry},     {"slot", error.slot ? Json(*error.slot) : Json(nullptr)}};
@@ -108,7 +108,7 @@ int Reporter::error(const base::Error &error) {
     if (format_ == OutputFormat::Json) {
         line(object);
     } else {
-        std::fprintf(stderr, "%s: %s failed: %s (%s)\n", volume_.c_str(), verbName(verb_).c_str(),
+        std::fprintf(stderr, "%s: %s failed: %s (%s)\n", volume_.c_str(), verb_.c_str(),
                      base::printableLines(error.message).c_str(),
                      std::string(base::errorName(error.code)).c_str());
         if (!error.hint.empty())

@@ -30,7 +30,8 @@ nlohmann::json stepJson(const model::Step &step);
 
 class Reporter {
   public:
-    Reporter(Verb verb, std::string volume, OutputFormat format);
+    // `verb` as typed.
+    Reporter(std::string verb, std::string volume, OutputFormat format);
 
     // The last line is also written to this file, in JSON: the daemon learns from it how engines
     // ended that it did not start. Empty: to no file.
@@ -52,7 +53,7 @@ class Reporter {
     // The member `keys`; none when no key was tried.
     void addKeys(nlohmann::json &object) const;
 
-    Verb verb_;
+    std::string verb_;
     std::string volume_;
     OutputFormat format_;
     std::string outcomePath_;

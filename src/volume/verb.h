@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The verbs of the engine and their names.
+// The verbs of the engine. What each is called and does: engine/verbs.cpp, a row for each.
 #pragma once
-
-#include <optional>
-#include <string>
-#include <string_view>
 
 namespace volumecrypt::volume {
 
@@ -24,9 +20,5 @@ enum class Verb {
     Forget,
     Tpm
 };
-
-// As typed on the command line and in the `verb` member of results.
-std::string verbName(Verb verb);
-std::optional<Verb> verbFrom(std::string_view name);
 
 }  // namespace volumecrypt::volume
