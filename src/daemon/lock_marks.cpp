@@ -21,12 +21,12 @@ namespace {
 constexpr mode_t kFolderMode = 0700;
 constexpr mode_t kFileMode = 0600;
 
-bool isThere(const std::string &path) {
+bool isMarked(const std::string &path) {
     struct stat info {};
     return ::lstat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode);
 }
 
-void warn(const Volume &volume, const std::string &what, const base::Error &error) {
+void warnOf(const Volume &volume, const std::string &what, const base::Error &error) {
     base::log(base::Severity::Warning,
               "volume " + volume.id().text() + ": " + what + ": " + error.message,
               {{"VOLUME", volume.id().text()}});
@@ -39,20 +39,20 @@ void LockMarks::set(Volume &volume) const {
     const auto made = base::makeDirectories(folder_, kFolderMode);
     const auto file = base::openFile(path(volume.id()), O_WRONLY | O_CREAT | O_NOFOLLOW, kFileMode);
     if (!file)
-        warn(volume, "that Lock was called is forgotten when the service ends",
-             made ? file.error() : made.error());
+        warnOf(volume, "that Lock was called is forgotten when the service ends",
+               made ? file.error() : made.error());
 }
 
 void LockMarks::clear(Volume &volume) const {
     volume.setLockedOnPurpose(false);
     if (::unlink(path(volume.id()).c_str()) == 0 || errno == ENOENT) return;
-    warn(volume, "the next service will take it for locked by Lock",
-         base::errnoError("remove " + path(volume.id()), errno));
+    warnOf(volume, "the next service will take it for locked by Lock",
+           base::errnoError("remove " + path(volume.id()), errno));
 }
 
 void LockMarks::recall(const VolumeTable &volumes) const {
     for (const auto &volume : volumes.all())
-        if (isThere(path(volume->id()))) volume->setLockedOnPurpose(true);
+        if (isMarked(path(volume->id()))) volume->setLockedOnPurpose(true);
     // The document with the error may be that of a volume which is not in the table.
     if (volumes.hasErrors()) return;
     std::error_code error;
