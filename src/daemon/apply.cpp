@@ -203,7 +203,7 @@ void Apply::remountVolume(const WorkPointer &work, const ApplyPlan::Remount &rem
     systemd_->reloadUnit(consumerUnit(volume->spec()), [=, this](const base::Status &status) {
         volume->end();
         // What it says is believed when the kernel says so too.
-        const auto left = flagsToRemount(*volume, paths_);
+        const auto left = flagsToRemount(*volume, paths_).value_or(remount.flags);
         if (status && left.empty())
             work->did(volume->id(), "remount", "remounted with " + joined(remount.flags));
         else

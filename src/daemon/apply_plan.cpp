@@ -91,23 +91,25 @@ bool isOverridden(const std::string &unit, const model::SystemPaths &paths) {
     return false;
 }
 
-void planRemount(ApplyPlan &plan, const VolumePointer &volume, const model::SystemPaths &paths) {
+// True: it is mounted with the options that are declared, or will be.
+bool planRemount(ApplyPlan &plan, const VolumePointer &volume, const model::SystemPaths &paths) {
     const auto &id = volume->id();
     const bool moves = std::any_of(plan.moved.begin(), plan.moved.end(),
                                    [&id](const auto &stop) { return stop.volume == id; });
-    if (moves || plan.changes.refused.contains(id) || plan.changes.concernContent(id) ||
-        isOverridden(consumerUnit(volume->spec()), paths))
-        return;
-    if (auto flags = flagsToRemount(*volume, paths); !flags.empty())
-        plan.remount.push_back({.volume = volume, .flags = std::move(flags)});
+    if (moves || plan.changes.refused.contains(id) || plan.changes.concernContent(id)) return false;
+    auto flags = flagsToRemount(*volume, paths);
+    if (!flags) return false;
+    if (!flags->empty()) plan.remount.push_back({.volume = volume, .flags = std::move(*flags)});
+    return true;
 }
 
 void planUnits(ApplyPlan &plan, const VolumePointer &volume, const model::SystemPaths &paths) {
     const auto &changes = plan.changes;
+    const bool holds = planRemount(plan, volume, paths) && changes.areMountFlags(volume->id());
     if (!changes.concern(volume->id())) return;
     const bool remounts = !plan.remount.empty() && plan.remount.back().volume == volume;
-    if (remounts && changes.areFlagsOnly(volume->id())) return;
-    const bool waits = changes.concernConsumer(volume->spec()) && volume->spec().mount &&
+    if (remounts && holds && changes.files.at(volume->id()).size() == 1) return;
+    const bool waits = changes.concernConsumer(volume->spec()) && volume->spec().mount && !holds &&
                        isMounted(*volume, paths);
     plan.units.push_back(
         {.volume = volume,
@@ -165,16 +167,18 @@ std::optional<base::Error> mountObstacle(const Volume &volume, const model::Syst
     return error;
 }
 
-std::vector<std::string> flagsToRemount(const Volume &volume, const model::SystemPaths &paths) {
-    if (!hasMount(volume)) return {};
+std::optional<std::vector<std::string>> flagsToRemount(const Volume &volume,
+                                                       const model::SystemPaths &paths) {
+    if (!hasMount(volume) || isOverridden(consumerUnit(volume.spec()), paths)) return std::nullopt;
     const auto mounted = MountedVolumes::read(paths);
     const auto *mount = mounted.machineMountOf(volume, volume.status());
-    if (mount == nullptr) return {};
+    if (mount == nullptr) return std::nullopt;
     auto flags = flagsToChange(volume.spec().mount->options, mount->options);
+    if (!flags) return std::nullopt;
     // The kernel made it read-only: since it was damaged, or the device cannot be written to.
-    const bool damaged = mount->readOnly && !mount->readOnlyHere && !hasOption(flags, "ro");
-    const bool fixed = hasOption(flags, "rw") && mounted.isWriteProtected(volume, volume.status());
-    if (damaged || fixed) flags.clear();
+    const bool damaged = mount->readOnly && !mount->readOnlyHere && !hasOption(*flags, "ro");
+    const bool fixed = hasOption(*flags, "rw") && mounted.isWriteProtected(volume, volume.status());
+    if (damaged || fixed) return std::nullopt;
     return flags;
 }
 
@@ -214,10 +218,7 @@ ApplyPlan planApply(const std::vector<VolumePointer> &declared, const model::Sys
     for (const auto &volume : declared) {
         if (auto units = misplaced(*volume, view); !units.empty())
             plan.moved.push_back({.volume = volume->id(), .consumers = std::move(units)});
-        if (systemd) {
-            planRemount(plan, volume, paths);
-            planUnits(plan, volume, paths);
-        }
+        if (systemd) planUnits(plan, volume, paths);
         if (volume->spec().encryption) plan.sync.push_back(volume);
         if (sortOut(plan, *volume, whyLeft(*volume, held, needs[volume->id()])))
             plan.start.push_back(volume);

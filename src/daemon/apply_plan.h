@@ -68,8 +68,10 @@ bool canSync(const Volume &volume);
 bool isMounted(const Volume &volume, const model::SystemPaths &paths);
 // What keeps a mount of it from being one, other than that it is not mounted.
 std::optional<base::Error> mountObstacle(const Volume &volume, const model::SystemPaths &paths);
-// The mount options that it has not as declared, and that a remount changes.
-std::vector<std::string> flagsToRemount(const Volume &volume, const model::SystemPaths &paths);
+// The mount options that it has not as declared, and that a remount changes. Nothing when that
+// cannot be told, or is not ours to change.
+std::optional<std::vector<std::string>> flagsToRemount(const Volume &volume,
+                                                       const model::SystemPaths &paths);
 // "nodev,noexec"
 std::string joined(const std::vector<std::string> &options);
 

@@ -90,12 +90,12 @@ bool isMountFlag(std::string_view option) {
            });
 }
 
-std::vector<std::string> flagsToChange(const std::vector<std::string> &declared,
-                                       std::string_view actual) {
-    std::vector<std::string> changes;
+std::optional<std::vector<std::string>> flagsToChange(const std::vector<std::string> &declared,
+                                                      std::string_view actual) {
     if (std::any_of(declared.begin(), declared.end(),
                     [](const auto &option) { return holds(kUnclear, option); }))
-        return changes;
+        return std::nullopt;
+    std::vector<std::string> changes;
     const auto has = split(actual, ',');
     for (const Toggle &toggle : kToggles) {
         const bool wanted = isSet(declared, toggle);

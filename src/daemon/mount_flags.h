@@ -4,6 +4,7 @@
 // of others is the file system's affair.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,8 +16,8 @@ bool isMountFlag(std::string_view option);
 // What to change, by the names of options, for a mount with the options `actual` to be as
 // `declared`. Nothing when an option such as `user` makes that depend on more than the list. A
 // remount keeps how access times are written when nothing is said of them: so does this.
-std::vector<std::string> flagsToChange(const std::vector<std::string> &declared,
-                                       std::string_view actual);
+std::optional<std::vector<std::string>> flagsToChange(const std::vector<std::string> &declared,
+                                                      std::string_view actual);
 
 // What distinguishes two texts of a mount unit.
 enum class MountUnitChange {

@@ -59,10 +59,9 @@ bool UnitChanges::concernContent(const model::VolumeId &id) const {
     return found != mounts.end() && found->second == MountUnitChange::Content;
 }
 
-bool UnitChanges::areFlagsOnly(const model::VolumeId &id) const {
+bool UnitChanges::areMountFlags(const model::VolumeId &id) const {
     const auto found = mounts.find(id);
-    return found != mounts.end() && found->second == MountUnitChange::Flags &&
-           files.at(id).size() == 1;
+    return found != mounts.end() && found->second == MountUnitChange::Flags;
 }
 
 config::Configuration declaredForUnits(const model::SystemPaths &paths) {

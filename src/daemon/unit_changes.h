@@ -28,8 +28,8 @@ struct UnitChanges {
     [[nodiscard]] bool concernConsumer(const model::VolumeSpec &spec) const;
     // What it mounts is not what is mounted now.
     [[nodiscard]] bool concernContent(const model::VolumeId &id) const;
-    // They are no more than a remount brings about.
-    [[nodiscard]] bool areFlagsOnly(const model::VolumeId &id) const;
+    // Its mount unit differs in nothing but options that a remount changes.
+    [[nodiscard]] bool areMountFlags(const model::VolumeId &id) const;
 };
 
 // The configuration as the generator reads it, from the disk.

@@ -12,36 +12,36 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
 TEST(MountFlags, NothingDiffers) {
-    EXPECT_THAT(flagsToChange({}, "rw,relatime"), IsEmpty());
-    EXPECT_THAT(flagsToChange({"nodev", "nosuid"}, "rw,nosuid,nodev,relatime"), IsEmpty());
-    EXPECT_THAT(flagsToChange({"defaults", "nofail", "commit=5"}, "rw,relatime"), IsEmpty());
-    EXPECT_THAT(flagsToChange({"ro", "noatime"}, "ro,noatime"), IsEmpty());
-    EXPECT_THAT(flagsToChange({"strictatime"}, "rw"), IsEmpty());
+    EXPECT_THAT(*flagsToChange({}, "rw,relatime"), IsEmpty());
+    EXPECT_THAT(*flagsToChange({"nodev", "nosuid"}, "rw,nosuid,nodev,relatime"), IsEmpty());
+    EXPECT_THAT(*flagsToChange({"defaults", "nofail", "commit=5"}, "rw,relatime"), IsEmpty());
+    EXPECT_THAT(*flagsToChange({"ro", "noatime"}, "ro,noatime"), IsEmpty());
+    EXPECT_THAT(*flagsToChange({"strictatime"}, "rw"), IsEmpty());
 }
 
 TEST(MountFlags, TellsWhatDiffers) {
-    EXPECT_THAT(flagsToChange({"ro", "noexec"}, "rw,nosuid,relatime"),
+    EXPECT_THAT(*flagsToChange({"ro", "noexec"}, "rw,nosuid,relatime"),
                 ElementsAre("ro", "suid", "noexec"));
-    EXPECT_THAT(flagsToChange({}, "ro,nodev"), ElementsAre("rw", "dev"));
-    EXPECT_THAT(flagsToChange({"noatime"}, "rw,relatime"), ElementsAre("noatime"));
-    EXPECT_THAT(flagsToChange({"relatime"}, "rw,noatime"), ElementsAre("relatime"));
-    EXPECT_THAT(flagsToChange({"strictatime"}, "rw,relatime"), ElementsAre("strictatime"));
+    EXPECT_THAT(*flagsToChange({}, "ro,nodev"), ElementsAre("rw", "dev"));
+    EXPECT_THAT(*flagsToChange({"noatime"}, "rw,relatime"), ElementsAre("noatime"));
+    EXPECT_THAT(*flagsToChange({"relatime"}, "rw,noatime"), ElementsAre("relatime"));
+    EXPECT_THAT(*flagsToChange({"strictatime"}, "rw,relatime"), ElementsAre("strictatime"));
 }
 
 TEST(MountFlags, TheLastOneCounts) {
-    EXPECT_THAT(flagsToChange({"nodev", "dev"}, "rw"), IsEmpty());
-    EXPECT_THAT(flagsToChange({"nodev", "defaults"}, "rw"), IsEmpty());
-    EXPECT_THAT(flagsToChange({"dev", "nodev"}, "rw"), ElementsAre("nodev"));
-    EXPECT_THAT(flagsToChange({"noatime", "relatime"}, "rw,relatime"), IsEmpty());
+    EXPECT_THAT(*flagsToChange({"nodev", "dev"}, "rw"), IsEmpty());
+    EXPECT_THAT(*flagsToChange({"nodev", "defaults"}, "rw"), IsEmpty());
+    EXPECT_THAT(*flagsToChange({"dev", "nodev"}, "rw"), ElementsAre("nodev"));
+    EXPECT_THAT(*flagsToChange({"noatime", "relatime"}, "rw,relatime"), IsEmpty());
 }
 
 TEST(MountFlags, ARemountKeepsAccessTimesOfWhichNothingIsSaid) {
-    EXPECT_THAT(flagsToChange({}, "rw,noatime"), IsEmpty());
+    EXPECT_THAT(*flagsToChange({}, "rw,noatime"), IsEmpty());
 }
 
 TEST(MountFlags, WhatImpliesOthersIsLeftAlone) {
     for (const char *option : {"user", "users", "owner", "group", "bind"})
-        EXPECT_THAT(flagsToChange({option, "ro"}, "rw"), IsEmpty()) << option;
+        EXPECT_FALSE(flagsToChange({option, "ro"}, "rw")) << option;
 }
 
 constexpr const char *kUnitText =

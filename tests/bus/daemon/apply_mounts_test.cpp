@@ -80,6 +80,15 @@ TEST_F(ApplyMounts, AReloadOfSystemdInBetweenHidesNothing) {
     EXPECT_EQ(systemd_->mountedWith(kWhere), "rw,nosuid,nodev,relatime");
 }
 
+TEST_F(ApplyMounts, WhatHoldsAlreadyWaitsForNothing) {
+    begin(options("ro"));
+    daemon_.folder().write("root/proc/1/mountinfo",
+                           "20 1 8:1 / / rw - ext4 /dev/sda1 rw\n"
+                           "21 20 252:97 / /var/mnt/a rw,nosuid,nodev - xfs /dev/dm-7 rw\n");
+    declare("a", options(""));
+    EXPECT_THAT(stepsOf("u-a"), ElementsAre("units: its units are made anew"));
+}
+
 TEST_F(ApplyMounts, OptionsOfTheFileSystemWait) {
     begin(options(""));
     declare("a", options("commit=5"));
