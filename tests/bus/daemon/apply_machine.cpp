@@ -50,14 +50,16 @@ void ApplyMachine::SetUp() {
 
 void ApplyMachine::declare(const std::string &name, const std::string &more) const {
     const bool line = more.starts_with("mount") || more.starts_with("filesystem");
-    daemon_.configure(name + ".yaml",
-                      "apiVersion: v1alpha1\nkind: UserVolumeConfig\nname: " + name +
-                          "\nvolume: {device: /dev/fake-" + name +
-                          (more.starts_with("unlock") ? ", " + more : "") + "}\n" +
-                          (line ? more + "\n" : "") +
-                          (more == "plain" ? ""
-                                           : "encryption: {provider: luks2, keys: [{slot: 0, "
-                                             "static: {passphrase: x}}]}\n"));
+    daemon_.configure(
+        name + ".yaml",
+        "apiVersion: v1alpha1\nkind: UserVolumeConfig\nname: " + name +
+            (more == "label" ? std::string("\n")
+                             : "\nvolume: {device: /dev/fake-" + name +
+                                   (more.starts_with("unlock") ? ", " + more : "") + "}\n") +
+            (line ? more + "\n" : "") +
+            (more == "plain" ? ""
+                             : "encryption: {provider: luks2, keys: [{slot: 0, "
+                               "static: {passphrase: x}}]}\n"));
 }
 
 void ApplyMachine::map(const std::string &id) const {

@@ -29,8 +29,8 @@ class ApplyMachine : public ::testing::Test {
     void SetUp() override;
     // Before SetUp.
     void useSystemd();
-    // `more`: of the `volume` mapping, or a line that begins with "mount" or "filesystem", or
-    // "plain".
+    // `more`: of the `volume` mapping, or a line that begins with "mount" or "filesystem", "plain",
+    // or "label": it goes by its GPT label.
     void declare(const std::string &name, const std::string &more) const;
     // It has a mapping, by sysfs; the end of its name makes its number.
     void map(const std::string &id) const;

@@ -210,6 +210,7 @@ const std::vector<Situation> kSituations{
      {},
      {},
      false},
+    {"AbsentByLabel", {{"a", "label"}}, {{"state-u-a", "absent"}}, {{"u-a", "keep"}}},
     {"AbsentManual", {{"a", "unlock: manual"}}, {{"state-u-a", "absent"}}, {}},
     {"Manual", {{"a", "unlock: manual"}}, {}, {}},
     {"ManualOpen", {{"a", "unlock: manual"}}, {kOpenA, kKeysA}, {{"u-a", "keys"}}},
