@@ -111,7 +111,7 @@ Marks ApplyMachine::plan() {
 Finished ApplyMachine::apply(Marks &marks) {
     sdbus::ObjectPath job;
     EXPECT_EQ(client_.get(job, kRoot, kManager, "Apply", Options()), "");
-    const Finished end = client_.finished(job);
+    Finished end = client_.finished(job);
     results_ = client_.property<std::vector<Result>>(job, kJob, "Results");
     for (const auto &result : results_)
         EXPECT_TRUE(marks.emplace(result.get<0>(), result.get<1>()).second)
