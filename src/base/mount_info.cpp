@@ -46,7 +46,10 @@ std::optional<MountEntry> entryOf(const std::string &line) {
     std::string root;
     if (!(fields >> entry.id >> entry.parent >> entry.device >> root >> field)) return std::nullopt;
     entry.where = unescaped(field);
-    if (fields >> field) entry.readOnlyHere = isReadOnly(field);
+    if (fields >> field) {
+        entry.readOnlyHere = isReadOnly(field);
+        entry.options = field;
+    }
     while (field != "-" && fields >> field) continue;
     if (!(fields >> entry.type >> field)) return std::nullopt;
     entry.source = unescaped(field);
@@ -121,12 +124,6 @@ std::vector<MountEntry> mountsOf(std::string_view mountinfo, const std::string &
     if (!wanted) return {};
     std::vector<MountEntry> mounts = parseMounts(mountinfo);
     std::erase_if(mounts, [&](const auto &entry) { return blockDeviceAt(entry.source) != wanted; });
-    return mounts;
-}
-
-std::vector<MountEntry> mountsFrom(std::string_view mountinfo, std::string_view source) {
-    std::vector<MountEntry> mounts = parseMounts(mountinfo);
-    std::erase_if(mounts, [&](const auto &entry) { return entry.source != source; });
     return mounts;
 }
 

@@ -16,6 +16,7 @@ struct MountEntry {
     std::string parent;  // the mount that it lies on
     std::string device;  // MAJOR:MINOR of the file system; MAJOR 0: of none in particular (btrfs)
     std::string where;
+    std::string options;        // of this mount: rw,nosuid,relatime
     std::string source;         // /dev/mapper/luks2-STATE
     std::string type;           // ext4
     bool readOnly = false;      // the file system itself
@@ -37,9 +38,6 @@ std::optional<MountEntry> mountOver(std::string_view mountinfo, std::string_view
 
 // Every mount of the block device `device` (both may be links), in the order of the text.
 std::vector<MountEntry> mountsOf(std::string_view mountinfo, const std::string &device);
-
-// The same of what mountinfo calls its source, for those who do not see the device.
-std::vector<MountEntry> mountsFrom(std::string_view mountinfo, std::string_view source);
 
 // Whether what is mounted at `where` is the block device `device` (both may be links). A directory
 // or device that does not exist is no mount. Io.

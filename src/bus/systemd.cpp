@@ -27,6 +27,11 @@ base::Error systemdError(const std::string &what, const sdbus::Error &cause) {
     return error;
 }
 
+std::string verbOf(const std::string &method) {
+    if (method == "StopUnit") return "stop";
+    return method == "ReloadUnit" ? "reload" : "start";
+}
+
 base::Status jobStatus(const std::string &unit, const std::string &result) {
     if (result == "done" || result == "skipped") return {};
     base::Error error;
@@ -75,8 +80,7 @@ void BusSystemd::changeUnit(const char *method, const std::string &unit, daemon:
                 }
                 const bool gone = error->getName() == "org.freedesktop.systemd1.NoSuchUnit";
                 if (gone && method == "StopUnit") return done({});
-                done(base::fail(
-                    systemdError((method == "StopUnit" ? "stop " : "start ") + unit, *error)));
+                done(base::fail(systemdError(verbOf(method) + " " + unit, *error)));
             });
         });
 }
@@ -87,6 +91,10 @@ void BusSystemd::startUnit(const std::string &unit, daemon::Done done) {
 
 void BusSystemd::stopUnit(const std::string &unit, daemon::Done done) {
     changeUnit("StopUnit", unit, std::move(done));
+}
+
+void BusSystemd::reloadUnit(const std::string &unit, daemon::Done done) {
+    changeUnit("ReloadUnit", unit, std::move(done));
 }
 
 void BusSystemd::resetFailed(const std::string &unit, daemon::Done done) {

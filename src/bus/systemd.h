@@ -22,6 +22,7 @@ class BusSystemd : public daemon::SystemdManager {
 
     void startUnit(const std::string &unit, daemon::Done done) override;
     void stopUnit(const std::string &unit, daemon::Done done) override;
+    void reloadUnit(const std::string &unit, daemon::Done done) override;
     void resetFailed(const std::string &unit, daemon::Done done) override;
     void reload(daemon::Done done) override;
 

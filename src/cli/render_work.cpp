@@ -23,7 +23,7 @@ Look lookOf(const std::string &action) {
     if (action == "format") return {"*", Colour::Yellow};
     if (action == "unlock" || action == "mount") return {"+", Colour::Green};
     if (action == "lock" || action == "unmount") return {"-", Colour::Red};
-    if (action == "units" || action == "keys") return {"~", Colour::Yellow};
+    if (action == "units" || action == "remount" || action == "keys") return {"~", Colour::Yellow};
     if (action == "add") return {"+", Colour::Green};
     if (action == "replace") return {"~", Colour::Yellow};
     if (action == "remove") return {"-", Colour::Red};

@@ -69,7 +69,7 @@ struct ServiceInfo {
 
 struct PlanStep {
     // keep, add, replace, remove, adopt, defer, refuse; of the volume itself, which has no slot:
-    // lock, unmount, units, format, unlock, mount, keep, refuse
+    // lock, unmount, units, remount, format, unlock, mount, keep, refuse
     std::string action;
     std::optional<unsigned> slot;
     std::string kind;

@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "daemon/consumer.h"
 #include "daemon/outcome_file.h"
 #include "model/names.h"
 
@@ -31,6 +32,18 @@ base::Error stillMapped() {
     error.code = base::ErrorCode::Busy;
     error.message = "it left the configuration, but is in use and stays unlocked";
     error.hint = "close what uses it, then apply again";
+    return error;
+}
+
+base::Error notRemounted(const Volume &volume, const std::vector<std::string> &left,
+                         const base::Status &status) {
+    base::Error error;
+    error.code = base::ErrorCode::Io;
+    error.message = "it could not be remounted";
+    if (!left.empty()) error.message += " with " + joined(left);
+    if (!status) error.message += ": " + status.error().message;
+    error.hint = "see `journalctl -u '" + consumerUnit(volume.spec()) +
+                 "'`; lock and unlock the volume to mount it anew";
     return error;
 }
 
@@ -101,6 +114,8 @@ void Apply::run(const WorkPointer &work) {
     for (const auto &stop : plan.moved)
         add([this, work, stop](const Done &next) { stopMoved(work, stop, next); });
     if (systemd_ != nullptr) add([this, work](const Done &next) { reloadUnits(work, next); });
+    for (const auto &remount : plan.remount)
+        add([this, work, remount](const Done &next) { remountVolume(work, remount, next); });
     for (const auto &volume : plan.start)
         add([this, work, volume](const Done &next) { startVolume(work, volume, next); });
     for (const auto &volume : plan.sync)
@@ -170,14 +185,30 @@ void Apply::stopMoved(const WorkPointer &work, const ApplyPlan::Stop &stop, cons
 }
 
 void Apply::reloadUnits(const WorkPointer &work, const Done &next) {
-    std::vector<std::pair<VolumePointer, std::string>> changed;
-    for (const auto &volume : volumes_.all())
-        if (work->plan.units.concern(volume->id()))
-            changed.emplace_back(volume, unitsText(*volume, work->plan.units, paths_));
-    systemd_->reload([work, changed, next](const base::Status &status) {
+    systemd_->reload([work, next](const base::Status &status) {
         if (status)
-            for (const auto &[volume, text] : changed) work->did(volume->id(), "units", text);
+            for (const auto &units : work->plan.units)
+                work->did(units.volume->id(), "units", units.text);
         next(status);
+    });
+}
+
+void Apply::remountVolume(const WorkPointer &work, const ApplyPlan::Remount &remount,
+                          const Done &next) {
+    const auto &volume = remount.volume;
+    if (auto begun = volume->begin("apply"); !begun) {
+        work->failed(volume->id().text(), begun.error());
+        return next({});
+    }
+    systemd_->reloadUnit(consumerUnit(volume->spec()), [=, this](const base::Status &status) {
+        volume->end();
+        // What it says is believed when the kernel says so too.
+        const auto left = flagsToRemount(*volume, paths_).value_or(remount.flags);
+        if (status && left.empty())
+            work->did(volume->id(), "remount", "remounted with " + joined(remount.flags));
+        else
+            work->failed(volume->id().text(), notRemounted(*volume, left, status));
+        next({});
     });
 }
 
@@ -217,8 +248,11 @@ void Apply::started(Work &work, const Volume &volume, const Before &before,
                  volume.spec().encryption ? "formatted and unlocked" : "given a file system");
     else if (!before.open && isOpen(volume))
         work.did(volume.id(), "unlock", "unlocked");
-    if (!before.mounted && systemd_ != nullptr && isMounted(volume, paths_))
+    if (before.mounted || systemd_ == nullptr) return;
+    if (isMounted(volume, paths_))
         work.did(volume.id(), "mount", "mounted on " + volume.spec().mount->where);
+    else if (const auto obstacle = mountObstacle(volume, paths_))
+        work.failed(volume.id().text(), *obstacle);
 }
 
 // Of the unit that followed the attach; what it did is not there to be done again.

@@ -40,6 +40,8 @@ class Apply {
     void stopDeparted(const WorkPointer &work, const ApplyPlan::Stop &stop, const Done &next);
     void stopMoved(const WorkPointer &work, const ApplyPlan::Stop &stop, const Done &next);
     void reloadUnits(const WorkPointer &work, const Done &next);
+    void remountVolume(const WorkPointer &work, const ApplyPlan::Remount &remount,
+                       const Done &next);
     void startVolume(const WorkPointer &work, const VolumePointer &volume, const Done &next);
     void syncVolume(const WorkPointer &work, const VolumePointer &volume, const Done &next);
     void started(Work &work, const Volume &volume, const Before &before,

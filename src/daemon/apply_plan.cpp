@@ -4,8 +4,12 @@
 
 #include <algorithm>
 
-#include "base/files.h"
+#include <unistd.h>
+
 #include "daemon/consumer.h"
+#include "daemon/mount_flags.h"
+#include "daemon/mounted.h"
+#include "model/names.h"
 
 namespace volumecrypt::daemon {
 namespace {
@@ -70,11 +74,55 @@ base::Error absentError(const Volume &volume) {
     return error;
 }
 
+bool hasMount(const Volume &volume) {
+    return volume.spec().filesystem.type != model::FilesystemType::Swap &&
+           !consumerUnit(volume.spec()).empty();
+}
+
+bool hasOption(const std::vector<std::string> &options, std::string_view option) {
+    return std::find(options.begin(), options.end(), option) != options.end();
+}
+
+// An administrator's own mount unit, or additions to ours, has other options for a reason.
+bool isOverridden(const std::string &unit, const model::SystemPaths &paths) {
+    for (const char *folder : {"/etc/systemd/system/", "/run/systemd/system/"})
+        for (const char *end : {"", ".d"})
+            if (::access(paths.below(folder + unit + end).c_str(), F_OK) == 0) return true;
+    return false;
+}
+
+// True: it is mounted with the options that are declared, or will be.
+bool planRemount(ApplyPlan &plan, const VolumePointer &volume, const model::SystemPaths &paths) {
+    const auto &id = volume->id();
+    const bool moves = std::any_of(plan.moved.begin(), plan.moved.end(),
+                                   [&id](const auto &stop) { return stop.volume == id; });
+    if (moves || plan.changes.refused.contains(id) || plan.changes.concernContent(id)) return false;
+    auto flags = flagsToRemount(*volume, paths);
+    if (!flags) return false;
+    if (!flags->empty()) plan.remount.push_back({.volume = volume, .flags = std::move(*flags)});
+    return true;
+}
+
+void planUnits(ApplyPlan &plan, const VolumePointer &volume, const model::SystemPaths &paths) {
+    const auto &changes = plan.changes;
+    const bool holds = planRemount(plan, volume, paths) && changes.areMountFlags(volume->id());
+    if (!changes.concern(volume->id())) return;
+    const bool remounts = !plan.remount.empty() && plan.remount.back().volume == volume;
+    if (remounts && holds && changes.files.at(volume->id()).size() == 1) return;
+    const bool waits = changes.concernConsumer(volume->spec()) && volume->spec().mount && !holds &&
+                       isMounted(*volume, paths);
+    plan.units.push_back(
+        {.volume = volume,
+         .text = waits ? "its mount unit is made anew: what changed in it waits until the volume "
+                         "is mounted the next time"
+                       : "its units are made anew"});
+}
+
 // False: it is not to be started.
 bool sortOut(ApplyPlan &plan, const Volume &volume, const std::string &left) {
     if (volume.spec().unlock != model::UnlockPolicy::Auto || isFile(volume)) return false;
-    if (const auto refused = plan.units.refused.find(volume.id());
-        refused != plan.units.refused.end()) {
+    if (const auto refused = plan.changes.refused.find(volume.id());
+        refused != plan.changes.refused.end()) {
         plan.refused.push_back({volume.id(), refused->second});
         return false;
     }
@@ -105,20 +153,49 @@ bool canSync(const Volume &volume) {
 }
 
 bool isMounted(const Volume &volume, const model::SystemPaths &paths) {
-    const auto &spec = volume.spec();
-    if (spec.filesystem.type == model::FilesystemType::Swap || consumerUnit(spec).empty())
-        return true;
-    const auto mountinfo = base::readFile(paths.below("/proc/self/mountinfo"));
-    return mountinfo && isMountPoint(*mountinfo, spec.mount->where);
+    return !hasMount(volume) || MountedVolumes::read(paths).contain(volume, volume.status());
 }
 
-std::string unitsText(const Volume &volume, const UnitChanges &units,
-                      const model::SystemPaths &paths) {
-    const bool waits =
-        units.concernConsumer(volume.spec()) && volume.spec().mount && isMounted(volume, paths);
-    return waits ? "its mount unit is made anew: what changed in it waits until the volume is "
-                   "mounted the next time"
-                 : "its units are made anew";
+std::optional<base::Error> mountObstacle(const Volume &volume, const model::SystemPaths &paths) {
+    if (!hasMount(volume)) return std::nullopt;
+    const auto what = MountedVolumes::read(paths).obstacle(volume, volume.status());
+    if (what.empty()) return std::nullopt;
+    base::Error error;
+    error.code = base::ErrorCode::Busy;
+    error.message = "it cannot be mounted: " + what;
+    error.hint = "unmount that, or correct `mount.where`; then apply again";
+    return error;
+}
+
+std::optional<std::vector<std::string>> flagsToRemount(const Volume &volume,
+                                                       const model::SystemPaths &paths) {
+    if (!hasMount(volume) || isOverridden(consumerUnit(volume.spec()), paths)) return std::nullopt;
+    const auto mounted = MountedVolumes::read(paths);
+    const auto *mount = mounted.machineMountOf(volume, volume.status());
+    if (mount == nullptr) return std::nullopt;
+    auto flags = flagsToChange(volume.spec().mount->options, mount->options);
+    if (!flags) return std::nullopt;
+    // The kernel made it read-only: since it was damaged, or the device cannot be written to.
+    const bool damaged = mount->readOnly && !mount->readOnlyHere && !hasOption(*flags, "ro");
+    const bool fixed = hasOption(*flags, "rw") && mounted.isWriteProtected(volume, volume.status());
+    if (damaged || fixed) return std::nullopt;
+    return flags;
+}
+
+std::string joined(const std::vector<std::string> &options) {
+    std::string text;
+    for (const auto &option : options) text += (text.empty() ? "" : ",") + option;
+    return text;
+}
+
+bool ApplyPlan::unmounts(const std::string &where) const {
+    std::set<std::string> stopped;
+    for (const auto *stops : {&departed, &moved})
+        for (const auto &stop : *stops)
+            stopped.insert(stop.consumers.begin(), stop.consumers.end());
+    for (auto place = where; !place.empty(); place.erase(place.rfind('/')))
+        if (stopped.contains(model::mountUnit(place))) return true;
+    return false;
 }
 
 ApplyPlan planApply(const std::vector<VolumePointer> &declared, const model::SystemPaths &paths,
@@ -127,7 +204,7 @@ ApplyPlan planApply(const std::vector<VolumePointer> &declared, const model::Sys
     auto view = readSystemView(paths);
     const auto onDisk = declaredForUnits(paths);
     if (systemd)
-        plan.units = unitChanges(onDisk, paths);
+        plan.changes = unitChanges(onDisk, paths);
     else
         view.generated.clear();
     std::set<model::VolumeId> ids;
@@ -141,6 +218,7 @@ ApplyPlan planApply(const std::vector<VolumePointer> &declared, const model::Sys
     for (const auto &volume : declared) {
         if (auto units = misplaced(*volume, view); !units.empty())
             plan.moved.push_back({.volume = volume->id(), .consumers = std::move(units)});
+        if (systemd) planUnits(plan, volume, paths);
         if (volume->spec().encryption) plan.sync.push_back(volume);
         if (sortOut(plan, *volume, whyLeft(*volume, held, needs[volume->id()])))
             plan.start.push_back(volume);

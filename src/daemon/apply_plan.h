@@ -31,13 +31,29 @@ struct ApplyPlan {
         model::VolumeId volume;
         base::Error error;
     };
+    // Its mount lacks options that a remount brings.
+    struct Remount {
+        VolumePointer volume;
+        std::vector<std::string> flags;
+    };
+    // What becomes of changed units, where nothing else tells it.
+    struct Units {
+        VolumePointer volume;
+        std::string text;
+    };
     std::vector<Stop> departed;        // no longer declared: to be locked; STATE last
     std::vector<Stop> moved;           // mounted where they no longer belong
     std::vector<VolumePointer> start;  // to be unlocked and mounted; STATE first
     std::vector<VolumePointer> sync;   // whose keys are compared once they are unlocked
     std::vector<Left> left;            // on purpose
     std::vector<Refused> refused;      // what stands in the way is known before
-    UnitChanges units;                 // only where there is systemd
+    // Only where there is systemd:
+    UnitChanges changes;
+    std::vector<Units> units;
+    std::vector<Remount> remount;  // after the units were made anew
+
+    // What is mounted there now, or above, will be no more once the volumes are started.
+    [[nodiscard]] bool unmounts(const std::string &where) const;
 };
 
 // `systemd`: whether there is one. Without it what was generated for it means nothing.
@@ -50,8 +66,13 @@ bool isFile(const Volume &volume);
 bool canSync(const Volume &volume);
 // Whether the mount that is declared for it is there; true when none is.
 bool isMounted(const Volume &volume, const model::SystemPaths &paths);
-// What a change of its units means.
-std::string unitsText(const Volume &volume, const UnitChanges &units,
-                      const model::SystemPaths &paths);
+// What keeps a mount of it from being one, other than that it is not mounted.
+std::optional<base::Error> mountObstacle(const Volume &volume, const model::SystemPaths &paths);
+// The mount options that it has not as declared, and that a remount changes. Nothing when that
+// cannot be told, or is not ours to change.
+std::optional<std::vector<std::string>> flagsToRemount(const Volume &volume,
+                                                       const model::SystemPaths &paths);
+// "nodev,noexec"
+std::string joined(const std::vector<std::string> &options);
 
 }  // namespace volumecrypt::daemon

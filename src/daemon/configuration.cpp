@@ -66,6 +66,7 @@ void Configurator::read() {
     // One that was just taken out of a valid configuration is for Apply to close, not to keep.
     if (configuration.hasErrors()) config::addLastGood(paths_, isOpen, configuration);
     volumes_.configure(std::move(configuration));
+    marks_.recall(volumes_);
     for (const auto &problem : volumes_.problems())
         base::log(
             problem.level == config::Level::Error ? base::Severity::Error : base::Severity::Warning,

@@ -7,6 +7,7 @@
 #include "daemon/authorized.h"
 #include "daemon/event_loop.h"
 #include "daemon/inspector.h"
+#include "daemon/lock_marks.h"
 #include "daemon/volume_table.h"
 #include "model/system_paths.h"
 
@@ -18,7 +19,11 @@ class Configurator {
 
     Configurator(EventLoop &loop, VolumeTable &volumes, Inspector &inspector,
                  model::SystemPaths paths)
-        : loop_(loop), volumes_(volumes), inspector_(inspector), paths_(std::move(paths)) {}
+        : loop_(loop),
+          volumes_(volumes),
+          inspector_(inspector),
+          paths_(std::move(paths)),
+          marks_(paths_) {}
 
     // `then` is called when the state of every volume is known.
     void reload(const Authorized<action::Reload> &proof, Then then);
@@ -36,6 +41,7 @@ class Configurator {
     VolumeTable &volumes_;
     Inspector &inspector_;
     model::SystemPaths paths_;
+    LockMarks marks_;
 };
 
 }  // namespace volumecrypt::daemon

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 
 #include "daemon/consumer.h"
@@ -64,9 +65,11 @@ void Forecast::addKnown(Work &work) const {
         work.add(stop.volume, ofVolume("unmount", "it is mounted where it no longer belongs"));
     for (const auto &refused : work.plan.refused) work.add(refused.volume, refusal(refused.error));
     for (const auto &left : work.plan.left) work.add(left.volume, ofVolume("keep", left.why));
-    for (const auto &volume : volumes_.all())
-        if (work.plan.units.concern(volume->id()))
-            work.add(volume->id(), ofVolume("units", unitsText(*volume, work.plan.units, paths_)));
+    for (const auto &units : work.plan.units)
+        work.add(units.volume->id(), ofVolume("units", units.text));
+    for (const auto &remount : work.plan.remount)
+        work.add(remount.volume->id(),
+                 ofVolume("remount", "it will be remounted with " + joined(remount.flags)));
 }
 
 void Forecast::run(const WorkPointer &work) {
@@ -120,8 +123,11 @@ void Forecast::take(Work &work, const Volume &volume,
         work.add(id, ofVolume("unlock", "it is locked"));
     }
     for (const auto &step : result->steps) work.add(id, step);
-    if (starts && systemd_ && !isMounted(volume, paths_))
-        work.add(id, ofVolume("mount", "it is not mounted on " + volume.spec().mount->where));
+    if (!starts || !systemd_ || isMounted(volume, paths_)) return;
+    const auto &where = volume.spec().mount->where;
+    const auto obstacle = work.plan.unmounts(where) ? std::nullopt : mountObstacle(volume, paths_);
+    work.add(id,
+             obstacle ? refusal(*obstacle) : ofVolume("mount", "it is not mounted on " + where));
 }
 
 }  // namespace volumecrypt::daemon

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Devices are told by their numbers; btrfs has none of its own, and is told by its source.
+// The names that the kernel and systemd give to a volume's device, compared with the table.
 #include "daemon/mounted.h"
 
 #include <algorithm>
@@ -34,25 +34,22 @@ std::set<std::string> swapsIn(const std::string &text) {
     return swaps;
 }
 
-bool hasNumber(const base::MountEntry &mount) {
-    return !mount.device.starts_with("0:");
-}
-
 }  // namespace
 
 MountedVolumes MountedVolumes::read(const model::SystemPaths &paths) {
     MountedVolumes mounted(paths);
+    if (const auto text = base::readFile(paths.below("/proc/1/mountinfo")))
+        mounted.machine_ = base::parseMounts(*text);
     if (const auto text = base::readFile(paths.below("/proc/self/mountinfo")))
-        mounted.mounts_ = base::parseMounts(*text);
+        mounted.own_ = base::parseMounts(*text);
     if (const auto text = base::readFile(paths.below("/proc/swaps")))
         mounted.swaps_ = swapsIn(*text);
     return mounted;
 }
 
-MountedVolumes::Names MountedVolumes::namesOf(const Volume &volume,
-                                              const VolumeStatus &status) const {
+DeviceNames MountedVolumes::namesOf(const Volume &volume, const VolumeStatus &status) const {
     const std::string folder = paths_.below("/sys/class/block");
-    Names names{.number = {}, .paths = {volume.spec().contentDevice()}};
+    DeviceNames names{.number = {}, .paths = {volume.spec().contentDevice()}};
     std::string kernelName;
     if (volume.spec().encryption) {
         kernelName = kernelNameOf(model::mappingName(volume.id()), folder);
@@ -67,17 +64,62 @@ MountedVolumes::Names MountedVolumes::namesOf(const Volume &volume,
 }
 
 bool MountedVolumes::contain(const Volume &volume, const VolumeStatus &status) const {
-    const Names names = namesOf(volume, status);
-    if (volume.spec().filesystem.type == model::FilesystemType::Swap)
+    if (volume.spec().filesystem.type == model::FilesystemType::Swap) {
+        const DeviceNames names = namesOf(volume, status);
         return std::any_of(names.paths.begin(), names.paths.end(),
                            [this](const auto &path) { return swaps_.contains(path); });
-    const auto isOurs = [&names](const base::MountEntry &mount) {
-        if (hasNumber(mount)) return mount.device == names.number;
-        return names.paths.contains(mount.source);
-    };
-    if (status.mountPoint.empty()) return std::any_of(mounts_.begin(), mounts_.end(), isOurs);
-    const base::MountEntry *reached = base::mountReachedAt(mounts_, status.mountPoint);
-    return reached != nullptr && isOurs(*reached);
+    }
+    if (status.mountPoint.empty()) return !places(volume, status).empty();
+    return mountOf(volume, status) != nullptr;
+}
+
+const base::MountEntry *MountedVolumes::reached(const Mounts &mounts, const Volume &volume,
+                                                const VolumeStatus &status) const {
+    const auto *reached = base::mountReachedAt(mounts, status.mountPoint);
+    const bool isOurs = reached != nullptr && namesOf(volume, status).isMountedBy(*reached);
+    return isOurs ? reached : nullptr;
+}
+
+const base::MountEntry *MountedVolumes::machineMountOf(const Volume &volume,
+                                                       const VolumeStatus &status) const {
+    return reached(machine_, volume, status);
+}
+
+const base::MountEntry *MountedVolumes::mountOf(const Volume &volume,
+                                                const VolumeStatus &status) const {
+    const auto *mount = machineMountOf(volume, status);
+    return mount != nullptr ? mount : reached(own_, volume, status);
+}
+
+std::string MountedVolumes::obstacle(const Volume &volume, const VolumeStatus &status) const {
+    if (contain(volume, status)) return {};
+    const Mounts &mounts = machine_.empty() ? own_ : machine_;
+    const auto *reached = base::mountReachedAt(mounts, status.mountPoint);
+    // What is mounted on demand waits for the volume.
+    if (reached != nullptr && reached->type == "autofs") return {};
+    if (reached != nullptr) return reached->source + " is mounted on " + status.mountPoint;
+    const bool hidden = std::any_of(mounts.begin(), mounts.end(), [&status](const auto &mount) {
+        return mount.where == status.mountPoint;
+    });
+    return hidden ? "what is mounted above " + status.mountPoint + " hides it" : std::string();
+}
+
+bool MountedVolumes::isWriteProtected(const Volume &volume, const VolumeStatus &status) const {
+    const DeviceNames names = namesOf(volume, status);
+    return std::any_of(names.paths.begin(), names.paths.end(), [this](const auto &path) {
+        const std::string name = fs::path(path).filename();
+        return sysfsLine(paths_.below("/sys/class/block/" + name + "/ro")) == "1";
+    });
+}
+
+std::vector<std::string> MountedVolumes::places(const Volume &volume,
+                                                const VolumeStatus &status) const {
+    const DeviceNames names = namesOf(volume, status);
+    std::vector<std::string> places;
+    for (const auto *mounts : {&machine_, &own_})
+        for (const auto &mount : *mounts)
+            if (names.isMountedBy(mount)) places.push_back(mount.where);
+    return places;
 }
 
 }  // namespace volumecrypt::daemon

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/mount_info.h"
+#include "daemon/system_view.h"
 #include "daemon/volume_table.h"
 #include "model/system_paths.h"
 
@@ -21,16 +22,33 @@ class MountedVolumes {
     // anywhere. Of a swap volume: it is swapped to, where the kernel tells us that.
     [[nodiscard]] bool contain(const Volume &volume, const VolumeStatus &status) const;
 
+    // The mount that is reached at its mount point, when it is the volume's.
+    [[nodiscard]] const base::MountEntry *mountOf(const Volume &volume,
+                                                  const VolumeStatus &status) const;
+    // The same as the machine has it, not the service in its sandbox, where nothing may be written
+    // to. nullptr as well when that cannot be read.
+    [[nodiscard]] const base::MountEntry *machineMountOf(const Volume &volume,
+                                                         const VolumeStatus &status) const;
+    // Why a mount would not help: what else is mounted at its mount point, or above. Empty when
+    // nothing is.
+    [[nodiscard]] std::string obstacle(const Volume &volume, const VolumeStatus &status) const;
+    [[nodiscard]] bool isWriteProtected(const Volume &volume, const VolumeStatus &status) const;
+    // Everywhere that it is mounted; a place may be there twice.
+    [[nodiscard]] std::vector<std::string> places(const Volume &volume,
+                                                  const VolumeStatus &status) const;
+
   private:
-    // What the kernel calls the device that holds the volume's file system.
-    struct Names {
-        std::string number;  // MAJOR:MINOR; empty when there is no such device
-        std::set<std::string> paths;
-    };
-    [[nodiscard]] Names namesOf(const Volume &volume, const VolumeStatus &status) const;
+    // Of the device that holds the volume's file system.
+    [[nodiscard]] DeviceNames namesOf(const Volume &volume, const VolumeStatus &status) const;
+
+    using Mounts = std::vector<base::MountEntry>;
+    [[nodiscard]] const base::MountEntry *reached(const Mounts &mounts, const Volume &volume,
+                                                  const VolumeStatus &status) const;
 
     model::SystemPaths paths_;
-    std::vector<base::MountEntry> mounts_;
+    // Of the first process, where its sandbox puts nothing over /home; and our own.
+    Mounts machine_;
+    Mounts own_;
     std::set<std::string> swaps_;
 
     explicit MountedVolumes(const model::SystemPaths &paths) : paths_(paths) {}

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Folder listings and two small text formats.
+// Folder listings, and the small files of sysfs.
 #include "daemon/system_view.h"
 
-#include <algorithm>
 #include <filesystem>
 #include <optional>
-#include <sstream>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/files.h"
 #include "model/names.h"
@@ -54,48 +53,17 @@ void readGenerated(SystemView &view, const std::string &folder) {
 }
 
 void readMapped(SystemView &view, const std::string &folder, const std::string &mountinfo) {
+    const auto mounts = base::parseMounts(mountinfo);
     for (const auto &name : namesIn(folder)) {
         const auto device = std::string(folder).append("/").append(name);
         const auto id = between(sysfsLine(device + "/dm/name"), kMappingBegin, "");
         if (!id || !sysfsLine(device + "/dm/uuid").starts_with("CRYPT-")) continue;
         auto &units = view.mapped[*id];
-        for (const auto &where : mountPointsOf(mountinfo, sysfsLine(device + "/dev")))
-            units.insert(model::mountUnit(where));
+        const DeviceNames names{.number = sysfsLine(device + "/dev"),
+                                .paths = {model::mappingPath(*id), "/dev/" + name}};
+        for (const auto &mount : mounts)
+            if (names.isMountedBy(mount)) units.insert(model::mountUnit(mount.where));
     }
-}
-
-// Octal escapes of blank, tab, newline and backslash.
-std::string unescaped(const std::string &text) {
-    std::string plain;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        if (text[i] != '\\' || i + 3 >= text.size()) {
-            plain += text[i];
-            continue;
-        }
-        plain += static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 +
-                                   (text[i + 3] - '0'));
-        i += 3;
-    }
-    return plain;
-}
-
-// Device "MAJOR:MINOR" and mount point of each line.
-std::vector<std::pair<std::string, std::string>> mountsIn(const std::string &mountinfo) {
-    std::vector<std::pair<std::string, std::string>> mounts;
-    std::istringstream lines(mountinfo);
-    std::string line;
-    // 36 35 98:0 /root /mount/point options - type source
-    while (std::getline(lines, line)) {
-        std::istringstream fields(line);
-        std::string id;
-        std::string parent;
-        std::string number;
-        std::string root;
-        std::string where;
-        if (fields >> id >> parent >> number >> root >> where)
-            mounts.emplace_back(number, unescaped(where));
-    }
-    return mounts;
 }
 
 }  // namespace
@@ -105,17 +73,9 @@ std::string sysfsLine(const std::string &path) {
     return text ? text->substr(0, text->find('\n')) : std::string();
 }
 
-std::vector<std::string> mountPointsOf(const std::string &mountinfo, const std::string &device) {
-    std::vector<std::string> points;
-    for (auto &[number, where] : mountsIn(mountinfo))
-        if (number == device) points.push_back(std::move(where));
-    return points;
-}
-
-bool isMountPoint(const std::string &mountinfo, const std::string &where) {
-    const auto mounts = mountsIn(mountinfo);
-    return std::any_of(mounts.begin(), mounts.end(),
-                       [&where](const auto &mount) { return mount.second == where; });
+bool DeviceNames::isMountedBy(const base::MountEntry &mount) const {
+    if (!mount.device.starts_with("0:")) return mount.device == number;
+    return paths.contains(mount.source);
 }
 
 SystemView readSystemView(const model::SystemPaths &paths) {

@@ -6,8 +6,8 @@
 #include <map>
 #include <set>
 #include <string>
-#include <vector>
 
+#include "base/mount_info.h"
 #include "model/system_paths.h"
 #include "model/volume_id.h"
 
@@ -22,11 +22,14 @@ struct SystemView {
 
 SystemView readSystemView(const model::SystemPaths &paths);
 
-// Whether anything is mounted there, from the same text.
-bool isMountPoint(const std::string &mountinfo, const std::string &where);
+// What the kernel calls a device in its table of mounts.
+struct DeviceNames {
+    std::string number;           // MAJOR:MINOR; empty when there is no such device
+    std::set<std::string> paths;  // /dev/mapper/luks2-u-data, /dev/dm-3
 
-// Where the device "MAJOR:MINOR" is mounted, from the text of /proc/self/mountinfo.
-std::vector<std::string> mountPointsOf(const std::string &mountinfo, const std::string &device);
+    // By its number; btrfs has none of its own, and is told by its source.
+    [[nodiscard]] bool isMountedBy(const base::MountEntry &mount) const;
+};
 
 // The first line of a file in sysfs; empty when it cannot be read.
 std::string sysfsLine(const std::string &path);

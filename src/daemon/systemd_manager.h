@@ -21,6 +21,8 @@ class SystemdManager {
     // active unit and stopping one that is not there succeed.
     virtual void startUnit(const std::string &unit, Done done) = 0;
     virtual void stopUnit(const std::string &unit, Done done) = 0;
+    // Of an active mount: remounts it with the options of its unit.
+    virtual void reloadUnit(const std::string &unit, Done done) = 0;
     // Forgets that it failed; of one that has not, or is not there, there is nothing to forget.
     virtual void resetFailed(const std::string &unit, Done done) = 0;
     // Runs the generators and reads the units anew.

@@ -38,11 +38,30 @@ bool isThere(const std::string &path, const units::UnitFile &file) {
            std::string_view(target.data(), static_cast<std::size_t>(length)) == file.target;
 }
 
+void compareWithDisk(UnitChanges &changes, const model::VolumeSpec &spec, const std::string &path,
+                     const units::UnitFile &file) {
+    if (isThere(path, file)) return;
+    changes.files[spec.id].insert(file.path);
+    if (file.isLink() || file.path != consumerUnit(spec) || !file.path.ends_with(".mount")) return;
+    if (const auto before = base::readFile(path))
+        changes.mounts[spec.id] = compareMountUnits(*before, file.content);
+}
+
 }  // namespace
 
 bool UnitChanges::concernConsumer(const model::VolumeSpec &spec) const {
     const auto found = files.find(spec.id);
     return found != files.end() && found->second.contains(consumerUnit(spec));
+}
+
+bool UnitChanges::concernContent(const model::VolumeId &id) const {
+    const auto found = mounts.find(id);
+    return found != mounts.end() && found->second == MountUnitChange::Content;
+}
+
+bool UnitChanges::areMountFlags(const model::VolumeId &id) const {
+    const auto found = mounts.find(id);
+    return found != mounts.end() && found->second == MountUnitChange::Flags;
 }
 
 config::Configuration declaredForUnits(const model::SystemPaths &paths) {
@@ -66,8 +85,7 @@ UnitChanges unitChanges(const config::Configuration &declared, const model::Syst
             continue;
         }
         for (const auto &file : *files)
-            if (!isThere(generatorFile(paths, file.path), file))
-                changes.files[spec.id].insert(file.path);
+            compareWithDisk(changes, spec, generatorFile(paths, file.path), file);
     }
     return changes;
 }

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "config/loader.h"
+#include "daemon/mount_flags.h"
 #include "model/system_paths.h"
 #include "model/volume_spec.h"
 
@@ -17,12 +18,18 @@ namespace volumecrypt::daemon {
 struct UnitChanges {
     // Paths below the generator's directory that are not there, or not the same.
     std::map<model::VolumeId, std::set<std::string>> files;
+    // Of the mount units among them that are there: what is not the same.
+    std::map<model::VolumeId, MountUnitChange> mounts;
     // Volumes that get no units, and why.
     std::map<model::VolumeId, base::Error> refused;
 
     [[nodiscard]] bool concern(const model::VolumeId &id) const { return files.contains(id); }
     // The unit that mounts it, or swaps to it, is another one than before.
     [[nodiscard]] bool concernConsumer(const model::VolumeSpec &spec) const;
+    // What it mounts is not what is mounted now.
+    [[nodiscard]] bool concernContent(const model::VolumeId &id) const;
+    // Its mount unit differs in nothing but options that a remount changes.
+    [[nodiscard]] bool areMountFlags(const model::VolumeId &id) const;
 };
 
 // The configuration as the generator reads it, from the disk.

@@ -190,7 +190,7 @@ void Unlocker::unlock(const Authorized<action::Unlock> &proof, const VolumePoint
                       base::UniqueFd secret, Unlocked unlocked) {
     if (auto begun = volume->begin("unlock"); !begun)
         return unlocked(base::fail(std::move(begun).error()));
-    volume->setLockedOnPurpose(false);
+    marks_.clear(*volume);
     begun(volume, jobs_.create("unlock", volume->id().text(), proof.caller().uid),
           std::move(secret), std::move(unlocked));
 }
@@ -224,7 +224,7 @@ void Unlocker::lock(const Authorized<action::Lock> &proof, const VolumePointer &
     close(volume, job,
           [this, volume, job, dependents, locked = std::move(locked)](const base::Status &status) {
               inspector_.inspect(volume, [this, volume, job, dependents, locked, status] {
-                  if (status) volume->setLockedOnPurpose(true);
+                  if (status) marks_.set(*volume);
                   findTakenDown(dependents,
                                 [this, volume, job, locked, status](const std::string &summary) {
                                     finish(volume, job, status, summary);

@@ -11,6 +11,7 @@
 #include "base/unique_fd.h"
 #include "daemon/authorized.h"
 #include "daemon/engine_jobs.h"
+#include "daemon/lock_marks.h"
 #include "daemon/outcome_file.h"
 #include "daemon/systemd_manager.h"
 #include "model/system_paths.h"
@@ -31,7 +32,8 @@ class Unlocker {
           inspector_(inspector),
           outcomes_(std::move(outcomes)),
           systemd_(systemd),
-          paths_(std::move(paths)) {}
+          paths_(std::move(paths)),
+          marks_(paths_) {}
 
     // Both are jobs while they run. `secret` may be invalid: only the declared keys then.
     void unlock(const Authorized<action::Unlock> &proof, const VolumePointer &volume,
@@ -64,6 +66,7 @@ class Unlocker {
     OutcomeFiles outcomes_;
     SystemdManager *systemd_;
     model::SystemPaths paths_;
+    LockMarks marks_;
 };
 
 }  // namespace volumecrypt::daemon

@@ -5,8 +5,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/files.h"
-#include "base/mount_info.h"
+#include "daemon/mounted.h"
 #include "model/key_advice.h"
 #include "model/names.h"
 
@@ -33,13 +32,10 @@ std::vector<std::string> mountsOf(const Volume &volume) {
     std::vector<std::string> places;
     const auto &mount = volume.spec().mount;
     if (mount && !mount->where.empty()) places.push_back(mount->where);
-    const auto text = base::readFile("/proc/self/mountinfo");
-    const std::string source =
-        volume.spec().encryption ? model::mappingPath(volume.id()) : volume.status().device;
-    if (!text || source.empty()) return places;
-    for (const base::MountEntry &entry : base::mountsFrom(*text, source))
-        if (std::find(places.begin(), places.end(), entry.where) == places.end())
-            places.push_back(entry.where);
+    const auto mounted = MountedVolumes::read(model::SystemPaths());
+    for (auto &where : mounted.places(volume, volume.status()))
+        if (std::find(places.begin(), places.end(), where) == places.end())
+            places.push_back(std::move(where));
     return places;
 }
 

@@ -62,7 +62,7 @@ class Volume {
     [[nodiscard]] bool published() const { return published_; }
     // Its file system can be mounted now: it is unlocked, or declared without encryption.
     [[nodiscard]] bool isUnlocked() const;
-    // Lock was called: an Apply leaves it locked until Unlock is.
+    // Lock was called: an Apply leaves it locked until Unlock is. Set by LockMarks.
     [[nodiscard]] bool lockedOnPurpose() const { return lockedOnPurpose_; }
     void setLockedOnPurpose(bool value) { lockedOnPurpose_ = value; }
     // What an inspection found in the header. Nothing is known of the keys of another volume than

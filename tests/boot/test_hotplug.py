@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""A disk that comes and goes, partitions that grow in use, and a user volume that cannot be unlocked: none disturbs
-(TAP)."""
+"""A disk that comes and goes, partitions that grow in use, and a user volume that cannot be unlocked: none disturbs;
+and what apply does with a volume that was locked by Lock, or has other mount options (TAP)."""
 import json
 import sys
 
@@ -25,7 +25,7 @@ apiVersion: v1alpha1
 kind: UserVolumeConfig
 name: stick
 volume: {device: /dev/disk/by-id/virtio-stick-part1}
-mount: {deviceTimeout: 5s}
+mount: {deviceTimeout: 5s, options: []}
 filesystem: {type: ext4}
 encryption:
   keys:
@@ -69,6 +69,54 @@ def check_stopped_sync(check, machine):
     check.equal("a sync that is stopped as it starts is no failed unit", failed, "")
 
 
+def check_locked(check, machine):
+    machine.output("volumecryptctl lock u-stick && systemctl restart volumecrypt.service")
+    for command, step in (("plan", "keep\t-\tvolume"), ("apply", "keep")):
+        told = machine.run(f"volumecryptctl {command} 2>&1 | grep ^u-stick").output.strip()
+        check.equal(f"the service that was restarted knows of Lock: {command}", told,
+                    f"u-stick\t{step}\tstays locked, as Lock was called")
+    check.fact("apply does not unlock it", not machine.run(f"test -e {MAPPING}").ok)
+    machine.output("volumecryptctl unlock u-stick")
+
+
+def check_mount_options(check, machine):
+    def declare(options):
+        machine.output(f"sed -i 's/options: .*]/options: [{options}]/' /etc/volumecrypt/volumes.yaml")
+
+    def told(command):
+        return machine.run(f"volumecryptctl {command} 2>&1 | grep u-stick").output.strip()
+
+    def mounted(what):
+        return machine.output(f"findmnt -n -o {what} {WHERE}")
+
+    writer = machine.run(f"systemd-run --unit=writer sh -c 'exec 3>>{WHERE}/held; sleep 600'"
+                         f" && until test -e {WHERE}/held; do sleep 0.2; done")
+    check.fact("the volume is in use", writer.ok, writer.output)
+    before = mounted("ID")
+    declare("noexec")
+    check.equal("plan says that it will be remounted", told("plan"),
+                "u-stick\tremount\t-\tvolume\tit will be remounted with noexec")
+    check.equal("apply remounts it", told("apply"), "u-stick\tremount\tremounted with noexec")
+    options = mounted("OPTIONS")
+    check.fact("it has the option, and the others", {"rw", "noexec", "nodev", "nosuid"} <= set(options.split(",")),
+               options)
+    check.equal("it was in use all the time", mounted("ID"), before)
+    check.equal("there is nothing left to do", told("plan"), "")
+    declare("")
+    machine.output("systemctl daemon-reload")
+    check.equal("a reload by somebody else hides no change", told("plan"),
+                "u-stick\tremount\t-\tvolume\tit will be remounted with exec")
+    check.equal("apply takes the option away", told("apply"), "u-stick\tremount\tremounted with exec")
+    check.fact("it is gone", "noexec" not in mounted("OPTIONS"), mounted("OPTIONS"))
+    declare("ro")
+    refused = told("apply")
+    check.fact("a remount that fails is told", "could not be remounted with ro" in refused, refused)
+    check.fact("and changes nothing", mounted("OPTIONS").startswith("rw"), mounted("OPTIONS"))
+    declare("")
+    told("apply")
+    machine.output("systemctl stop writer.service")
+
+
 def cycle(check, machine, disk, number):
     machine.plug("stick", disk)
     mounted = machine.wait_until(f"mountpoint -q {WHERE}", 120)
@@ -78,6 +126,8 @@ def cycle(check, machine, disk, number):
     if number == 1:
         machine.output(f"echo 1 > {WHERE}/count; sync")
         check_stopped_sync(check, machine)
+        check_locked(check, machine)
+        check_mount_options(check, machine)
     else:
         count = machine.output(f"n=$(($(cat {WHERE}/count) + 1)); echo $n > {WHERE}/count; sync; echo $n")
         check.equal(f"plug {number}: what was written before is there", count, str(number))

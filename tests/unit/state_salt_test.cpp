@@ -106,22 +106,24 @@ TEST(MountInfo, LastMountAtADirectoryIsTheOneOnTop) {
     EXPECT_EQ(base::mountOver(text, "/")->where, "/");
 }
 
-TEST(MountInfo, KnowsEveryMountOfASourceAndWhatIsReadOnly) {
+TEST(MountInfo, KnowsEveryMountAndWhatIsReadOnly) {
     const std::string text =
         "36 22 252:3 / /srv/a rw,nosuid shared:7 master:2 - ext4 /dev/mapper/luks2-u-a rw,noatime\n"
         "37 22 252:3 /x /srv/b ro,relatime - ext4 /dev/mapper/luks2-u-a rw\n"
         "38 22 252:4 / /srv/c rw,relatime - xfs /dev/mapper/luks2-u-b ro,attr2\n"
         "39 22 252:5 / /srv/d rw\n";
-    const auto mounts = base::mountsFrom(text, "/dev/mapper/luks2-u-a");
-    ASSERT_EQ(mounts.size(), 2U);
+    const auto mounts = base::parseMounts(text);
+    ASSERT_EQ(mounts.size(), 3U);
     EXPECT_EQ(mounts[0].where, "/srv/a");
+    EXPECT_EQ(mounts[0].source, "/dev/mapper/luks2-u-a");
+    EXPECT_EQ(mounts[0].options, "rw,nosuid");
     EXPECT_FALSE(mounts[0].readOnlyHere);
     EXPECT_FALSE(mounts[0].readOnly);
     EXPECT_EQ(mounts[1].where, "/srv/b");
     EXPECT_TRUE(mounts[1].readOnlyHere);
     EXPECT_FALSE(mounts[1].readOnly);
-    EXPECT_TRUE(base::mountsFrom(text, "/dev/mapper/luks2-u-b").at(0).readOnly);
-    EXPECT_TRUE(base::mountsFrom(text, "/dev/mapper/luks2-u").empty());
+    EXPECT_EQ(mounts[2].source, "/dev/mapper/luks2-u-b");
+    EXPECT_TRUE(mounts[2].readOnly);
     EXPECT_TRUE(base::mountsOf(text, "/nonexistent").empty());
 }
 

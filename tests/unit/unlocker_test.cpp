@@ -22,6 +22,7 @@ class FakeSystemd final : public SystemdManager {
   public:
     void startUnit(const std::string &unit, Done done) override { call("start " + unit, done); }
     void stopUnit(const std::string &unit, Done done) override { call("stop " + unit, done); }
+    void reloadUnit(const std::string &unit, Done done) override { call("reload " + unit, done); }
     void resetFailed(const std::string &unit, Done done) override { call("reset " + unit, done); }
     void reload(Done done) override { call("reload", done); }
 

@@ -1,44 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // Plan foresees Apply: in each situation the plan is taken, then Apply runs, and both must have
 // named the same volumes with the same kinds of steps; the plan after it has nothing left to do.
-#include <filesystem>
-#include <set>
+#include <map>
 #include <utility>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "client.h"
+#include "apply_machine.h"
 #include "support/process.h"
-#include "test_bus.h"
-#include "test_daemon.h"
 
 namespace volumecrypt::test {
 namespace {
 
 using ::testing::HasSubstr;
 using ::testing::Not;
-using Plans = std::vector<sdbus::Struct<std::string, std::vector<Options>>>;
-using Result = sdbus::Struct<std::string, std::string, std::string>;
-using Marks = std::set<std::pair<std::string, std::string>>;  // volume, kind of step
-
-// A machine in files: $SCRIPTS/state-ID holds a state, $SCRIPTS/keys-ID is there when its keys are
-// not as declared, $SCRIPTS/no-ID when it cannot be opened.
-constexpr const char *kMachine = R"sh(
-file=$SCRIPTS/state-$volume
-state=$(cat "$file" 2>/dev/null || echo locked)
-steps=
-[ -e "$SCRIPTS/keys-$volume" ] && steps=',"steps":[{"action":"add","slot":1,"kind":"static","reason":"declared"}]'
-say() {
-  printf '{"type":"result","verb":"%s","volume":"%s","state":"%s","changed":true,"device":"/fake"%s%s}\n' \
-    "$verb" "$volume" "$state" "$1" "$steps"
-}
-)sh";
-
-std::string machine(const std::string &shell) {
-    return kMachine + shell;
-}
-
 struct Situation {
     std::string name;
     std::vector<std::pair<std::string, std::string>> volumes;  // name, more of the `volume` mapping
@@ -55,80 +31,11 @@ void PrintTo(const Situation &situation, std::ostream *out) {
     *out << situation.name;
 }
 
-class PlanAndApply : public ::testing::TestWithParam<Situation> {
-  public:
-    static void SetUpTestSuite() { bus_ = std::make_unique<TestBus>(Polkit::Absent); }
-    static void TearDownTestSuite() { bus_.reset(); }
-
+class PlanAndApply : public ApplyMachine, public ::testing::WithParamInterface<Situation> {
   protected:
-    void SetUp() override {
-        daemon_.script("inspect", machine("steps=\nsay"));
-        daemon_.script("plan", machine(R"([ -e "$SCRIPTS/no-$volume" ] && error NoUsableKey "no"
-            say)"));
-        daemon_.script("attach", machine(R"([ -e "$SCRIPTS/no-$volume" ] && error NoUsableKey "no"
-            rm -f "$SCRIPTS/keys-$volume"
-            steps=; state=unlocked; [ -e "$SCRIPTS/plain-$volume" ] && state=plain
-            echo "$state" >"$file"; say)"));
-        daemon_.script("detach", machine(R"(state=locked; echo locked >"$file"
-            rm -rf "$SCRIPTS/../root/sys/class/block/dm-$volume"; steps=; say)"));
-        daemon_.script("sync", machine(R"([ -e "$SCRIPTS/refuse-$volume" ] && error SlotInUse "no"
-            rm -f "$SCRIPTS/keys-$volume"; say)"));
-    }
-    void declare(const std::string &name, const std::string &more) const {
-        daemon_.configure(name + ".yaml",
-                          "apiVersion: v1alpha1\nkind: UserVolumeConfig\nname: " + name +
-                              "\nvolume: {device: /dev/fake-" + name +
-                              (more.starts_with("unlock") ? ", " + more : "") + "}\n" +
-                              (more.starts_with("mount") ? more + "\n" : "") +
-                              (more == "plain" ? ""
-                                               : "encryption: {provider: luks2, keys: [{slot: 0, "
-                                                 "static: {passphrase: x}}]}\n"));
-    }
-    void map(const std::string &id) const {
-        const std::string folder = "root/sys/class/block/dm-" + id + "/";
-        daemon_.folder().write(folder + "dm/name", "luks2-" + id + "\n");
-        daemon_.folder().write(folder + "dm/uuid", "CRYPT-LUKS2-x\n");
-        daemon_.folder().write(folder + "dev", "252:7\n");
-    }
-    Marks plan() {
-        Plans plans;
-        EXPECT_EQ(client_.get(plans, kRoot, kManager, "Plan"), "");
-        Marks marks;
-        std::set<std::string> formatted;
-        for (const auto &volume : plans)
-            for (const auto &step : volume.get<1>())
-                if (step.at("action").get<std::string>() == "format")
-                    formatted.insert(volume.get<0>());
-        for (const auto &volume : plans)
-            for (const auto &step : volume.get<1>()) {
-                auto action = step.at("action").get<std::string>();
-                // Those of the first format are a part of it.
-                if (step.contains("slot") && formatted.contains(volume.get<0>())) continue;
-                if (action == "refuse")
-                    action = "fail";
-                else if (step.contains("slot") && action != "keep")
-                    action = "keys";
-                else if (step.contains("slot"))
-                    continue;
-                marks.emplace(volume.get<0>(), action);
-            }
-        return marks;
-    }
-    Finished apply(Marks &marks) {
-        sdbus::ObjectPath job;
-        EXPECT_EQ(client_.get(job, kRoot, kManager, "Apply", Options()), "");
-        const Finished end = client_.finished(job);
-        for (const auto &result : client_.property<std::vector<Result>>(job, kJob, "Results"))
-            EXPECT_TRUE(marks.emplace(result.get<0>(), result.get<1>()).second)
-                << result.get<0>() << " is told twice: " << result.get<2>();
-        return end;
-    }
-
-    static std::unique_ptr<TestBus> bus_;
-    TestDaemon daemon_{Engine::Scripted};
-    Client client_;
+    void prepare(const Situation &situation) const;
+    void agree(const Situation &situation, const Marks &expected);
 };
-std::unique_ptr<TestBus> PlanAndApply::bus_;
 
 Marks withoutKeeps(const Marks &marks) {
     Marks rest;
@@ -137,23 +44,26 @@ Marks withoutKeeps(const Marks &marks) {
     return rest;
 }
 
-TEST_P(PlanAndApply, Agree) {
-    const Situation &situation = GetParam();
+void PlanAndApply::prepare(const Situation &situation) const {
     for (const auto &[name, more] : situation.volumes) declare(name, more);
     for (const auto &[name, text] : situation.files) daemon_.folder().write("script/" + name, text);
     for (const auto &name : situation.leaves) {
         declare(name, "");
         map("u-" + name);
     }
+}
+
+void PlanAndApply::agree(const Situation &situation, const Marks &expected) {
     daemon_.start();
     client_.listen();
     for (const auto &id : situation.lock)
         ASSERT_EQ(client_.call(volumePath(id), kVolume, "Lock", Options()), "");
     for (const auto &name : situation.leaves) daemon_.unconfigure(name + ".yaml");
     for (const auto &name : situation.declared) declare(name, "");
+    if (systemd_) systemd_->forgetCalls();
 
     const Marks foreseen = plan();
-    EXPECT_EQ(foreseen, situation.foreseen);
+    EXPECT_EQ(foreseen, expected);
     Marks done;
     const Finished end = apply(done);
     EXPECT_EQ(done, foreseen) << end.message;
@@ -163,6 +73,102 @@ TEST_P(PlanAndApply, Agree) {
     }
     for (const auto &id : situation.lock)
         EXPECT_EQ(client_.property<std::string>(volumePath(id), kVolume, "State"), "locked");
+}
+
+TEST_P(PlanAndApply, Agree) {
+    prepare(GetParam());
+    agree(GetParam(), GetParam().foreseen);
+}
+
+// What Apply asks of systemd, in this order.
+using Calls = std::vector<std::string>;
+const Calls kReload{"reload"};
+
+std::string attachUnit(const std::string &id) {
+    return "volumecrypt@" + id + ".service";
+}
+std::string mountUnit(const std::string &name) {
+    return "var-mnt-" + name + ".mount";
+}
+Calls inOrder(const std::vector<Calls> &parts) {
+    Calls all;
+    for (const auto &part : parts) all.insert(all.end(), part.begin(), part.end());
+    return all;
+}
+// Of one that is open already no sync unit is waited for.
+Calls started(const std::string &name, const std::string &mount) {
+    return {"start " + attachUnit("u-" + name), "start " + mount};
+}
+Calls started(const std::string &name) {
+    return started(name, mountUnit(name));
+}
+Calls opened(const std::string &name, const std::string &mount) {
+    return inOrder({started(name, mount), {"start volumecrypt-sync@u-" + name + ".service"}});
+}
+Calls opened(const std::string &name) {
+    return opened(name, mountUnit(name));
+}
+// Before the units are gone, and none stays in the list of failed ones.
+Calls left(const std::string &name) {
+    return {"stop " + mountUnit(name), "stop " + attachUnit("u-" + name),
+            "reset " + mountUnit(name), "reset volumecrypt-sync@u-" + name + ".service",
+            "reset " + attachUnit("u-" + name)};
+}
+
+// In all other situations systemd only reads its units anew.
+const std::map<std::string, Calls> kCalls{
+    {"Unlocked", inOrder({kReload, started("a")})},
+    {"Locked", inOrder({kReload, opened("a")})},
+    {"TwoLocked", inOrder({kReload, opened("a"), opened("b")})},
+    {"OneOfTwoLocked", inOrder({kReload, started("a"), opened("b")})},
+    {"Blank", inOrder({kReload, opened("a")})},
+    {"BlankWithKeys", inOrder({kReload, opened("a")})},
+    {"PlainBlank", inOrder({kReload, started("a")})},
+    {"Plain", inOrder({kReload, started("a")})},
+    {"Keys", inOrder({kReload, started("a")})},
+    {"KeysOfOne", inOrder({kReload, started("a"), started("b")})},
+    {"NoKeyOpens", inOrder({kReload, {"start volumecrypt@u-a.service"}})},
+    {"NoKeyOpensOne", inOrder({kReload, {"start volumecrypt@u-a.service"}, opened("b")})},
+    {"WrongDeviceOfOne", inOrder({kReload, opened("b")})},
+    {"LockedByLockAndAnother", inOrder({kReload, opened("b")})},
+    {"Nested", inOrder({kReload, opened("a"), opened("b", "var-mnt-a-b.mount")})},
+    {"Left", inOrder({left("x"), kReload})},
+    {"LeftAndLocked", inOrder({left("x"), kReload, opened("a")})},
+    {"TwoLeft", inOrder({left("x"), left("y"), kReload, started("a")})},
+    {"LeftWithKeysOfAnother", inOrder({left("x"), kReload, started("a")})},
+    {"NewWithoutReload", inOrder({kReload, opened("n")})},
+    {"NewBlankWithoutReload", inOrder({kReload, started("a"), opened("n")})},
+    {"NewAndLeft", inOrder({left("x"), kReload, opened("n")})},
+    {"NewWithWrongDevice", inOrder({kReload, started("a")})},
+};
+
+// The same where systemd mounts what is open.
+class WithSystemd : public PlanAndApply {
+  protected:
+    void SetUp() override {
+        useSystemd();
+        PlanAndApply::SetUp();
+    }
+};
+
+TEST_P(WithSystemd, Agree) {
+    const Situation &situation = GetParam();
+    prepare(situation);
+    systemd_->generate();
+    for (const auto &[file, state] : situation.files)
+        if (file.starts_with("state-") && (state == "unlocked" || state == "plain")) {
+            const std::string id = file.substr(std::string("state-").size());
+            if (state == "unlocked") map(id);
+            systemd_->activate(attachUnit(id));
+            systemd_->mount(mountUnit(id.substr(2)));
+        }
+    Marks expected = situation.foreseen;
+    for (const auto &[id, action] : situation.foreseen)
+        if (action == "unlock" || action == "format") expected.emplace(id, "mount");
+    for (const auto &name : situation.declared) expected.emplace("u-" + name, "units");
+    agree(situation, expected);
+    const auto calls = kCalls.find(situation.name);
+    EXPECT_EQ(systemd_->calls(), calls == kCalls.end() ? kReload : calls->second);
 }
 
 const std::pair<std::string, std::string> kA{"a", ""};
@@ -204,6 +210,7 @@ const std::vector<Situation> kSituations{
      {},
      {},
      false},
+    {"AbsentByLabel", {{"a", "label"}}, {{"state-u-a", "absent"}}, {{"u-a", "keep"}}},
     {"AbsentManual", {{"a", "unlock: manual"}}, {{"state-u-a", "absent"}}, {}},
     {"Manual", {{"a", "unlock: manual"}}, {}, {}},
     {"ManualOpen", {{"a", "unlock: manual"}}, {kOpenA, kKeysA}, {{"u-a", "keys"}}},
@@ -270,8 +277,10 @@ const std::vector<Situation> kSituations{
 };
 INSTANTIATE_TEST_SUITE_P(Situations, PlanAndApply, ::testing::ValuesIn(kSituations),
                          [](const auto &row) { return row.param.name; });
+INSTANTIATE_TEST_SUITE_P(Situations, WithSystemd, ::testing::ValuesIn(kSituations),
+                         [](const auto &row) { return row.param.name; });
 
-class ApplyCommand : public PlanAndApply {};
+class ApplyCommand : public ApplyMachine {};
 
 TEST_F(ApplyCommand, SaysOneLineForEachAndNothingTwice) {
     declare("a", "");

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "companion.h"
@@ -18,6 +19,8 @@ class TestDaemon {
   public:
     explicit TestDaemon(Engine engine, std::vector<std::string> options = {"--launcher=child"});
 
+    // Before it starts.
+    void setOptions(std::vector<std::string> options) { options_ = std::move(options); }
     // Waits until it is on the bus.
     void start();
     // Shell that runs before every engine from now on, such as a mount in a namespace of its own.

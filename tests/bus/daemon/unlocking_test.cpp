@@ -181,5 +181,114 @@ TEST_F(LockOfState, IsToldAtTheCommandLine) {
     EXPECT_EQ(text.out, "u-bound\n");
 }
 
+// What Lock did outlives the daemon.
+class LockedOnPurpose : public Unlocking {
+  protected:
+    void SetUp() override {
+        Unlocking::SetUp();
+        daemon_.script("plan", "result");
+        daemon_.script("sync", "result");
+        daemon_.script("attach", R"(: >"$SCRIPTS/open-$volume"; result)");
+        daemon_.script("detach", R"(rm -f "$SCRIPTS/open-$volume"; result)");
+        declare("data");
+        daemon_.folder().write("script/open-u-data", "");
+        daemon_.start();
+        client_.listen();
+    }
+    void declare(const std::string &name) const {
+        daemon_.configure(name + ".yaml",
+                          "apiVersion: v1alpha1\nkind: UserVolumeConfig\nname: " + name +
+                              "\nvolume: {device: /dev/fake-" + name +
+                              "}\nencryption: {keys: [{slot: 0, static: {passphrase: x}}]}\n");
+    }
+    void lock() {
+        ASSERT_EQ(client_.call(volumePath("u-data"), kVolume, "Lock", Options()), "");
+        ASSERT_EQ(state("u-data"), "locked");
+    }
+    void reload() { ASSERT_EQ(client_.call(kRoot, kManager, "Reload", Options()), ""); }
+    void restart() {
+        EXPECT_EQ(daemon_.stop(), 0);
+        daemon_.start();
+    }
+    static std::string says(const std::string &command) {
+        const ProcessResult result =
+            Process{.argv = {CTL_PROGRAM, command}, .input = {}, .secret = {}}.run();
+        return result.out + result.err;
+    }
+    void expectKept() {
+        EXPECT_EQ(says("plan"), "u-data\tkeep\t-\tvolume\tstays locked, as Lock was called\n");
+        EXPECT_EQ(says("apply"), "u-data\tkeep\tstays locked, as Lock was called\n");
+        EXPECT_EQ(state("u-data"), "locked");
+    }
+    void expectUnlocked() {
+        EXPECT_EQ(says("plan"), "u-data\tunlock\t-\tvolume\tit is locked\n");
+        EXPECT_EQ(says("apply"), "u-data\tunlock\tunlocked\n");
+        EXPECT_EQ(state("u-data"), "unlocked");
+    }
+    [[nodiscard]] std::string mark(const std::string &name) const {
+        return daemon_.root() + "/run/volumecrypt/locked/" + name;
+    }
+};
+
+TEST_F(LockedOnPurpose, IsKnownToTheNextDaemon) {
+    lock();
+    restart();
+    expectKept();
+    daemon_.kill();
+    daemon_.start();
+    expectKept();
+}
+
+TEST_F(LockedOnPurpose, EndsWithUnlock) {
+    lock();
+    restart();
+    ASSERT_EQ(client_.call(volumePath("u-data"), kVolume, "Unlock", Options()), "");
+    // By others, who called no Lock.
+    std::filesystem::remove(daemon_.folder().file("script/open-u-data"));
+    restart();
+    expectUnlocked();
+}
+
+TEST_F(LockedOnPurpose, EndsWhenTheVolumeLeaves) {
+    lock();
+    daemon_.unconfigure("data.yaml");
+    reload();
+    declare("data");
+    restart();
+    expectUnlocked();
+}
+
+TEST_F(LockedOnPurpose, EndsWhenTheVolumeLeavesUnseen) {
+    lock();
+    EXPECT_EQ(daemon_.stop(), 0);
+    daemon_.unconfigure("data.yaml");
+    daemon_.start();
+    declare("data");
+    reload();
+    expectUnlocked();
+}
+
+TEST_F(LockedOnPurpose, OutlivesAnErrorInTheConfiguration) {
+    lock();
+    EXPECT_EQ(daemon_.stop(), 0);
+    daemon_.configure("data.yaml", "apiVersion: v1alpha1\nkind: UserVolumeConfig\nname: 'a b'\n");
+    daemon_.start();
+    declare("data");
+    reload();
+    expectKept();
+}
+
+TEST_F(LockedOnPurpose, IsSaidByNothingElseInItsFolder) {
+    std::filesystem::create_directories(mark("u-data"));
+    std::filesystem::create_directories(mark("u-gone"));
+    std::filesystem::create_symlink(daemon_.folder().file("script"), mark("u-link"));
+    for (const char *name : {"u-", "no id", "u-data.json", "U-DATA"})
+        daemon_.folder().write(std::string("root/run/volumecrypt/locked/") + name, "x");
+    std::filesystem::remove(daemon_.folder().file("script/open-u-data"));
+    restart();
+    expectUnlocked();
+    EXPECT_TRUE(std::filesystem::exists(daemon_.folder().file("script/inspect")));
+}
+
 }  // namespace
 }  // namespace volumecrypt::test
