@@ -92,9 +92,12 @@ void addSandbox(std::vector<Property> &properties, const EngineProcess &process)
     set(properties, "ReadWritePaths", writable);
     addHomeAccess(properties, process);
     setText(properties, "DevicePolicy", "closed");
+    // As in volumecrypt@.service.
     set(properties, "DeviceAllow",
-        std::vector<sdbus::Struct<std::string, std::string>>{
-            {"/dev/mapper/control", "rw"}, {"block-*", "rw"}, {"/dev/tpmrm0", "rw"}});
+        std::vector<sdbus::Struct<std::string, std::string>>{{"/dev/mapper/control", "rw"},
+                                                             {"block-*", "rw"},
+                                                             {"char-tpm", "rw"},
+                                                             {"/dev/tpm0", "rw"}});
     using Filter = sdbus::Struct<bool, Strings>;  // true: only these
     Strings families{"AF_UNIX"};
     set(properties, "PrivateNetwork", !process.network);
