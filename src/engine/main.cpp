@@ -98,6 +98,15 @@ base::Error unlessUnplugged(const Session &session, base::Error error) {
     return std::move(gone).withRetry();
 }
 
+// Whatever the error: who reads it in the emergency shell wants to get out of there.
+base::Error withWayOn(const Session &session, base::Error error) {
+    if (!session.holdsUpBoot() || error.code == base::ErrorCode::Cancelled) return error;
+    if (!error.hint.empty()) error.hint += error.hint.ends_with('.') ? " " : ". ";
+    error.hint +=
+        "In the emergency shell, `systemctl default` goes on with the boot once that is mended.";
+    return error;
+}
+
 int run(const Options &options) {
     if (options.verb == Verb::Tpm) return reportTpm(options);
     Reporter reporter(options.verb, options.id.text(), options.output);
@@ -111,7 +120,8 @@ int run(const Options &options) {
     // Raised where nothing is known of the volume.
     if (outcome.error().code == base::ErrorCode::Cancelled)
         outcome = base::fail(std::move(outcome).error().because(session.describe()));
-    const base::Error error = unlessUnplugged(session, std::move(outcome).error());
+    const base::Error error =
+        withWayOn(session, unlessUnplugged(session, std::move(outcome).error()));
     if (options.output == OutputFormat::Json) logFailure(session, error);
     return reporter.error(error);
 }
