@@ -75,15 +75,18 @@ base::Result<Outcome> runGuarded(Session &session) {
     }
 }
 
+// The only entry of it: volumecryptd, for which the lines are, adds none of its own.
 void logFailure(const Session &session, const base::Error &error) {
     if (session.options().verb == Verb::Inspect || session.options().verb == Verb::Plan) return;
+    base::Fields fields{{"MESSAGE_ID", std::string(base::message_id::kOperationFailed)},
+                        {"VOLUME", session.id().text()},
+                        {"OPERATION", verbName(session.options().verb)},
+                        {"CODE", std::string(base::errorName(error.code))}};
+    if (error.slot) fields.emplace_back("SLOT", std::to_string(*error.slot));
     base::log(base::Severity::Error,
               "volume " + session.id().text() + ": " + verbName(session.options().verb) +
                   " failed: " + error.message,
-              {{"MESSAGE_ID", std::string(base::message_id::kOperationFailed)},
-               {"VOLUME", session.id().text()},
-               {"OPERATION", verbName(session.options().verb)},
-               {"CODE", std::string(base::errorName(error.code))}});
+              fields);
 }
 
 // A disk that is unplugged answers with I/O errors before the kernel takes its device away.
