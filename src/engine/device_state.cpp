@@ -73,7 +73,8 @@ base::Result<bool> isMapped(const Session &session) {
         makeError(ErrorCode::Busy,
                   session.describe() + ": the mapping " + name +
                       " exists and belongs to another device or to one that is gone",
-                  "Stop what still uses " + model::mappingPath(session.id()) + ", then try again.")
+                  "Stop what still uses " + model::mappingPath(session.id()) +
+                      ", remove the mapping with `dmsetup remove " + name + "`, then try again.")
             .withRetry());
 }
 
