@@ -38,7 +38,8 @@ struct Meaning {
 };
 
 constexpr const char *kFlushHint =
-    "Something left objects or sessions in the TPM: `tpm2_flushcontext -T device:/dev/tpm0 -t` clears "
+    "Something left objects or sessions in the TPM: `tpm2_flushcontext -T device:/dev/tpm0 -t` "
+    "clears "
     "objects, and with -l or -s in place of -t sessions; /dev/tpmrm0 keeps programs apart.";
 constexpr const char *kOwnerHint =
     "The TPM's owner hierarchy has a password and there is no storage root key at 0x81000001: its "
