@@ -113,6 +113,7 @@ def second_boot(check, machine):
         "systemctl show -p ExecMainStartTimestampMonotonic -p ExecMainExitTimestampMonotonic 'volumecrypt@*.service'"))
     check.equal("what was stored is there", machine.output(f"cat {WHERE}/file"), "precious")
     kept_out(check, machine)
+    logged_once(check, machine)
     machine.output(f"mv {KEY}.away {KEY} && sync")
     machine.power_off()
 
@@ -134,6 +135,19 @@ def kept_out(check, machine):
     machine.output(f"rm /etc/systemd/system/{unit}.d/narrow.conf && systemctl daemon-reload")
     again = machine.run(f"systemctl restart {unit}")
     check.fact("without it the sync goes on", again.ok, again.output)
+
+
+def logged_once(check, machine):
+    check.section("A job that fails is told of once in the journal, by its engine, with whom it was for")
+    failed = machine.run("volumecryptctl remove-key u-data 5")
+    check.fact("an empty slot is not removed", failed.code == 1, failed.output)
+    machine.output("journalctl --sync")
+    lines = machine.output("journalctl -b -o json --no-pager VOLUME=u-data OPERATION=remove-key").splitlines()
+    entries = [json.loads(line) for line in lines]
+    check.equal("who said it, and for whom", [(entry["SYSLOG_IDENTIFIER"], entry.get("CALLER_UID")) for entry in entries],
+                [("volumecrypt-engine", "0")])
+    check.fact("its catalog has a text", "ended with the error" in machine.output(
+        "journalctl -b -x --no-pager VOLUME=u-data OPERATION=remove-key"))
 
 
 def changed_boot(check, machine):
