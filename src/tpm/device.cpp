@@ -31,9 +31,9 @@ base::Error unavailable(std::string message, std::string hint) {
 
 // `daemon-reload` runs volumecrypt-generator, which gives a unit what its volume's keys need.
 std::string sandboxHint(const std::string &settings) {
-    return "The sandbox of the volume's unit keeps it out: `systemctl daemon-reload` makes the "
-           "units anew as the keys need them; then try again. If that is no help, `systemctl cat "
-           "'volumecrypt*'` shows which drop-in sets " +
+    return "A sandbox keeps it out. Where it is that of the volume's unit, `systemctl "
+           "daemon-reload` makes the units anew as the keys need them; then try again. If that is "
+           "no help, `systemctl cat 'volumecrypt*'` shows which drop-in sets " +
            settings + ".";
 }
 
