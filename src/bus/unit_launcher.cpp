@@ -47,6 +47,12 @@ void addStreams(std::vector<Property> &properties, const daemon::EngineProcess &
     // It would inherit standard output otherwise, and spoil the lines there.
     setText(properties, "StandardError", "journal");
     setText(properties, "SyslogIdentifier", "volumecrypt-engine");
+    // An engine logs what it does and why it failed, but does not know for whom.
+    if (process.uid) {
+        const std::string field = "CALLER_UID=" + std::to_string(*process.uid);
+        set(properties, "LogExtraFields",
+            std::vector<std::vector<std::uint8_t>>{{field.begin(), field.end()}});
+    }
     // systemd keeps to it as well, with what it says of the unit: that it starts, and that it
     // ended.
     if (process.quiet) set(properties, "LogLevelMax", std::int32_t{LOG_WARNING});
@@ -92,9 +98,12 @@ void addSandbox(std::vector<Property> &properties, const daemon::EngineProcess &
     set(properties, "ReadWritePaths", writable);
     addHomeAccess(properties, process);
     setText(properties, "DevicePolicy", "closed");
+    // As in volumecrypt@.service.
     set(properties, "DeviceAllow",
-        std::vector<sdbus::Struct<std::string, std::string>>{
-            {"/dev/mapper/control", "rw"}, {"block-*", "rw"}, {"/dev/tpmrm0", "rw"}});
+        std::vector<sdbus::Struct<std::string, std::string>>{{"/dev/mapper/control", "rw"},
+                                                             {"block-*", "rw"},
+                                                             {"char-tpm", "rw"},
+                                                             {"/dev/tpm0", "rw"}});
     using Filter = sdbus::Struct<bool, Strings>;  // true: only these
     Strings families{"AF_UNIX"};
     set(properties, "PrivateNetwork", !process.network);

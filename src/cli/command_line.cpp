@@ -113,8 +113,8 @@ class Parser {
 
     void volume(CLI::App *sub, bool required) {
         auto *option = sub->add_option("ID", arguments_.volume,
-                                       required ? "The volume: STATE, EPHEMERAL, u-NAME, r-NAME "
-                                                  "or s-NAME"
+                                       required ? "The volume: STATE, EPHEMERAL, u-NAME, r-NAME, "
+                                                  "s-NAME, IMAGECACHE, ETCD, CRI, KUBELET or LOG"
                                                 : "The volume; without it, all");
         option->option_text(" ");
         if (required) option->required();

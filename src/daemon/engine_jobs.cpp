@@ -24,17 +24,17 @@ bool isOpenEnd(const StepText &step) {
     return step.action == "defer" || step.action == "refuse";
 }
 
-void logSteps(const Volume &volume, const JobPointer &job, const EngineResult &result) {
+// What was changed is in the engine's own entries, but not what it had to leave.
+void logOpenEnds(const Volume &volume, const JobPointer &job, const EngineResult &result) {
     for (const auto &step : result.steps) {
-        const auto verb = pastTense(step.action);
-        if (verb.empty()) continue;
+        if (!isOpenEnd(step)) continue;
         base::Fields fields{{"MESSAGE_ID", std::string(base::message_id::kSlotChanged)},
                             {"VOLUME", volume.id().text()},
                             {"OPERATION", result.verb},
                             {"SLOT", std::to_string(step.slot)}};
         if (job) fields.emplace_back("CALLER_UID", std::to_string(job->record().uid));
-        base::log(isOpenEnd(step) ? base::Severity::Warning : base::Severity::Notice,
-                  volume.id().text() + ": " + std::string(verb) + " slot " +
+        base::log(base::Severity::Warning,
+                  volume.id().text() + ": " + std::string(pastTense(step.action)) + " slot " +
                       std::to_string(step.slot) + " (" + step.kind + "): " + step.reason,
                   fields);
     }
@@ -65,19 +65,26 @@ std::string summaryOf(const EngineResult &result) {
 }
 
 EngineObserver EngineJobs::observerOf(const VolumePointer &volume, const JobPointer &job) {
-    EngineObserver observer;
-    observer.keys = [this, volume](const KeyHealths &keys) { volumes_.learnKeys(*volume, keys); };
-    if (!job) return observer;
+    auto observer = partObserverOf(volume, job, job->record().operation);
     observer.started = [this, job](const EngineHandle &handle) { jobs_.setHandle(*job, handle); };
     observer.progress = [this, job](const EngineProgress &progress) {
         jobs_.setProgress(*job, progress);
     };
-    observer.warning = [job](const EngineWarning &warning) {
-        base::log(base::Severity::Warning, job->record().volume + ": " + warning.message,
-                  {{"VOLUME", job->record().volume},
-                   {"OPERATION", job->record().operation},
-                   {"CODE", warning.code}});
+    return observer;
+}
+
+// Of an engine that is a part of a job, or of none.
+EngineObserver EngineJobs::partObserverOf(const VolumePointer &volume, const JobPointer &job,
+                                          const std::string &verb) {
+    EngineObserver observer;
+    observer.keys = [this, volume](const KeyHealths &keys) { volumes_.learnKeys(*volume, keys); };
+    // A look at it: its warnings are those of every other one.
+    if (verb == "plan") return observer;
+    observer.warning = [volume, verb](const EngineWarning &warning) {
+        base::log(base::Severity::Warning, volume->id().text() + ": " + warning.message,
+                  {{"VOLUME", volume->id().text()}, {"OPERATION", verb}, {"CODE", warning.code}});
     };
+    if (job) observer.failed = [job](const base::Error &error) { job->noteLogged(error); };
     return observer;
 }
 
@@ -91,6 +98,7 @@ base::Result<JobPointer> EngineJobs::start(const VolumePointer &volume, EngineCo
     command.files.insert(command.files.end(), files.begin(), files.end());
     command.keyFiles = volume->keyFiles();
     command.network = volume->needsNetwork();
+    command.uid = uid;
     runner_.start(
         number, std::move(command), observerOf(volume, job),
         [this, volume, job, done = std::move(done)](const base::Result<EngineResult> &result) {
@@ -124,12 +132,13 @@ void EngineJobs::run(const VolumePointer &volume, EngineCommand command, const J
     command.keyFiles = volume->keyFiles();
     command.network = volume->needsNetwork();
     if (job) job->onCancel([this, number] { runner_.stop(number); });
-    runner_.start(number, std::move(command), observerOf(volume, nullptr),
+    if (job) command.uid = job->record().uid;
+    runner_.start(number, std::move(command), partObserverOf(volume, job, verb),
                   [this, volume, job, verb, number,
                    done = std::move(done)](base::Result<EngineResult> result) {
                       store_.remove(number);
                       remember(*volume, verb, result);
-                      if (result && verb != "plan") logSteps(*volume, job, *result);
+                      if (result && verb != "plan") logOpenEnds(*volume, job, *result);
                       done(std::move(result));
                   });
 }
@@ -137,7 +146,7 @@ void EngineJobs::run(const VolumePointer &volume, EngineCommand command, const J
 void EngineJobs::ended(const VolumePointer &volume, const JobPointer &job, const Done &done,
                        const base::Result<EngineResult> &result) {
     remember(*volume, job->record().operation, result);
-    if (result) logSteps(*volume, job, *result);
+    if (result) logOpenEnds(*volume, job, *result);
     // The properties are true before anybody hears that the job has finished.
     inspector_.inspect(volume, [this, volume, job, done, result] {
         volume->end();

@@ -42,6 +42,8 @@ class EngineJobs {
 
   private:
     EngineObserver observerOf(const VolumePointer &volume, const JobPointer &job);
+    EngineObserver partObserverOf(const VolumePointer &volume, const JobPointer &job,
+                                  const std::string &verb);
     void remember(Volume &volume, const std::string &verb,
                   const base::Result<EngineResult> &result);
     void ended(const VolumePointer &volume, const JobPointer &job, const Done &done,

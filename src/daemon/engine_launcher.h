@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,7 @@ struct EngineProcess {
     bool network = false;               // it asks a KMS
     bool quiet = false;      // a look, no job: nothing of it in the journal but what is wrong
     bool resources = false;  // it grows ext4, for which the kernel wants CAP_SYS_RESOURCE
+    std::optional<std::uint32_t> uid = {};  // for whom it runs; nobody in particular
 };
 
 // By which a process is found again after a restart of the daemon; opaque to all but the launcher

@@ -53,6 +53,7 @@ void EngineRunner::Run::take(std::string_view line) {
         last = std::move(*result);
     } else if (auto *failure = std::get_if<EngineFailure>(&message)) {
         told(failure->keys);
+        if (observer.failed) observer.failed(failure->error);
         last = base::Result<EngineResult>(base::fail(std::move(failure->error)));
     }
 }
@@ -119,7 +120,8 @@ void EngineRunner::start(std::uint64_t number, EngineCommand command, EngineObse
                           .keyFiles = std::move(command.keyFiles),
                           .network = command.network,
                           .quiet = command.verb == "inspect" || command.verb == "plan",
-                          .resources = command.resources};
+                          .resources = command.resources,
+                          .uid = command.uid};
     auto &argv = process.argv;
     argv.insert(argv.end(), program_.options.begin(), program_.options.end());
     argv.insert(argv.end(), {"--output", "json"});

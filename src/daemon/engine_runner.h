@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,7 @@ struct EngineCommand {
     std::vector<std::string> files = {};      // what it writes to besides devices
     std::vector<std::string> keyFiles = {};   // those of its keys
     bool network = false;                     // the volume has kms keys
+    std::optional<std::uint32_t> uid = {};    // for whom; nobody in particular
     bool resources = false;                   // see EngineProcess
 };
 
@@ -35,6 +37,8 @@ struct EngineObserver {
     std::function<void(const EngineHandle &)> started = {};
     std::function<void(const EngineProgress &)> progress = {};
     std::function<void(const EngineWarning &)> warning = {};
+    // It said itself why it failed, and has logged that.
+    std::function<void(const base::Error &)> failed = {};
     std::function<void(const KeyHealths &)> keys = {};  // at its end, if it tried some
 };
 

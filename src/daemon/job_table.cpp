@@ -3,12 +3,15 @@
 #include "daemon/job_table.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "base/journal.h"
 
 namespace volumecrypt::daemon {
 namespace {
+
+constexpr std::string_view kSaid = "failed";
 
 std::uint64_t microsecondsNow() {
     return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(
@@ -25,6 +28,17 @@ std::string_view messageIdFor(const std::string &operation) {
         operation == "rotate")
         return base::message_id::kSlotChanged;
     return {};
+}
+
+// Of the failures of several volumes, those that are in the journal already are not told again.
+std::string unsaid(std::string text, const std::set<std::string> &logged) {
+    for (const auto &message : logged) {
+        if (message.empty()) continue;
+        for (auto at = text.find(message); at != std::string::npos;
+             at = text.find(message, at + kSaid.size()))
+            text.replace(at, message.size(), kSaid);
+    }
+    return text;
 }
 
 }  // namespace
@@ -96,10 +110,12 @@ void JobTable::log(const Job &job, const JobOutcome &outcome) {
         return base::log(base::Severity::Notice, head + ": " + *outcome, fields);
     }
     const auto &error = outcome.error();
+    if (job.logged_.contains(error.message)) return;
     fields.emplace_back("MESSAGE_ID", base::message_id::kOperationFailed);
     fields.emplace_back("CODE", base::errorName(error.code));
     if (error.slot) fields.emplace_back("SLOT", std::to_string(*error.slot));
-    base::log(base::Severity::Error, head + " failed: " + error.message, fields);
+    base::log(base::Severity::Error, head + " failed: " + unsaid(error.message, job.logged_),
+              fields);
 }
 
 void JobTable::finish(Job &job, const JobOutcome &outcome) {

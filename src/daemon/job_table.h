@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -49,6 +50,8 @@ class Job {
     void addResult(JobResult result) { results_.push_back(std::move(result)); }
     [[nodiscard]] const std::vector<JobResult> &results() const { return results_; }
 
+    // The engine that met with this error has logged it: it is not logged again with the job.
+    void noteLogged(const base::Error &error) { logged_.insert(error.message); }
     // Called once, when the job has finished.
     void whenFinished(Waiter waiter) { waiters_.push_back(std::move(waiter)); }
     // What cancel does while the job runs.
@@ -69,6 +72,7 @@ class Job {
     std::function<void()> canceller_;
     std::vector<Waiter> waiters_;
     std::vector<JobResult> results_;
+    std::set<std::string> logged_;  // messages
     EventLoop::Source removal_;
 };
 

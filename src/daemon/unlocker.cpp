@@ -73,7 +73,8 @@ void Unlocker::open(const VolumePointer &volume, base::UniqueFd secret, const Jo
         });
     }
     if (systemd_ != nullptr)
-        steps.emplace_back([this, volume](Done next) { startUnits(volume, std::move(next)); });
+        steps.emplace_back(
+            [this, volume, job](Done next) { startUnits(volume, job, std::move(next)); });
     runInOrder(std::move(steps), std::move(done));
 }
 
@@ -99,14 +100,17 @@ void Unlocker::renewUnits(const VolumePointer &volume, const Done &done) {
     systemd_->reload(check);
 }
 
-void Unlocker::startUnits(const VolumePointer &volume, Done done) {
+void Unlocker::startUnits(const VolumePointer &volume, const JobPointer &job, Done done) {
     const auto begun = std::chrono::system_clock::now() - kFileTimeSlack;
-    auto afterAttach = [this, volume, begun](const Done &next, base::Status status) {
+    auto afterAttach = [this, volume, job, begun](const Done &next, base::Status status) {
         const auto outcome = outcomes_.read(volume->id(), "attach");
         const bool fresh = outcome && outcome->when >= begun;
         if (fresh) engines_.remember(*volume, *outcome);
         // The engine knows better than systemd why its unit failed.
-        if (!status && fresh && !outcome->result) return next(base::fail(outcome->result.error()));
+        if (!status && fresh && !outcome->result) {
+            if (job) job->noteLogged(outcome->result.error());
+            return next(base::fail(outcome->result.error()));
+        }
         next(std::move(status));
     };
     std::vector<AsyncStep> steps;

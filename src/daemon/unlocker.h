@@ -50,7 +50,7 @@ class Unlocker {
     void begun(const VolumePointer &volume, const JobPointer &job, base::UniqueFd secret,
                Unlocked unlocked);
     void renewUnits(const VolumePointer &volume, const Done &done);
-    void startUnits(const VolumePointer &volume, Done done);
+    void startUnits(const VolumePointer &volume, const JobPointer &job, Done done);
     void mountNested(const Volume &volume, const Done &done);
     void checkClosed(const VolumePointer &volume, const Done &done);
     // Looks at the volumes that hung on STATE, and names those that were locked with it.

@@ -23,7 +23,8 @@ constexpr const char *kUsage =
     "One operation on one VolumeCrypt volume.\n"
     "Usage: volumecrypt-engine [OPTIONS] VERB [ID]\n"
     "\n"
-    "  ID  the volume: STATE, EPHEMERAL, u-NAME, r-NAME or s-NAME\n"
+    "  ID  the volume: STATE, EPHEMERAL, u-NAME, r-NAME, s-NAME, IMAGECACHE, ETCD, CRI, KUBELET\n"
+    "      or LOG\n"
     "\n"
     "Verbs:\n";
 

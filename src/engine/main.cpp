@@ -40,15 +40,18 @@ base::Result<volume::Outcome> runGuarded(const VerbRow &verb, volume::Session &s
     }
 }
 
+// The only entry of it: volumecryptd, for which the lines are, adds none of its own.
 void logFailure(const volume::Session &session, const base::Error &error) {
     if (session.options().changesNothing) return;
+    base::Fields fields{{"MESSAGE_ID", std::string(base::message_id::kOperationFailed)},
+                        {"VOLUME", session.id().text()},
+                        {"OPERATION", session.options().verbName},
+                        {"CODE", std::string(base::errorName(error.code))}};
+    if (error.slot) fields.emplace_back("SLOT", std::to_string(*error.slot));
     base::log(base::Severity::Error,
               "volume " + session.id().text() + ": " + session.options().verbName +
                   " failed: " + error.message,
-              {{"MESSAGE_ID", std::string(base::message_id::kOperationFailed)},
-               {"VOLUME", session.id().text()},
-               {"OPERATION", session.options().verbName},
-               {"CODE", std::string(base::errorName(error.code))}});
+              fields);
 }
 
 // A disk that is unplugged answers with I/O errors before the kernel takes its device away.
@@ -61,6 +64,15 @@ base::Error unlessUnplugged(const volume::Session &session, base::Error error) {
     gone.message = session.describe() + " was unplugged: " + error.message;
     gone.hint = "Plug it in again; it is unlocked by itself then.";
     return std::move(gone).withRetry();
+}
+
+// Whatever the error: who reads it in the emergency shell wants to get out of there.
+base::Error withWayOn(const volume::Session &session, base::Error error) {
+    if (!session.holdsUpBoot() || error.code == base::ErrorCode::Cancelled) return error;
+    if (!error.hint.empty()) error.hint += error.hint.ends_with('.') ? " " : ". ";
+    error.hint +=
+        "In the emergency shell, `systemctl default` goes on with the boot once that is mended.";
+    return error;
 }
 
 int run(const volume::Options &options) {
@@ -77,7 +89,8 @@ int run(const volume::Options &options) {
     // Raised where nothing is known of the volume.
     if (outcome.error().code == base::ErrorCode::Cancelled)
         outcome = base::fail(std::move(outcome).error().because(session.describe()));
-    const base::Error error = unlessUnplugged(session, std::move(outcome).error());
+    const base::Error error =
+        withWayOn(session, unlessUnplugged(session, std::move(outcome).error()));
     if (options.output == volume::OutputFormat::Json) logFailure(session, error);
     return reporter.error(error);
 }

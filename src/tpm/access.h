@@ -2,6 +2,7 @@
 // Which TPM to talk to, and whether it is there.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "base/result.h"
@@ -22,8 +23,11 @@ struct Access {
 
 // The interface to open: `access.tcti`, or that of /dev/tpmrm0 (or /dev/tpm0, where the kernel has
 // no resource manager). Waits for the device when the firmware says that there is a TPM.
-// TpmUnavailable when there is none, Unsupported for a TPM 1.2.
+// TpmUnavailable when there is none, or it is hidden from this process; Unsupported for a TPM 1.2.
 base::Result<std::string> chooseTcti(const Access &access);
+
+// Whether `done` came true within that time.
+bool waitFor(int waitMs, const std::function<bool()> &done);
 
 // Whether a resource manager keeps the users of this interface apart.
 bool isResourceManaged(const std::string &tcti);

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <string>
 
+#include "tpm/device.h"
 #include "tpm/response.h"
 
 namespace volumecrypt::tpm {
@@ -23,6 +24,7 @@ base::Result<std::unique_ptr<Connection>> Connection::open(const Access &access)
     std::unique_ptr<Connection> connection(new Connection);
     VC_ASSIGN(connection->tss_, Library::load());
     VC_ASSIGN(connection->lock_, lockTpm(access, tcti));
+    VC_TRY(expectDevice(access, tcti));
     VC_TRY(connection->connect(tcti));
     if (!isResourceManaged(tcti)) VC_TRY(connection->takeOver(access, tcti));
     return connection;

@@ -39,8 +39,9 @@ struct Meaning {
 };
 
 constexpr const char *kFlushHint =
-    "Something left objects or sessions in the TPM: `tpm2_flushcontext -t -l -s` clears them; "
-    "/dev/tpmrm0 keeps programs apart.";
+    "Something left objects or sessions in the TPM: `tpm2_flushcontext -T device:/dev/tpm0 -t` "
+    "clears "
+    "objects, and with -l or -s in place of -t sessions; /dev/tpmrm0 keeps programs apart.";
 constexpr const char *kOwnerHint =
     "The TPM's owner hierarchy has a password and there is no storage root key at 0x81000001: its "
     "owner has to make one, `tpm2_createprimary -C o -P PASSWORD -G ecc -c srk.ctx -a "

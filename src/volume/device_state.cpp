@@ -69,12 +69,13 @@ base::Result<bool> isMapped(const Session &session) {
     if (!mapping) return base::fail(std::move(mapping).error().because(session.describe()));
     if (!*mapping) return false;
     if ((*mapping)->isCrypt && (*mapping)->backingDevice == session.device().number) return true;
-    return base::fail(
-        makeError(ErrorCode::Busy,
-                  session.describe() + ": the mapping " + name +
-                      " exists and belongs to another device or to one that is gone",
-                  "Stop what still uses " + model::mappingPath(session.id()) + ", then try again.")
-            .withRetry());
+    return base::fail(makeError(ErrorCode::Busy,
+                                session.describe() + ": the mapping " + name +
+                                    " exists and belongs to another device or to one that is gone",
+                                "Stop what still uses " + model::mappingPath(session.id()) +
+                                    ", remove the mapping with `dmsetup remove " + name +
+                                    "`, then try again.")
+                          .withRetry());
 }
 
 base::Status expectWritable(const Session &session) {

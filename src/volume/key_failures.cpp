@@ -19,9 +19,11 @@ bool needsAnotherKey(ErrorCode code) {
     return code == ErrorCode::PcrMismatch || code == ErrorCode::ForeignTpm;
 }
 
-// Somebody can mend it here and now, and the hint says how.
-bool canBeMended(ErrorCode code) {
-    return code == ErrorCode::InvalidConfig || code == ErrorCode::KeyRejected;
+// Somebody can mend it here and now, and the hint says how; a TPM that time alone does not bring
+// back as well.
+bool canBeMended(const base::Error &error) {
+    return error.code == ErrorCode::InvalidConfig || error.code == ErrorCode::KeyRejected ||
+           (error.code == ErrorCode::TpmUnavailable && !error.retry);
 }
 
 }  // namespace
@@ -36,7 +38,7 @@ void KeyFailures::add(const base::Error &error) {
     retry_ = retry_ || error.retry;
     if (speaksForItself(error.code) && !needsAnotherKey(error.code)) hint_ = error.hint;
     const bool told = repairs_.find(error.hint) != std::string::npos;
-    if (canBeMended(error.code) && !error.hint.empty() && !told)
+    if (canBeMended(error) && !error.hint.empty() && !told)
         repairs_ += error.hint + (error.hint.ends_with('.') ? " " : ". ");
 }
 

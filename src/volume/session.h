@@ -36,6 +36,10 @@ class Session {
     [[nodiscard]] const model::VolumeId &id() const { return options_.id; }
     // Valid after loadSpec.
     [[nodiscard]] const model::VolumeSpec &spec() const { return *spec_; }
+    // The boot ends in the emergency shell when this attach fails.
+    [[nodiscard]] bool holdsUpBoot() const {
+        return options_.verb == Verb::Attach && spec_ != nullptr && spec_->required;
+    }
     // Everything that is validly declared. Valid after loadSpec.
     [[nodiscard]] const config::Configuration &configuration() const { return configuration_; }
     // The declaration of STATE; nullptr when there is none that is valid. Valid after loadSpec.

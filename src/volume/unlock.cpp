@@ -325,20 +325,15 @@ base::Error Attempt::erased(ErrorCode code) const {
 
 base::Error Attempt::noUsableKey() const {
     if (header_.view.slots.empty()) return erased(ErrorCode::NoUsableKey);
-    // Without it the boot has most likely ended in the emergency shell.
-    const bool endsBoot = session_.options().verb == Verb::Attach && session_.spec().required;
     const std::string strange = strangeness(session_, header_.view);
     const std::string opening =
         strange.empty()
             ? "Give a passphrase that opens it: `volumecryptctl unlock " + session_.id().text() +
                   " --passphrase` asks for one and brings the declared keys in."
             : otherMachineHint(session_, false);
-    base::Error error = failures_.summary(
-        session_.describe() + ": no declared key opens it" +
-            (strange.empty() ? "" : " (" + strange + ")"),
-        opening + (endsBoot
-                       ? " In the emergency shell, `systemctl default` then goes on with the boot."
-                       : ""));
+    base::Error error = failures_.summary(session_.describe() + ": no declared key opens it" +
+                                              (strange.empty() ? "" : " (" + strange + ")"),
+                                          opening);
     // That of a server or a TPM speaks of this machine's keys alone.
     if (!strange.empty() && error.hint.find(opening) == std::string::npos)
         error.hint = opening + " " + error.hint;

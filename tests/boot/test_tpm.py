@@ -112,8 +112,40 @@ def second_boot(check, machine):
     check.fact("several of them at the same time", overlapped(machine) > 1, machine.output(
         "systemctl show -p ExecMainStartTimestampMonotonic -p ExecMainExitTimestampMonotonic 'volumecrypt@*.service'"))
     check.equal("what was stored is there", machine.output(f"cat {WHERE}/file"), "precious")
+    kept_out(check, machine)
+    logged_once(check, machine)
     machine.output(f"mv {KEY}.away {KEY} && sync")
     machine.power_off()
+
+
+def kept_out(check, machine):
+    check.section("A drop-in takes the TPM away from a unit: its error says so, and which way back there is")
+    unit = "volumecrypt-sync@u-data.service"
+    machine.write(f"/etc/systemd/system/{unit}.d/narrow.conf",
+                  "[Service]\nDeviceAllow=\nDeviceAllow=/dev/mapper/control rw\nDeviceAllow=block-* rw\n")
+    machine.output("systemctl daemon-reload")
+    check.fact("the sync fails", not machine.run(f"systemctl restart {unit}").ok)
+    said = machine.output(f"journalctl -b -u {unit} --no-pager")
+    for words in ("volume u-data ", "slot 0: this machine has a TPM, but /dev/tpmrm0 may not be opened by this process: "
+                  "Operation not permitted", "`systemctl daemon-reload`", "`systemctl cat 'volumecrypt*'`"):
+        check.fact(f"its error says: {words}", words in said, said)
+    check.fact("and nothing of an IO failure", "IO failure" not in said, said)
+    shown = machine.run("systemctl cat 'volumecrypt*'").output
+    check.fact("what it advises shows the drop-in", "narrow.conf" in shown and "DeviceAllow=char-tpm rw" in shown, shown)
+    machine.output(f"rm /etc/systemd/system/{unit}.d/narrow.conf && systemctl daemon-reload")
+    again = machine.run(f"systemctl restart {unit}")
+    check.fact("without it the sync goes on", again.ok, again.output)
+
+
+def logged_once(check, machine):
+    check.section("A job that fails is told of once in the journal, by its engine, with whom it was for")
+    failed = machine.run("volumecryptctl remove-key u-data 5")
+    check.fact("an empty slot is not removed", failed.code == 1, failed.output)
+    machine.output("journalctl --sync")
+    lines = machine.output("journalctl -b -o json --no-pager VOLUME=u-data OPERATION=remove-key").splitlines()
+    entries = [json.loads(line) for line in lines]
+    check.equal("who said it, and for whom", [(entry["SYSLOG_IDENTIFIER"], entry.get("CALLER_UID")) for entry in entries],
+                [("volumecrypt-engine", "0")])
 
 
 def changed_boot(check, machine):

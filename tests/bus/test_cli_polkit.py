@@ -4,6 +4,7 @@
 what for and what to do. The real daemon, polkitd and pkttyagent (TAP).
 usage: test_cli_polkit.py VOLUMECRYPTCTL VOLUMECRYPTD FAKE_ENGINE POLICY"""
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -82,6 +83,18 @@ def test_asked_at_the_terminal(place):
     lacks(place.calls(), "detach")
     wait_for(lambda: subprocess.run(["pgrep", "-u", "65534", "pkttyagent"], stdout=subprocess.DEVNULL,
                                     check=False).returncode, "the agent is gone")
+
+
+def test_rule_of_the_manual(place):
+    """the rule that org.example.VolumeCrypt(5) shows lets the users of a group lock its volume, and do nothing else"""
+    page = (pathlib.Path(__file__).parents[2] / "man/org.example.VolumeCrypt.5").read_text(encoding="utf-8")
+    rule, = re.findall(r"^(polkit\.addRule.*?)^\.Ed", page, re.MULTILINE | re.DOTALL)
+    rule = rule.replace('"u-backup"', '"u-data"').replace('isInGroup("backup")', 'isInGroup("nogroup")')
+    equal((rule.count('"u-data"'), rule.count('"nogroup"')), (1, 1))
+    (place.bus.folder / "rules" / "10-test.rules").write_text(rule, encoding="utf-8")
+    wait_for(lambda: place.script("lock", "u-data").returncode == 0, "polkit knows the rule")
+    holds(place.calls(), "detach u-data")
+    equal(place.script("remove-key", "u-data", "3").returncode, 1)
 
 
 def test_asked_before_typing(place):

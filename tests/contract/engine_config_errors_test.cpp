@@ -176,5 +176,52 @@ const std::vector<ErrorCase> kConfigCases{
 
 INSTANTIATE_TEST_SUITE_P(Table, EngineConfigErrors, testing::ValuesIn(kConfigCases), nameOfCase);
 
+// Who reads one of these errors in the emergency shell learns how to get out of there; at any other
+// time, and of any other volume, the sentence would only be in the way.
+class WayOn : public VolumeFixture {
+  protected:
+    [[nodiscard]] std::string hintOf(const std::string &verb) const {
+        const EngineResult result = engine(verb);
+        EXPECT_EQ(result.exitCode, 1) << result.last().dump();
+        return result.last().value("hint", "");
+    }
+    void expectWayOn(const std::string &device, const std::string &more,
+                     const std::string &hintBefore) {
+        const auto mount = [](const char *required) {
+            return "mount: {where: /srv/data, required: " + std::string(required) + "}\n";
+        };
+        writeConfig(document(device, mount("true") + more));
+        EXPECT_EQ(hintOf("attach"),
+                  hintBefore +
+                      "In the emergency shell, `systemctl default` goes on with the boot "
+                      "once that is mended.");
+        EXPECT_THAT(engine("sync").last().dump(),
+                    testing::Not(testing::HasSubstr("systemctl default")));
+        writeConfig(document(device, mount("false") + more));
+        EXPECT_THAT(hintOf("attach"), testing::Not(testing::HasSubstr("systemctl default")));
+    }
+};
+
+TEST_F(WayOn, EveryErrorOfARequiredVolumeNamesIt) {
+    const std::string keys = "encryption: {keys: [" + std::string(kConfigKey + 2) + "]}\n";
+    makeImage();
+    expectWayOn(
+        image_, keys,
+        "Set a loop device up for it (`losetup --find --show " + image_ + "`) and declare that. ");
+    const std::string luks2 = "--type=luks2";
+    ASSERT_EQ(cryptsetup({"luksFormat", luks2, "--pbkdf", "pbkdf2", "--pbkdf-force-iterations",
+                          "1000", "--key-file", "-", image_},
+                         "secret")
+                  .exitCode,
+              0);
+    expectWayOn(image_, "filesystem: {type: ext4}\n",
+                "Nothing was written. Declare its `encryption`. ");
+    // One that has no advice of its own, too.
+    const std::string missing = directory_.path() + "/missing";
+    writeConfig(document(missing, keys));
+    const std::string before = hintOf("attach");
+    expectWayOn(missing, keys, before.empty() ? before : before + " ");
+}
+
 }  // namespace
 }  // namespace volumecrypt::test

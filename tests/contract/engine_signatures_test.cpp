@@ -6,6 +6,7 @@
 
 #include <gmock/gmock.h>
 
+#include "base/files.h"
 #include "support/header_editor.h"
 #include "support/volume_fixture.h"
 
@@ -114,6 +115,26 @@ TEST_F(EngineSignaturesTest, OursIsOpenedBesideAnOldSuperblock) {
     const EngineResult after = engine("sync");
     EXPECT_EQ(after.exitCode, 0);
     EXPECT_EQ(warnings(after), "");
+}
+
+// A small file system was made over the volume: its first sectors are not all that is left of the
+// header.
+TEST_F(EngineSignaturesTest, RemainsOfAHeaderAreRepaired) {
+    ASSERT_EQ(engine("format").exitCode, 0);
+    const std::string other = directory_.write("other", std::string());
+    std::filesystem::resize_file(other, 64 * kMiB);
+    ASSERT_EQ((Process{.argv = {"mkfs.vfat", other}, .input = {}, .secret = {}}.run().exitCode), 0);
+    const auto made = base::readFile(other, 64 * kMiB);
+    ASSERT_TRUE(made.has_value());
+    write(0, made->substr(0, 4096));
+    const std::string before = imageBytes();
+    const EngineResult refused = engine("sync");
+    EXPECT_EQ(refused.code(), "NotBlank");
+    EXPECT_THAT(refused.last().at("hint").get<std::string>(),
+                HasSubstr("try `cryptsetup repair " + image_ + "`"));
+    EXPECT_TRUE(imageBytes() == before);
+    ASSERT_EQ(cryptsetup({"repair", image_}).exitCode, 0);
+    EXPECT_EQ(engine("sync").exitCode, 0);
 }
 
 TEST_F(EngineSignaturesTest, TheLuksOfSomebodyElseIsNotOpened) {

@@ -2,7 +2,10 @@
 // A TPM that is another one, away, faulty or full, engines that are killed, and headers that lack
 // what the TPM's key needs.
 #include <csignal>
+#include <filesystem>
 #include <thread>
+
+#include <unistd.h>
 
 #include "base/files.h"
 #include "engine_tpm_fixture.h"
@@ -10,6 +13,7 @@
 namespace volumecrypt::test {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 // Loading tpm2-tss costs more than opening a volume by a static key.
@@ -50,6 +54,47 @@ TEST_F(EngineTpmTest, NoTpmIsNoReasonToChangeAnything) {
     EXPECT_EQ(openedBy(sync), "1");
     EXPECT_EQ(sync.steps(), Steps{});
     EXPECT_THAT(reasonOf(sync, 0), HasSubstr("unverified"));
+    EXPECT_TRUE(imageBytes() == before);
+}
+
+// As in a unit without the capability: udev gives the device to a user of its own, and root is
+// nobody to it. Which volume, which slot, and what to do.
+TEST_F(EngineTpmTest, DeviceThatTheSandboxRefuses) {
+    ASSERT_EQ(::geteuid(), 0U);
+    formatted("- {slot: 5, tpm: {}}\n- {slot: 6, static: {passphrase: other}}");
+    declare("- {slot: 5, tpm: {}}");
+    const std::string before = imageBytes();
+    directory_.write("root/sys/class/tpmrm/tpmrm0/dev", "250:65536\n");
+    const std::string node = directory_.write("root/dev/tpmrm0", "", std::filesystem::perms{0660});
+    ASSERT_EQ(::chown(node.c_str(), 65534, 65534), 0);
+    ASSERT_EQ(root_, directory_.path() + "/root");
+    const auto refused = [&](const std::string &verb) {
+        const auto done = Process{
+            .argv = {"setpriv", "--bounding-set=-dac_override", VOLUMECRYPT_ENGINE, verb, "u-data",
+                     "--root", root_, "--config-dir", configDir_, "--output", "json"},
+            .input = {},
+            .secret = {}}.run();
+        EXPECT_EQ(done.exitCode, 1) << done.err;
+        return nlohmann::json::parse(done.out.substr(done.out.rfind("{\"code")));
+    };
+    const std::string why = "slot 5: this machine has a TPM, but " + node +
+                            " may not be opened by this process: Permission denied";
+    const auto whatToDo = AllOf(HasSubstr("`systemctl daemon-reload`"),
+                                HasSubstr("DeviceAllow= or CapabilityBoundingSet="));
+    const std::string volume = "volume u-data (" + image_ + ")";
+    for (const std::string verb : {"sync", "plan"}) {
+        const auto error = refused(verb);
+        EXPECT_EQ(error.at("code"), "TpmUnavailable");
+        EXPECT_EQ(error.at("message"), volume + ": no declared key opens it: " + why);
+        EXPECT_THAT(error.at("hint").get<std::string>(), whatToDo);
+    }
+    // With other keys that fail for other reasons, its advice is not lost.
+    declare("- {slot: 5, tpm: {}}\n- {slot: 6, static: {passphrase: another}}");
+    const auto error = refused("sync");
+    EXPECT_EQ(error.at("code"), "NoUsableKey");
+    EXPECT_THAT(error.at("message").get<std::string>(), HasSubstr(why));
+    EXPECT_THAT(error.at("hint").get<std::string>(),
+                AllOf(whatToDo, HasSubstr("`volumecryptctl unlock u-data --passphrase`")));
     EXPECT_TRUE(imageBytes() == before);
 }
 

@@ -3,12 +3,20 @@
 import contextlib
 import os
 import pathlib
+import re
+import shlex
 import signal
 import subprocess
 import time
 
 from engine_checks import MAP, NODE, NODE_ID, SECRET, Volume, document
 from lab import Machine, blkid, check, disk, equal, mappings, mounted, opens, run, table
+
+
+def follow(answer, *more):
+    """Runs the command that a hint advises."""
+    command, = re.findall("`([^`]+)`", answer.last["hint"])
+    return run(*shlex.split(command), *more)
 
 
 def busy_detach(machine):
@@ -26,7 +34,7 @@ def busy_detach(machine):
 
 
 def stale_mapping(machine):
-    """a mapping of that name on another device is Busy, and is not touched"""
+    """a mapping of that name on another device is Busy, is not touched, and goes as the hint says"""
     with Volume(machine) as volume, disk(32) as other:
         run("dmsetup", "create", MAP, stdin=f"0 2048 linear {other.node} 0\n")
         before, lines = volume.disk.digest(), table(MAP)
@@ -34,7 +42,7 @@ def stale_mapping(machine):
         answer.failed("Busy", status=75)
         equal(volume.disk.digest(), before, "content of the disk")
         equal(table(MAP), lines, "table of the other mapping")
-        run("dmsetup", "remove", MAP)
+        follow(answer)
         volume.attach().succeeded(changed=True)
 
 
@@ -223,18 +231,52 @@ def by_label(machine):
 
 
 def plain_file(machine):
-    """a plain file cannot be attached"""
+    """a plain file cannot be attached, but the loop device can that the hint sets up for it"""
     with Volume(machine) as volume:
         machine.declare(document(volume.disk.file))
         before = volume.disk.digest()
-        volume.attach().failed("Unsupported")
+        answer = volume.attach()
+        answer.failed("Unsupported")
         equal(volume.disk.digest(), before, "content of the file")
+        node = follow(answer).strip()
+        try:
+            machine.declare(document(node))
+            volume.attach().succeeded(changed=True)
+            volume.detach().succeeded(changed=True)
+        finally:
+            run("losetup", "--detach", node)
+
+
+def begun_elsewhere(machine):
+    """a reencryption that cryptsetup began is not touched, and ends as the hint says"""
+    with Volume(machine, keys=f"\n    - {{slot: 1, static: {{passphrase: {SECRET}}}}}") as volume:
+        volume.attach().succeeded()
+        with mounted(NODE) as where:
+            (where / "file").write_text("precious")
+        volume.detach().succeeded()
+        key = machine.root / "key"
+        key.write_text(SECRET)
+        secret = ["--key-file", str(key), "--batch-mode"]
+        run("cryptsetup", "reencrypt", "--init-only", "--key-slot", "1", "--pbkdf", "pbkdf2",
+            "--pbkdf-force-iterations", "1000", *secret, volume.disk.node)
+        answer = volume.attach()
+        answer.failed("HeaderRefused")
+        follow(answer, *secret)
+        # The volume key is another one, and a new volume for all that this machine knows.
+        again = volume.attach()
+        again.failed("ForeignVolume")
+        assert "volumecryptctl forget u-data" in again.last["hint"], again
+        machine.engine("forget", "u-data", "--confirm", "u-data").succeeded()
+        volume.attach().succeeded()
+        with mounted(NODE) as where:
+            equal((where / "file").read_text(), "precious")
+        volume.detach().succeeded()
 
 
 def run_all(build):
     machine = Machine(build)
     for group in (busy_detach, stale_mapping, same_header_elsewhere, held_device, wrong_key, unreadable,
-                  unreadable_copy, unreadable_header, other_disk, vanished, by_label, plain_file):
+                  unreadable_copy, unreadable_header, other_disk, vanished, by_label, plain_file, begun_elsewhere):
         check(group, machine)
     for moment in MOMENTS:
         check(killed, machine, moment, name=f"an attach that is killed when {moment} is started over")

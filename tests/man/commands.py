@@ -109,6 +109,8 @@ def problem_of_other(program, words):
         if not re.search(rf"(?:^|[\s|]){re.escape(words[0])}(?:[\s\[]|$)", text):
             return "no such verb"
         text += help_of(program, words[0]) if program == "openssl" else ""
+    # Which every one of them has, and tells only in its page.
+    text += " -T --tcti " if program.startswith("tpm2_") else ""
     if program == "cryptsetup" and words and words[0] in OF_A_DEVICE and all(word.startswith("-") for word in words[1:]):
         return "no device"
     wrong = [option for option in options_of(words, program != "openssl") if not has_option(text, option)]

@@ -60,6 +60,21 @@ def test_messages():
     check(found, 40)
 
 
+def test_followed():
+    """every command in a message was followed: the list says by which test, or that it was by hand, and has no others"""
+    found = {command for where, text in messages() for _, command in commands_in(where, text)[0]}
+    catalog = re.sub(r"@[A-Z_]+@", "ID", (SOURCE / "systemd/volumecrypt.catalog").read_text(encoding="utf-8"))
+    found |= {command for _, command in commands_in("catalog", catalog)[0]}
+    lines = (SOURCE / "tests/man/hints.txt").read_text(encoding="utf-8").splitlines()
+    listed = dict(line.split(" | ", 1) if line.count(" | ") == 1 else line.rsplit(" | ", 1)
+                  for line in lines if not line.startswith("#"))
+    equal(sorted(found ^ set(listed)), [])
+    for command, how in listed.items():
+        where, word = how.split(": ", 1)
+        known = where == "by hand" or word in (SOURCE / where).read_text(encoding="utf-8")
+        equal((command, where, known), (command, where, True))
+
+
 def test_other_quotes():
     """what else stands between backticks in a message is a word of the configuration"""
     loader = "".join(path.read_text(encoding="utf-8") for path in (SOURCE / "src/config").glob("*.cpp"))

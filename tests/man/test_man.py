@@ -212,6 +212,19 @@ def test_examples():
             assert any(pathlib.Path(units[0]).glob("volumecrypt@*.service.d")), f"no units for example {number}"
 
 
+def test_names():
+    """whoever lists the names that a volume may have lists all of them"""
+    model = (SOURCE / "src/model/volume_id.cpp").read_text(encoding="utf-8")
+    names = re.findall(r'"([A-Z]+)"', re.search(r"kSystemNames\{(.*?)\}", model, re.DOTALL).group(1))
+    equal(len(names), 5)
+    texts = {**PAGES, "engine": help_of(ENGINE), "volumecryptctl": help_of(VOLUMECRYPTCTL, "keys")}
+    texts |= {path.name: path.read_text(encoding="utf-8") for path in (SOURCE / "dbus").glob("*.xml")}
+    around = [(where, text[max(match.start() - 600, 0):match.end() + 600])
+              for where, text in texts.items() for match in re.finditer("s-NAME", text)]
+    equal(len(around), 9)
+    equal([(where, name) for where, near in around for name in names if not re.search(rf"\b{name}\b", near)], [])
+
+
 def test_references():
     """pages refer to each other by their names, in the order of mandoc(1)"""
     ours = {(name.rpartition(".")[0], name.rpartition(".")[2]) for name in PAGES}

@@ -2,6 +2,7 @@
 // Every error that a volume on a plain file can raise, as a caller on the bus and a person at the
 // command line meet it: real daemon, real engine.
 #include <filesystem>
+#include <sstream>
 
 #include <nlohmann/json.hpp>
 
@@ -13,6 +14,16 @@ namespace volumecrypt::test {
 namespace {
 
 class ErrorTable : public Errors, public ::testing::WithParamInterface<ErrorRow> {};
+
+// Engines and daemon write to one file here, as they do to one journal.
+int timesLogged(const std::string &log, const std::string &message) {
+    std::istringstream lines(log);
+    int times = 0;
+    for (std::string line; std::getline(lines, line);)
+        if (line.find("failed: ") != std::string::npos && line.find(message) != std::string::npos)
+            ++times;
+    return times;
+}
 
 TEST_P(ErrorTable, IsTheSameEverywhere) {
     const ErrorRow &row = GetParam();
@@ -26,9 +37,16 @@ TEST_P(ErrorTable, IsTheSameEverywhere) {
     const std::string message = text.substr(0, newline);
     EXPECT_THAT(message, row.message);
     EXPECT_EQ(newline == std::string::npos ? "" : text.substr(newline + 1), row.hint);
-    if (!row.command.empty()) checkCommand(row, message);
     const std::string verb = row.command.empty() ? "" : row.command.front();
-    if (verb == "sync" || verb == "format" || verb == "unlock") checkListed();
+    const bool isJob = verb == "sync" || verb == "format" || verb == "unlock";
+    const std::string log = daemon_.log();
+    const int times = timesLogged(log, answer.message.substr(0, newline));
+    EXPECT_LE(times, 1) << log;
+    if (isJob) {
+        EXPECT_EQ(times, 1) << log;
+    }
+    if (!row.command.empty()) checkCommand(row, message);
+    if (isJob) checkListed();
     EXPECT_TRUE((there ? bytesOfFile(image_) : "") == before) << "the device was changed";
 }
 

@@ -59,6 +59,13 @@ class Jobs : public ::testing::Test {
             client_.property<sdbus::Struct<std::string, std::string>>(data_, kVolume, "LastError");
         return error.get<0>().empty() ? "" : error.get<0>() + ": " + error.get<1>();
     }
+    int timesLogged(const std::string &text) const {
+        int times = 0;
+        const std::string log = daemon_.log();
+        for (auto at = log.find(text); at != std::string::npos; at = log.find(text, at + 1))
+            ++times;
+        return times;
+    }
     // Waits until the scripted engine has begun.
     void waitForCall(const std::string &verb) {
         ASSERT_TRUE(eventually([&] {
@@ -137,6 +144,46 @@ TEST_F(Jobs, AnEngineThatDiesIsAnInternalError) {
     EXPECT_EQ(end.error, "org.example.VolumeCrypt.Error.Internal");
     EXPECT_THAT(end.message, HasSubstr("sync of volume u-data"));
     EXPECT_THAT(end.message, HasSubstr("signal 9"));
+}
+
+// The engine has logged why it failed, and the daemon adds no second entry; one that says nothing
+// is the daemon's to tell of.
+TEST_F(Jobs, AFailureIsLoggedOnce) {
+    daemon_.script("sync", R"(echo "volume u-data: sync failed: kms:4050 is away" >&2
+        error KmsUnreachable "kms:4050 is away")");
+    EXPECT_FALSE(client_.finished(startSync()).success);
+    const auto apply = [&] {
+        sdbus::ObjectPath job;
+        EXPECT_EQ(client_.get(job, kRoot, kManager, "Apply", Options()), "");
+        return client_.finished(job);
+    };
+    daemon_.script("inspect", R"(printf '{"type":"result","verb":"inspect","volume":"u-data",'
+        printf '"state":"unlocked","changed":false}\n')");
+    EXPECT_THAT(apply().message, HasSubstr("kms:4050 is away"));
+    EXPECT_EQ(timesLogged("kms:4050 is away"), 2) << daemon_.log();
+    EXPECT_EQ(timesLogged("sync for uid 0"), 0) << daemon_.log();
+    EXPECT_EQ(timesLogged("apply for uid 0 failed: u-data: failed; try the other"), 1)
+        << daemon_.log();
+    daemon_.script("sync", "kill -9 $$");
+    EXPECT_FALSE(client_.finished(startSync()).success);
+    EXPECT_EQ(timesLogged("sync for uid 0 failed: sync of volume u-data: the engine ended"), 1)
+        << daemon_.log();
+}
+
+// Also of an engine that is a part of a job; the slots that it changed are in its own entries.
+TEST_F(Jobs, WarningsAndOpenEndsAreLogged) {
+    daemon_.script("inspect", R"(printf '{"type":"result","verb":"inspect","volume":"u-data",'
+        printf '"state":"unlocked","changed":false}\n')");
+    daemon_.script("sync", R"(echo '{"type":"warning","code":"Io","message":"one copy is bad"}'
+        steps='{"action":"add","slot":1,"kind":"static","reason":"it is new"}'
+        steps="$steps,"'{"action":"defer","slot":2,"kind":"kms","reason":"it is away"}'
+        result ",\"steps\":[$steps]")");
+    sdbus::ObjectPath job;
+    EXPECT_EQ(client_.get(job, kRoot, kManager, "Apply", Options()), "");
+    EXPECT_TRUE(client_.finished(job).success);
+    EXPECT_EQ(timesLogged("u-data: one copy is bad"), 1) << daemon_.log();
+    EXPECT_EQ(timesLogged("u-data: deferred slot 2 (kms): it is away"), 1) << daemon_.log();
+    EXPECT_EQ(timesLogged("it is new"), 0) << daemon_.log();
 }
 
 TEST_F(Jobs, WhatIsNoLineOfOursIsIgnored) {
