@@ -112,6 +112,13 @@ bool isMounted(const Volume &volume, const model::SystemPaths &paths) {
     return mountinfo && isMountPoint(*mountinfo, spec.mount->where);
 }
 
+std::string unusedRoomText(const Volume &volume, const EngineResult &result) {
+    const auto mebibytes = result.unusedBytes >> 20U;
+    if (mebibytes == 0) return {};
+    return std::to_string(mebibytes) + " MiB of its device are not used: `volumecryptctl grow " +
+           volume.id().text() + "`";
+}
+
 std::string unitsText(const Volume &volume, const UnitChanges &units,
                       const model::SystemPaths &paths) {
     const bool waits =

@@ -50,6 +50,8 @@ bool isFile(const Volume &volume);
 bool canSync(const Volume &volume);
 // Whether the mount that is declared for it is there; true when none is.
 bool isMounted(const Volume &volume, const model::SystemPaths &paths);
+// Of a device that became larger under its volume; empty when there is no room that it could have.
+std::string unusedRoomText(const Volume &volume, const EngineResult &result);
 // What a change of its units means.
 std::string unitsText(const Volume &volume, const UnitChanges &units,
                       const model::SystemPaths &paths);

@@ -120,6 +120,8 @@ void Forecast::take(Work &work, const Volume &volume,
         work.add(id, ofVolume("unlock", "it is locked"));
     }
     for (const auto &step : result->steps) work.add(id, step);
+    if (auto text = unusedRoomText(volume, *result); !text.empty())
+        work.add(id, ofVolume("keep", std::move(text)));
     if (starts && systemd_ && !isMounted(volume, paths_))
         work.add(id, ofVolume("mount", "it is not mounted on " + volume.spec().mount->where));
 }

@@ -3,9 +3,9 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 
 #include "base/result.h"
+#include "engine/reporter.h"
 #include "engine/session.h"
 #include "model/header_view.h"
 
@@ -20,7 +20,7 @@ struct MappingRoom {
 // in a part of a sector.
 base::Result<MappingRoom> mappingRoom(const Session &session, const model::HeaderView &header);
 
-// Says in plan that `grow` has something to do; the rest of the plan does not depend on it.
-void noteUnusedRoom(const Session &session, const model::HeaderView &header, std::string &text);
+// Says in the result of plan and sync that `grow` has something to do; nothing else depends on it.
+void noteUnusedRoom(const Session &session, const model::HeaderView &header, Outcome &outcome);
 
 }  // namespace volumecrypt::engine

@@ -5,6 +5,7 @@
 #include "engine/comparison.h"
 #include "engine/device_state.h"
 #include "engine/device_wipe.h"
+#include "engine/grow_room.h"
 #include "engine/pin.h"
 #include "engine/slot_session.h"
 #include "engine/state_meta.h"
@@ -111,6 +112,8 @@ base::Result<Outcome> syncKeys(Session &session) {
     VC_ASSIGN(outcome.state, encryptedState(session));
     outcome.changed = slots->changed();
     outcome.extra["unlockedBySlot"] = volume.unlocked.slot;
+    if (outcome.state == model::VolumeState::Unlocked)
+        noteUnusedRoom(session, volume.header.view, outcome);
     return outcome;
 }
 

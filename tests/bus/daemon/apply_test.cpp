@@ -23,15 +23,18 @@ using Result = sdbus::Struct<std::string, std::string, std::string>;
 using Marks = std::set<std::pair<std::string, std::string>>;  // volume, kind of step
 
 // A machine in files: $SCRIPTS/state-ID holds a state, $SCRIPTS/keys-ID is there when its keys are
-// not as declared, $SCRIPTS/no-ID when it cannot be opened.
+// not as declared, $SCRIPTS/no-ID when it cannot be opened, $SCRIPTS/room-ID when its device became
+// larger.
 constexpr const char *kMachine = R"sh(
 file=$SCRIPTS/state-$volume
 state=$(cat "$file" 2>/dev/null || echo locked)
 steps=
 [ -e "$SCRIPTS/keys-$volume" ] && steps=',"steps":[{"action":"add","slot":1,"kind":"static","reason":"declared"}]'
+room=
+[ -e "$SCRIPTS/room-$volume" ] && room=',"unusedBytes":67108864'
 say() {
   printf '{"type":"result","verb":"%s","volume":"%s","state":"%s","changed":true,"device":"/fake"%s%s}\n' \
-    "$verb" "$volume" "$state" "$1" "$steps"
+    "$verb" "$volume" "$state" "$room" "$steps"
 }
 )sh";
 
@@ -184,6 +187,11 @@ const std::vector<Situation> kSituations{
     {"Plain", {{"a", "plain"}}, {{"state-u-a", "plain"}, {"plain-u-a", ""}}, {}},
     {"Keys", {kA}, {kOpenA, kKeysA}, {{"u-a", "keys"}}},
     {"KeysOfOne", {kA, kB}, {kOpenA, kOpenB, kKeysA}, {{"u-a", "keys"}}},
+    {"RoomUnused", {kA}, {kOpenA, {"room-u-a", ""}}, {{"u-a", "keep"}}},
+    {"RoomUnusedAndKeys",
+     {kA},
+     {kOpenA, kKeysA, {"room-u-a", ""}},
+     {{"u-a", "keep"}, {"u-a", "keys"}}},
     {"NoKeyOpens", {kA}, {{"no-u-a", ""}}, {{"u-a", "fail"}}, false, {}, {}, {}, false},
     {"NoKeyOpensOne",
      {kA, kB},
