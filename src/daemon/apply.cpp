@@ -173,7 +173,7 @@ void Apply::reloadUnits(const WorkPointer &work, const Done &next) {
     std::vector<std::pair<VolumePointer, std::string>> changed;
     for (const auto &volume : volumes_.all())
         if (work->plan.units.concern(volume->id()))
-            changed.emplace_back(volume, unitsText(*volume, work->plan.units, paths_));
+            changed.emplace_back(volume, unitsText(*volume, work->plan, paths_));
     systemd_->reload([work, changed, next](const base::Status &status) {
         if (status)
             for (const auto &[volume, text] : changed) work->did(volume->id(), "units", text);

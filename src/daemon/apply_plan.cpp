@@ -3,6 +3,7 @@
 #include "daemon/apply_plan.h"
 
 #include <algorithm>
+#include <string_view>
 
 #include "base/files.h"
 #include "daemon/consumer.h"
@@ -90,7 +91,27 @@ bool sortOut(ApplyPlan &plan, const Volume &volume, const std::string &left) {
     return left.empty();
 }
 
+// "a-b.mount" is /a/b; a dash in a name is escaped there.
+bool isAtOrBelow(const std::string &unit, std::string mount) {
+    constexpr std::string_view kSuffix = ".mount";
+    if (unit == mount) return true;
+    if (!mount.ends_with(kSuffix)) return false;
+    mount.replace(mount.size() - kSuffix.size(), kSuffix.size(), "-");
+    return unit.starts_with(mount);
+}
+
 }  // namespace
+
+bool ApplyPlan::unmounts(const model::VolumeSpec &spec) const {
+    const auto unit = consumerUnit(spec);
+    if (unit.empty()) return false;
+    const auto stops = [&unit](const Stop &stop) {
+        return std::any_of(stop.consumers.begin(), stop.consumers.end(),
+                           [&unit](const auto &mount) { return isAtOrBelow(unit, mount); });
+    };
+    return std::any_of(departed.begin(), departed.end(), stops) ||
+           std::any_of(moved.begin(), moved.end(), stops);
+}
 
 bool isFile(const Volume &volume) {
     return !volume.spec().device.path.starts_with("/dev/");
@@ -119,10 +140,10 @@ std::string unusedRoomText(const Volume &volume, const EngineResult &result) {
            volume.id().text() + "`";
 }
 
-std::string unitsText(const Volume &volume, const UnitChanges &units,
+std::string unitsText(const Volume &volume, const ApplyPlan &plan,
                       const model::SystemPaths &paths) {
-    const bool waits =
-        units.concernConsumer(volume.spec()) && volume.spec().mount && isMounted(volume, paths);
+    const bool waits = plan.units.concernConsumer(volume.spec()) && volume.spec().mount &&
+                       !plan.unmounts(volume.spec()) && isMounted(volume, paths);
     return waits ? "its mount unit is made anew: what changed in it waits until the volume is "
                    "mounted the next time"
                  : "its units are made anew";

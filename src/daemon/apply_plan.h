@@ -38,6 +38,10 @@ struct ApplyPlan {
     std::vector<Left> left;            // on purpose
     std::vector<Refused> refused;      // what stands in the way is known before
     UnitChanges units;                 // only where there is systemd
+
+    // What is mounted where this volume belongs, such as the same one under its former name, or
+    // below what this plan unmounts, is unmounted before anything is started.
+    [[nodiscard]] bool unmounts(const model::VolumeSpec &spec) const;
 };
 
 // `systemd`: whether there is one. Without it what was generated for it means nothing.
@@ -53,7 +57,6 @@ bool isMounted(const Volume &volume, const model::SystemPaths &paths);
 // Of a device that became larger under its volume; empty when there is no room that it could have.
 std::string unusedRoomText(const Volume &volume, const EngineResult &result);
 // What a change of its units means.
-std::string unitsText(const Volume &volume, const UnitChanges &units,
-                      const model::SystemPaths &paths);
+std::string unitsText(const Volume &volume, const ApplyPlan &plan, const model::SystemPaths &paths);
 
 }  // namespace volumecrypt::daemon

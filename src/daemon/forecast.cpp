@@ -66,7 +66,7 @@ void Forecast::addKnown(Work &work) const {
     for (const auto &left : work.plan.left) work.add(left.volume, ofVolume("keep", left.why));
     for (const auto &volume : volumes_.all())
         if (work.plan.units.concern(volume->id()))
-            work.add(volume->id(), ofVolume("units", unitsText(*volume, work.plan.units, paths_)));
+            work.add(volume->id(), ofVolume("units", unitsText(*volume, work.plan, paths_)));
 }
 
 void Forecast::run(const WorkPointer &work) {
@@ -122,7 +122,7 @@ void Forecast::take(Work &work, const Volume &volume,
     for (const auto &step : result->steps) work.add(id, step);
     if (auto text = unusedRoomText(volume, *result); !text.empty())
         work.add(id, ofVolume("keep", std::move(text)));
-    if (starts && systemd_ && !isMounted(volume, paths_))
+    if (starts && systemd_ && (!isMounted(volume, paths_) || work.plan.unmounts(volume.spec())))
         work.add(id, ofVolume("mount", "it is not mounted on " + volume.spec().mount->where));
 }
 
