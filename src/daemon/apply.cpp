@@ -271,15 +271,19 @@ void Apply::syncVolume(const WorkPointer &work, const VolumePointer &volume, con
     }
     engines_.run(volume, {.verb = "sync", .volume = volume->id()}, work->job,
                  [this, work, volume, next](const base::Result<EngineResult> &result) {
-                     if (!result)
-                         work->failed(volume->id().text(), result.error());
-                     else if (const auto text = keysText(*result); !text.empty())
-                         work->did(volume->id(), "keys", text);
+                     compared(*work, *volume, result);
                      inspector_.inspect(volume, [volume, next] {
                          volume->end();
                          next({});
                      });
                  });
+}
+
+void Apply::compared(Work &work, const Volume &volume, const base::Result<EngineResult> &result) {
+    if (!result) return work.failed(volume.id().text(), result.error());
+    if (const auto text = keysText(*result); !text.empty()) work.did(volume.id(), "keys", text);
+    if (const auto text = unusedRoomText(volume, *result); !text.empty())
+        work.did(volume.id(), "keep", text);
 }
 
 void Apply::finish(const WorkPointer &work, const base::Status &status) {

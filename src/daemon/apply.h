@@ -47,6 +47,8 @@ class Apply {
     void started(Work &work, const Volume &volume, const Before &before,
                  const base::Status &opened) const;
     void synced(Work &work, const Volume &volume, const Before &before) const;
+    static void compared(Work &work, const Volume &volume,
+                         const base::Result<EngineResult> &result);
     void finish(const WorkPointer &work, const base::Status &status);
     void stopUnits(const std::set<std::string> &units, Done done);
     [[nodiscard]] bool isMapped(const model::VolumeId &id) const;

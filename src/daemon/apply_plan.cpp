@@ -3,6 +3,7 @@
 #include "daemon/apply_plan.h"
 
 #include <algorithm>
+#include <string_view>
 
 #include <unistd.h>
 
@@ -110,7 +111,7 @@ void planUnits(ApplyPlan &plan, const VolumePointer &volume, const model::System
     const bool remounts = !plan.remount.empty() && plan.remount.back().volume == volume;
     if (remounts && holds && changes.files.at(volume->id()).size() == 1) return;
     const bool waits = changes.concernConsumer(volume->spec()) && volume->spec().mount && !holds &&
-                       isMounted(*volume, paths);
+                       !plan.unmounts(volume->spec().mount->where) && isMounted(*volume, paths);
     plan.units.push_back(
         {.volume = volume,
          .text = waits ? "its mount unit is made anew: what changed in it waits until the volume "
@@ -139,6 +140,14 @@ bool sortOut(ApplyPlan &plan, const Volume &volume, const std::string &left) {
 }
 
 }  // namespace
+
+std::string unusedRoomText(const Volume &volume, const EngineResult &result) {
+    const auto mebibytes = result.unusedBytes >> 20U;
+    if (mebibytes == 0) return {};
+    return std::to_string(mebibytes) + " MiB of its device are not used: `volumecryptctl grow " +
+           volume.id().text() + "`";
+}
+
 
 bool isFile(const Volume &volume) {
     return !volume.spec().device.path.starts_with("/dev/");
@@ -215,9 +224,10 @@ ApplyPlan planApply(const std::vector<VolumePointer> &declared, const model::Sys
     }
     auto needs = neededBy(onDisk);
     plan.departed = departedFrom(ids, view);
-    for (const auto &volume : declared) {
+    for (const auto &volume : declared)
         if (auto units = misplaced(*volume, view); !units.empty())
             plan.moved.push_back({.volume = volume->id(), .consumers = std::move(units)});
+    for (const auto &volume : declared) {
         if (systemd) planUnits(plan, volume, paths);
         if (volume->spec().encryption) plan.sync.push_back(volume);
         if (sortOut(plan, *volume, whyLeft(*volume, held, needs[volume->id()])))

@@ -72,6 +72,8 @@ std::optional<base::Error> mountObstacle(const Volume &volume, const model::Syst
 // cannot be told, or is not ours to change.
 std::optional<std::vector<std::string>> flagsToRemount(const Volume &volume,
                                                        const model::SystemPaths &paths);
+// Of a device that became larger under its volume; empty when there is no room that it could have.
+std::string unusedRoomText(const Volume &volume, const EngineResult &result);
 // "nodev,noexec"
 std::string joined(const std::vector<std::string> &options);
 

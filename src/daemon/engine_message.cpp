@@ -80,6 +80,7 @@ EngineResult resultOf(const Json &object) {
                         .slot = slotOf(object, "slot"),
                         .unlockedBySlot = slotOf(object, "unlockedBySlot"),
                         .pinned = flagOf(object, "pinned"),
+                        .unusedBytes = numberOf(object, "unusedBytes").value_or(0),
                         .device = textOf(object, "device"),
                         .mapping = textOf(object, "mapping"),
                         .uuid = textOf(object, "uuid"),

@@ -63,6 +63,7 @@ struct EngineResult {
     std::optional<unsigned> slot;            // add-key: the new slot
     std::optional<unsigned> unlockedBySlot;  // attach, sync: the slot whose key opened the volume
     std::optional<bool> pinned;              // inspect
+    std::uint64_t unusedBytes = 0;           // plan, sync: of a device that became larger
     std::string device;
     std::string mapping;
     std::string uuid;

@@ -123,9 +123,13 @@ void Forecast::take(Work &work, const Volume &volume,
         work.add(id, ofVolume("unlock", "it is locked"));
     }
     for (const auto &step : result->steps) work.add(id, step);
-    if (!starts || !systemd_ || isMounted(volume, paths_)) return;
+    if (auto text = unusedRoomText(volume, *result); !text.empty())
+        work.add(id, ofVolume("keep", std::move(text)));
+    if (!starts || !systemd_ || !volume.spec().mount) return;
     const auto &where = volume.spec().mount->where;
-    const auto obstacle = work.plan.unmounts(where) ? std::nullopt : mountObstacle(volume, paths_);
+    const bool unmounts = work.plan.unmounts(where);
+    if (isMounted(volume, paths_) && !unmounts) return;
+    const auto obstacle = unmounts ? std::nullopt : mountObstacle(volume, paths_);
     work.add(id,
              obstacle ? refusal(*obstacle) : ofVolume("mount", "it is not mounted on " + where));
 }

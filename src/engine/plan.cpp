@@ -97,7 +97,7 @@ base::Result<volume::Outcome> plan(volume::Session &session) {
     volume::warnOfTpmAlone(session, volume.header.view);
     volume::Outcome outcome = outcomeOf(session, state, steps);
     if (state == model::VolumeState::Unlocked)
-        volume::noteUnusedRoom(session, volume.header.view, outcome.text);
+        volume::noteUnusedRoom(session, volume.header.view, outcome);
     return outcome;
 }
 

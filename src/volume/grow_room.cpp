@@ -40,11 +40,13 @@ base::Result<MappingRoom> mappingRoom(const Session &session, const model::Heade
     return MappingRoom{.now = mapping->size, .most = size - data.offset};
 }
 
-void noteUnusedRoom(const Session &session, const model::HeaderView &header, std::string &text) {
+void noteUnusedRoom(const Session &session, const model::HeaderView &header, Outcome &outcome) {
     const auto room = mappingRoom(session, header);
     if (!room || room->most < room->now + kRoomUnit) return;
-    text += fmt::format("; {} MiB of the device are not used: `volumecryptctl grow {}`",
-                        (room->most - room->now) / kRoomUnit, session.id().text());
+    outcome.extra["unusedBytes"] = room->most - room->now;
+    if (outcome.text.empty()) return;
+    outcome.text += fmt::format("; {} MiB of the device are not used: `volumecryptctl grow {}`",
+                                (room->most - room->now) / kRoomUnit, session.id().text());
 }
 
 }  // namespace volumecrypt::volume

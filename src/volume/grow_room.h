@@ -3,10 +3,10 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 
 #include "base/result.h"
 #include "model/header_view.h"
+#include "volume/reporter.h"
 #include "volume/session.h"
 
 namespace volumecrypt::volume {
@@ -20,7 +20,7 @@ struct MappingRoom {
 // in a part of a sector.
 base::Result<MappingRoom> mappingRoom(const Session &session, const model::HeaderView &header);
 
-// Says in plan that `grow` has something to do; the rest of the plan does not depend on it.
-void noteUnusedRoom(const Session &session, const model::HeaderView &header, std::string &text);
+// Says in the result of plan and sync that `grow` has something to do; nothing else depends on it.
+void noteUnusedRoom(const Session &session, const model::HeaderView &header, Outcome &outcome);
 
 }  // namespace volumecrypt::volume

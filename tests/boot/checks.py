@@ -15,7 +15,7 @@ class Checks:
         print(f"# {title}" if self._tap else f"\n{title}", flush=True)
 
     def fact(self, text, holds, detail=""):
-        """Records that `text` is (not) so; `detail` is shown when it is not."""
+        """Records that `text` is (not) so; `detail`, or what it returns, is shown when it is not."""
         number = self.passed + self.failed + 1
         if self._tap:
             print(f"{'ok' if holds else 'not ok'} {number} - {text.replace('#', 'no. ')}", flush=True)
@@ -25,7 +25,7 @@ class Checks:
             self.passed += 1
         else:
             self.failed += 1
-            self.note(detail)
+            self.note(detail() if callable(detail) else detail)
         return bool(holds)
 
     def equal(self, text, got, wanted):

@@ -9,15 +9,15 @@ STANDARD = {"META": 1, "STATE": 100, "EPHEMERAL": 600, "u-data": 400}
 
 
 class Disk:
-    def __init__(self, path, partitions=None):
-        """Makes the disk; `partitions` maps GPT names to sizes in MiB."""
+    def __init__(self, path, partitions=None, room=None):
+        """Makes the disk; `partitions` maps GPT names to sizes in MiB, `room` some of them to what is free behind."""
         self.path = pathlib.Path(path)
         self._spans = {}
         start, lines = 1, ["label: gpt", "first-lba: 2048"]
         for name, size in (partitions or STANDARD).items():
             self._spans[name] = (start * MIB, size * MIB)
             lines.append(f'start={start}MiB, size={size}MiB, name="{name}"')
-            start += size
+            start += size + (room or {}).get(name, 0)
         with open(self.path, "wb") as file:
             file.truncate((start + 1) * MIB)
         subprocess.run(["sfdisk", "--quiet", self.path], input="\n".join(lines), text=True, check=True,

@@ -6,6 +6,8 @@ import json
 import pathlib
 import re
 
+from applying import APPLY, applies
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PERSON = ROOT / "tests/support/person.py"
 SUPPORT = "/run/vmtest/support"
@@ -75,27 +77,36 @@ def at_terminal(machine, command, dialogue, seconds=300):
 
 
 def do(check, machine, act, answers):
-    """One act, which must succeed. `answers` has the dialogue of each command that asks, by how it begins."""
+    """One act, which must succeed; what it says. `answers` has the dialogue of each command that asks, by how it
+    begins."""
     if act.text:
         machine.write(act.path, act.text, mode="0600")
-        return
+        return ""
+    if act.command == APPLY:
+        return applies(check, machine)
     dialogue = next((given for begin, given in answers.items() if act.command.startswith(begin)), None)
     outcome = at_terminal(machine, act.command, dialogue) if dialogue else machine.run(act.command, 300)
     check.fact(f"`{act.command}`", outcome.ok, f"exit {outcome.code}\n{outcome.output}")
+    return outcome.output
 
 
 def follow(check, machine, page, section, answers=None, only=None):
-    """Does what a section says; `only`: of these blocks, counted from 0."""
+    """Does what a section says; `only`: of these blocks, counted from 0. What all of it said."""
+    said = ""
     for number, block in enumerate(blocks(page, section)):
         if only is None or number in only:
             for act in acts(block):
-                do(check, machine, act, answers or {})
+                said += do(check, machine, act, answers or {})
             followed.add((page, block))
+    return said
 
 
-def forgotten(page):
-    """The blocks of a page with something to do in them that nobody has followed."""
+def forgotten(page, part):
+    """The blocks of a section of a page, and its subsections, with something to do in them that nobody has followed."""
     text = (ROOT / "man" / page).read_text(encoding="utf-8")
-    sections = dict.fromkeys(re.findall(r"^\.S[hs] (.*)$", text, re.MULTILINE))
+    found = re.search(rf"^\.Sh {re.escape(part)}\n(.*?)(?=^\.Sh |\Z)", text, re.MULTILINE | re.DOTALL)
+    if not found:
+        raise LookupError(f"{page} has no section {part}")
+    sections = [part, *dict.fromkeys(re.findall(r"^\.Ss (.*)$", found[1], re.MULTILINE))]
     return [block for section in sections for block in blocks(page, section)
             if acts(block) and (page, block) not in followed]

@@ -50,7 +50,7 @@ def check_wrong_key(check, machine):
     check.section("A wrong key, required: false")
     machine.wait_booted()
     check.fact("multi-user.target is reached", machine.run("systemctl is-active multi-user.target").ok,
-               machine.run("systemctl list-jobs; systemctl --failed").output)
+               lambda: machine.run("systemctl list-jobs; systemctl --failed").output)
     check.fact("local-fs.target is reached", machine.run("systemctl is-active local-fs.target").ok)
     check.fact("no emergency", not machine.run("systemctl is-active emergency.target").ok)
     check.fact("u-data stays locked", not machine.run("test -e /dev/mapper/luks2-u-data").ok)
@@ -121,7 +121,8 @@ def cycle(check, machine, disk, number):
     machine.plug("stick", disk)
     mounted = machine.wait_until(f"mountpoint -q {WHERE}", 120)
     if not check.fact(f"plug {number}: unlocked and mounted by itself", mounted.ok,
-                      machine.run("systemctl status volumecrypt@u-stick.service; journalctl -b -n 60 --no-pager").output):
+                      lambda: machine.run("systemctl status volumecrypt@u-stick.service;"
+                                          " journalctl -b -n 60 --no-pager").output):
         return False
     if number == 1:
         machine.output(f"echo 1 > {WHERE}/count; sync")
@@ -134,7 +135,8 @@ def cycle(check, machine, disk, number):
     machine.unplug("stick")
     gone = machine.wait_until(LEFT_OVER, 60)
     return check.fact(f"unplug {number}: no mount, mapping or process is left", gone.ok,
-                      machine.run("dmsetup ls; findmnt; ps ax | grep volumecrypt; journalctl -b -n 60 --no-pager").output)
+                      lambda: machine.run("dmsetup ls; findmnt; ps ax | grep volumecrypt;"
+                                          " journalctl -b -n 60 --no-pager").output)
 
 
 def units(machine):
@@ -148,12 +150,14 @@ def units(machine):
 
 def check_quiet(check, machine):
     check.section("A failed volume is left alone")
-    count = "journalctl -b --no-pager -o cat -u volumecrypt@u-data.service | grep -c ^Starting"
-    before = machine.output(count)
+    def count():
+        return machine.journal("-o cat -u volumecrypt@u-data.service | grep -c ^Starting")
+
+    before = count()
     machine.run("volumecryptctl status u-data; udevadm trigger --settle --action=change /dev/vdb1; sleep 10")
-    looks = machine.run("journalctl -b --no-pager -o cat | grep -i 'inspect of'").output
+    looks = machine.journal("-o cat | grep -i 'inspect of'")
     check.fact("looks at volumes are no lines in the journal", not looks, looks)
-    check.equal("neither looking at it nor an event of its device tries it again", machine.output(count), before)
+    check.equal("neither looking at it nor an event of its device tries it again", count(), before)
 
 
 def check_hotplug(check, machine, disk):
@@ -178,7 +182,7 @@ def check_label_alone(check, machine, disk):
     check.fact("the kernel shows it", found.ok)
     refused = machine.wait_until("systemctl is-failed volumecrypt@u-label.service", 60)
     check.fact("its attach fails", refused.ok)
-    journal = machine.run("journalctl -b -u volumecrypt@u-label.service --no-pager").output
+    journal = machine.journal("-u volumecrypt@u-label.service")
     check.fact("because it is removable and only the label selects it", "removable" in journal, journal)
     check.fact("nothing was written: the partition is still blank", disk.is_blank("u-label"), journal)
     status = json.loads(machine.output("volumecryptctl status u-label --json"))

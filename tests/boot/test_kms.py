@@ -7,6 +7,7 @@ import sys
 
 import checks
 import guest_kms
+from applying import rest
 from bus import apply
 from disk import Disk
 from image import system_image
@@ -36,7 +37,7 @@ def check_order(check, machine, name):
     mount, remote = activated(machine, MOUNT), activated(machine, "remote-fs.target")
     online = activated(machine, "network-online.target")
     check.fact(f"{name}: mounted after network-online.target, before remote-fs.target", 0 < online < mount < remote,
-               f"{online} {mount} {remote}\n" + machine.run(f"systemctl status {ATTACH} {MOUNT}").output)
+               lambda: f"{online} {mount} {remote}\n" + machine.run(f"systemctl status {ATTACH} {MOUNT}").output)
     local = activated(machine, "local-fs.target")
     check.fact(f"{name}: local-fs.target did not wait for it", 0 < local < mount, f"{local} {mount}")
     found = machine.run("journalctl -b --no-pager | grep -i 'ordering cycle'").output
@@ -50,17 +51,17 @@ def with_server(check, machine):
     check.section("With the server: first boot")
     machine.boot()
     state = machine.wait_booted()
-    check.fact("the system is running", state == "running", f"{state}\n" + machine.run(
+    check.fact("the system is running", state == "running", lambda: f"{state}\n" + machine.run(
         "systemctl --failed; journalctl -b --no-pager | tail -80").output)
     check.fact("u-data was formatted and mounted", machine.run(f"mountpoint -q {WHERE}").ok,
-               machine.run(f"journalctl -b --no-pager -u {ATTACH}").output)
+               lambda: machine.run(f"journalctl -b --no-pager -u {ATTACH}").output)
     check_order(check, machine, "first boot")
     token = machine.run(f"cryptsetup token export --token-id 0 {DEVICE}").output
     check.fact("its header has the sealed key of slot 0", "sideroKMS" in token and guest_kms.ADDRESS in token, token)
     machine.write(f"{WHERE}/kept", "kept")
-    log = machine.run("journalctl -b --no-pager -u vmtest-kms.service").output
+    log = machine.journal("-u vmtest-kms.service")
     check.fact("the server's log names the machine", f"seal for node {UUID}" in log, log)
-    plain = machine.run(f"journalctl -b --no-pager -u {ATTACH}").output
+    plain = machine.journal(f"-u {ATTACH}")
     check.fact("the journal warns of the endpoint without TLS", "is not encrypted" in plain, plain)
     helper_is_nobody(check, machine)
     guest_kms.set_up_unit(machine, UUID)
@@ -76,14 +77,13 @@ def helper_is_nobody(check, machine):
     seen = machine.wait_until(f"grep '^Uid:.*[1-9]' {status} && cat {status}", 60)
     machine.output("systemctl kill -s CONT vmtest-kms.service")
     shown = dict(line.split(":\t", 1) for line in seen.output.splitlines() if ":\t" in line)
-    log = machine.run(f"journalctl -b --no-pager -u {sync}").output
     check.equal("volumecrypt-kms is nobody: user, group", [set(shown.get(name, "").split()) for name in ("Uid", "Gid")],
                 [{"65529"}, {"65529"}])
     check.equal("it has no capability, and gets none",
                 [shown.get(name) for name in ("CapPrm", "CapEff", "CapInh", "CapAmb", "NoNewPrivs")],
                 ["0" * 16] * 4 + ["1"])
     ended = machine.wait_until(f"systemctl is-active {sync}", 120)
-    check.fact("its engine is done when the server goes on", ended.ok, log)
+    check.fact("its engine is done when the server goes on", ended.ok, lambda: machine.journal(f"-u {sync}"))
 
 
 def without_server(check, machine):
@@ -96,7 +96,7 @@ def without_server(check, machine):
     # Not from the unit's properties: the daemon may be trying it again at this moment.
     ended = machine.wait_until(f"journalctl -b --no-pager -u {ATTACH} | grep -q 'code=exited, status=75'", 120)
     check.fact("its attach failed and is worth retrying", ended.ok,
-               machine.run(f"journalctl -b --no-pager -u {ATTACH}").output)
+               lambda: machine.run(f"journalctl -b --no-pager -u {ATTACH}").output)
     shown = machine.run("busctl get-property org.example.VolumeCrypt /org/example/VolumeCrypt/volume/u_2ddata "
                         "org.example.VolumeCrypt.Volume LastError").output
     check.fact("the volume's LastError is KmsUnreachable", "KmsUnreachable" in shown, shown)
@@ -105,7 +105,7 @@ def without_server(check, machine):
     opened = machine.wait_until(f"mountpoint -q {WHERE}", 300)
     check.fact("the volume opens by itself, and what was on it is there",
                opened.ok and machine.run(f"cat {WHERE}/kept").output == "kept",
-               machine.run("journalctl -b --no-pager | tail -60").output)
+               lambda: machine.run("journalctl -b --no-pager | tail -60").output)
 
 
 def by_its_unit(check, machine):
@@ -113,9 +113,9 @@ def by_its_unit(check, machine):
     unit = guest_kms.UNIT
 
     def log():
-        return machine.run(f"systemctl status {unit}; journalctl -b --no-pager -u {unit}").output
+        return machine.journal(f"-u {unit}; systemctl status {unit}")
 
-    check.fact("it was started at boot", machine.run(f"systemctl is-active {unit}").ok, log())
+    check.fact("it was started at boot", machine.run(f"systemctl is-active {unit}").ok, lambda: log())
     status = guest_kms.unit_status(machine)
     users, capabilities = set(status["Uid"].split()), {int(status[name], 16) for name in ("CapEff", "CapPrm", "CapBnd")}
     check.fact("it runs as nobody in particular", "0" not in users and len(users) == 1, users)
@@ -129,22 +129,24 @@ def by_its_unit(check, machine):
                 [shown("WatchdogUSec"), shown("LimitNOFILESoft")], ["30s", "8192"])
     before = int(shown("WatchdogTimestampMonotonic"))
     heard = machine.wait_until(f"test $(systemctl show --value -p WatchdogTimestampMonotonic {unit}) -gt {before}", 60)
-    check.fact("it connects to itself, and tells its watchdog", heard.ok, log())
+    check.fact("it connects to itself, and tells its watchdog", heard.ok, lambda: log())
+    rest(machine)
     machine.write("/etc/volumecrypt/volumes.yaml", CONFIG + (
         f'    - {{slot: 1, kms: {{endpoint: "grpcs://{guest_kms.UNIT_ADDRESS}", caFile: {guest_kms.UNIT_CA}}}}}\n'),
         mode="0600")
     result = apply(machine)
-    check.fact("a key that it seals is added to the volume", result.success, f"{result.text}\n{log()}")
-    check.fact("its log names the machine", f"seal for node {UUID}" in log(), log())
+    check.fact("a key that it seals is added to the volume", result.success, lambda: f"{result.text}\n{log()}")
+    check.fact("its log names the machine", f"seal for node {UUID}" in log(), lambda: log())
     verify = "/usr/libexec/volumecrypt/volumecrypt-engine sync u-data --verify --output json"
     verified = machine.run(verify)
-    check.fact("it unseals the key", verified.ok and f"unseal for node {UUID}" in log(), f"{verified.output}\n{log()}")
+    check.fact("it unseals the key", verified.ok and f"unseal for node {UUID}" in log(),
+               lambda: f"{verified.output}\n{log()}")
     machine.output(f"systemctl stop {unit}")
     check.equal("it ends cleanly", machine.output(f"systemctl show --value -p Result {unit}"), "success")
     machine.output(f"rm {guest_kms.UNIT_FOLDER}/keys/{UUID}.key; systemctl start {unit}")
     refused = machine.run(verify)
     check.fact("it refuses a machine that was forgotten", "has no key for the node" in refused.output,
-               f"{refused.output}\n{log()}")
+               lambda: f"{refused.output}\n{log()}")
     machine.power_off()
 
 

@@ -64,13 +64,13 @@ def status(machine, name):
 
 
 def journal(machine, name):
-    return machine.run(f"journalctl -b --no-pager -u volumecrypt@{name} -u volumecrypt-sync@{name}").output
+    return machine.journal(f"-u volumecrypt@{name} -u volumecrypt-sync@{name}")
 
 
 def check_refused(check, machine, name, where, code):
     error = status(machine, name)["lastError"] or {}
     check.equal(f"{name} is refused: {code}", error.get("code"), code)
-    check.fact(f"{name} is not mounted", not machine.run(f"mountpoint -q {where}").ok, journal(machine, name))
+    check.fact(f"{name} is not mounted", not machine.run(f"mountpoint -q {where}").ok, lambda: journal(machine, name))
     listed = machine.output("volumecryptctl list")
     line = [text for text in listed.splitlines() if text.startswith(name)]
     check.fact("volumecryptctl list does not say ok", line and "\tok\t" not in line[0], listed)
@@ -80,13 +80,14 @@ def check_pinned(check, machine, name):
     pinned = machine.wait_until(f"test -e {PINS}/{name}.json", 60)
     modes = machine.run(f"stat -c %a /etc/volumecrypt/state {PINS}/{name}.json").output.split()
     check.fact(f"{name} is remembered on the root file system, for root only", pinned.ok and modes == ["700", "600"],
-               f"{modes}\n{journal(machine, name)}")
+               lambda: f"{modes}\n{journal(machine, name)}")
     check.fact("nothing is kept in /var/lib", not machine.run("test -e /var/lib/volumecrypt").ok)
 
 
 def check_key_files(check, machine):
     for name, path in KEY_FILES.items():
-        check.fact(f"{name} opens by {path}", machine.run(f"mountpoint -q /srv/{name}").ok, journal(machine, name))
+        check.fact(f"{name} opens by {path}", machine.run(f"mountpoint -q /srv/{name}").ok,
+                   lambda: journal(machine, name))
 
 
 def check_no_cycle(check, machine):
@@ -107,7 +108,7 @@ def var_on_a_partition(check, system):
     machine.wait_booted()
     attached, mounted = (activated(machine, unit) for unit in ("volumecrypt@u-data", "var.mount"))
     check.fact("u-data was attached before /var was mounted", 0 < attached < mounted, f"{attached} {mounted}")
-    check.fact("it is mounted", machine.run("mountpoint -q /srv/data").ok, journal(machine, "u-data"))
+    check.fact("it is mounted", machine.run("mountpoint -q /srv/data").ok, lambda: journal(machine, "u-data"))
     check_pinned(check, machine, "u-data")
     check_no_cycle(check, machine)
     goes_on_without(machine, DATA_AT_SRV)
@@ -152,7 +153,7 @@ def ephemeral_at_var(check, system):
     made = machine.run(f"cryptsetup luksUUID {EPHEMERAL.device}").output.strip()
     check.fact("another EPHEMERAL is mounted at /var, without the file",
                source == "/dev/mapper/luks2-EPHEMERAL" and made not in ("", uuid)
-               and not machine.run("test -e /var/kept").ok, f"{source} {made}\n{journal(machine, 'EPHEMERAL')}")
+               and not machine.run("test -e /var/kept").ok, lambda: f"{source} {made}\n{journal(machine, 'EPHEMERAL')}")
     check_pinned(check, machine, "EPHEMERAL")
     check_key_files(check, machine)
     goes_on_without(machine, documents)

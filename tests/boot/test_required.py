@@ -35,14 +35,14 @@ def scenario(check, system):
     machine.inject("/etc/volumecrypt/volumes.yaml", CONFIG, mode=0o600)
     machine.boot()
     reached = machine.wait_until("systemctl is-active emergency.target", 300)
-    check.fact("emergency.target is reached", reached.ok, machine.run("systemctl list-jobs").output)
+    check.fact("emergency.target is reached", reached.ok, lambda: machine.run("systemctl list-jobs").output)
     check.fact("multi-user.target is not", not machine.run("systemctl is-active multi-user.target").ok)
     check.fact("local-fs.target is not", not machine.run("systemctl is-active local-fs.target").ok)
-    journal = machine.run("journalctl -b -u volumecrypt@u-data.service --no-pager").output
+    journal = machine.journal("-u volumecrypt@u-data.service")
     check.fact("the journal names the volume and what is wrong", "u-data" in journal and "key" in journal, journal)
     plain = machine.wait_until("mountpoint -q /var/mnt/plain", 60)
     check.fact("the other volume, unencrypted, was formatted and mounted", plain.ok,
-               machine.run("systemctl status volumecrypt@u-plain.service var-mnt-plain.mount").output)
+               lambda: machine.run("systemctl status volumecrypt@u-plain.service var-mnt-plain.mount").output)
     check.fact("the disk with the wrong key was not written to", disk.read("u-data") == header)
     machine.destroy()
 

@@ -67,7 +67,7 @@ def boot_and_cut(machine, disk, pattern):
 def check_whole(check, machine, name, passphrase):
     state = machine.wait_booted()
     check.fact(f"{name}: the system is running", state == "running",
-               machine.run("systemctl --failed; journalctl -b -p warning --no-pager | tail -40").output)
+               lambda: machine.run("systemctl --failed; journalctl -b -p warning --no-pager | tail -40").output)
     check.fact(f"{name}: the volume is mounted", machine.run(f"mountpoint -q {WHERE}").ok)
     check.equal(f"{name}: its key slots are the declared ones", slots(machine), [0, 1])
     uuid = machine.output("cat /sys/class/dmi/id/product_uuid")

@@ -7,6 +7,7 @@ import sys
 
 import checks
 import meta_image
+from applying import rest
 from disk import Disk
 from image import system_image
 from thin_path import DATA, EPHEMERAL, STATE, activated, header
@@ -79,7 +80,8 @@ def first_boot(check, machine, disk):
     machine.boot()
     state = machine.wait_booted()
     check.fact("the system is running", state == "running",
-               f"{state}\n" + machine.run("systemctl --failed; journalctl -b -p warning --no-pager | tail -60").output)
+               lambda: f"{state}\n" + machine.run("systemctl --failed;"
+                                                   " journalctl -b -p warning --no-pager | tail -60").output)
     source = machine.run(f"findmnt -no SOURCE {STATE.where}").output.strip()
     check.equal("STATE is mounted through dm-crypt", source, "/dev/mapper/luks2-STATE")
     check.fact("before local-fs.target",
@@ -87,10 +89,9 @@ def first_boot(check, machine, disk):
     for volume in (EPHEMERAL, DATA):
         check.fact(f"{volume.id} is mounted after STATE",
                    activated(machine, volume.mount) > activated(machine, STATE.mount) > 0,
-                   machine.run(f"systemctl status volumecrypt@{volume.id} {volume.mount}").output)
+                   lambda: machine.run(f"systemctl status volumecrypt@{volume.id} {volume.mount}").output)
     made = check_locked_to_state(check, machine, "first boot")
-    checked = machine.run("journalctl -b --no-pager -o cat -u volumecrypt-fsck@STATE; "
-                          "systemctl show -p ActiveState volumecrypt-fsck@STATE").output
+    checked = machine.journal("-o cat -u volumecrypt-fsck@STATE; systemctl show -p ActiveState volumecrypt-fsck@STATE")
     check.fact("the file system in STATE was checked before it was mounted",
                ": clean, " in checked and "ActiveState=active" in checked, checked)
     shown = machine.run("volumecryptctl meta").output
@@ -128,10 +129,10 @@ def second_boot(check, machine, disk, old_salt, old_uuid):
     uuid = machine.run(f"cryptsetup luksUUID {STATE.device}").output.strip()
     check.fact("STATE was made anew, encrypted, and is mounted",
                source == "/dev/mapper/luks2-STATE" and uuid not in ("", old_uuid),
-               f"{source} {uuid}\n" + machine.run("systemctl status volumecrypt@STATE").output)
+               lambda: f"{source} {uuid}\n" + machine.run("systemctl status volumecrypt@STATE").output)
     check.fact("it is empty", not machine.run(f"test -e {STATE.where}/kept").ok)
     for volume in (EPHEMERAL, DATA):
-        journal = machine.run(f"journalctl -b -u volumecrypt@{volume.id} --no-pager").output
+        journal = machine.journal(f"-u volumecrypt@{volume.id}")
         check.fact(f"{volume.id} does not open, and the journal says why",
                    not machine.run(f"mountpoint -q {volume.where}").ok and "STATE was replaced" in journal, journal)
     error = status(machine, DATA)["lastError"] or {}
@@ -145,6 +146,7 @@ def second_boot(check, machine, disk, old_salt, old_uuid):
                    unlocked.ok and mounted.ok and kept == volume.id, unlocked.output + kept)
     new_salt = check_locked_to_state(check, machine, "after that")
     check.fact("the salt is another one", new_salt != old_salt)
+    rest(machine)
     plan = machine.run("volumecryptctl plan", 240)
     check.fact("there is nothing left to do", plan.ok, plan.output)
     machine.power_off()

@@ -50,7 +50,7 @@ def opened_by(machine):
     """The slot that opened each volume at this boot."""
     slots = {}
     for volume in all_volumes(None):
-        text = machine.output(f"journalctl -b -o json --no-pager VOLUME={volume} OPERATION=attach | tail -1")
+        text = machine.journal(f"-o json VOLUME={volume} OPERATION=attach | tail -1")
         slots[volume] = int(json.loads(text)["SLOT"]) if text else None
     return slots
 
@@ -85,10 +85,10 @@ def boot(check, machine, name, cmdline=""):
     machine.boot(cmdline)
     state = machine.wait_booted()
     check.fact(f"{name}: the system is running", state == "running",
-               machine.run("systemctl --failed; journalctl -b -p warning --no-pager | tail -40").output)
+               lambda: machine.run("systemctl --failed; journalctl -b -p warning --no-pager | tail -40").output)
     for volume in NAMES:
         check.fact(f"{name}: {volume} is mounted", machine.run(f"mountpoint -q /var/mnt/{volume}").ok,
-                   machine.run(f"systemctl status volumecrypt@u-{volume}.service").output)
+                   lambda: machine.run(f"systemctl status volumecrypt@u-{volume}.service").output)
 
 
 def first_boot(check, machine):
@@ -109,7 +109,7 @@ def second_boot(check, machine):
     # The other key's file is away.
     boot(check, machine, "second boot")
     check.equal("opened by slot 0, the TPM's", opened_by(machine), all_volumes(0))
-    check.fact("several of them at the same time", overlapped(machine) > 1, machine.output(
+    check.fact("several of them at the same time", overlapped(machine) > 1, lambda: machine.output(
         "systemctl show -p ExecMainStartTimestampMonotonic -p ExecMainExitTimestampMonotonic 'volumecrypt@*.service'"))
     check.equal("what was stored is there", machine.output(f"cat {WHERE}/file"), "precious")
     kept_out(check, machine)
@@ -152,11 +152,10 @@ def changed_boot(check, machine):
     check.section("Something else is measured: the volumes open by their other keys and are sealed anew")
     boot(check, machine, "changed boot", "volumecrypt.measure")
     check.equal("opened by slot 1, the static one", opened_by(machine), all_volumes(1))
-    told = machine.output("journalctl -b --no-pager VOLUME=u-data OPERATION=attach")
+    told = machine.journal("VOLUME=u-data OPERATION=attach")
     check.fact("the unlock tells why the TPM's key did not do it", "by key slot 1 (slot 0: PCR 7 changed" in told, told)
     for name in NAMES:
-        journal = machine.output(
-            f"journalctl -b --no-pager -u volumecrypt@u-{name}.service -u volumecrypt-sync@u-{name}.service")
+        journal = machine.journal(f"-u volumecrypt@u-{name}.service -u volumecrypt-sync@u-{name}.service")
         check.fact(f"the sync of u-{name} tells why it seals anew", "re-seal: PCR 7 changed" in journal, journal)
     machine.wait_until(f"test $(volumecryptctl tpm | grep -c 'slot 0: the TPM would open it') = {len(NAMES)}", 60)
     check.equal("after it the TPM would open the volumes", report(machine), all_volumes("opens"))

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 
+from applying import rest
 from bus import apply
 from disk import Disk
 from vm import Machine
@@ -59,7 +60,8 @@ def header(machine, volume):
 def check_running(checks, machine, name):
     state = machine.wait_booted()
     checks.fact(f"{name}: the system is running", state == "running",
-                f"{state}\n" + machine.run("systemctl --failed; journalctl -b -p warning --no-pager | tail -60").output)
+                lambda: f"{state}\n" + machine.run("systemctl --failed;"
+                                                   " journalctl -b -p warning --no-pager | tail -60").output)
 
 
 def check_mounted(checks, machine, name):
@@ -68,7 +70,7 @@ def check_mounted(checks, machine, name):
         kind = machine.run(f"dmsetup table {volume.mapping}").output.split()
         checks.fact(f"{name}: {volume.id} is mounted at {volume.where} through dm-crypt",
                     source == f"/dev/mapper/{volume.mapping}" and kind[2:3] == ["crypt"],
-                    f"{source} {kind[:3]}\n" + machine.run(f"systemctl status volumecrypt@{volume.id}").output)
+                    lambda: f"{source} {kind[:3]}\n" + machine.run(f"systemctl status volumecrypt@{volume.id}").output)
     local_fs = activated(machine, "local-fs.target")
     for volume in VOLUMES:
         mounted = activated(machine, volume.mount)
@@ -129,6 +131,7 @@ def later_boot(checks, machine, name, uuids):
 
 def change_key(checks, machine):
     checks.section("A key changes: edit the YAML, then Apply on the bus")
+    rest(machine)
     machine.write(CONFIG, config(CHANGED), mode="0600")
     checks.fact("before Apply: the old passphrase opens u-data, the new one does not",
                 opens(machine, DATA, 1, FIRST) and not opens(machine, DATA, 1, CHANGED))

@@ -19,7 +19,7 @@ from qmp import Qmp, QmpError
 
 # Emulated processors are ten times slower than this machine's own.
 BOOT_SECONDS = 400
-POWER_OFF_SECONDS = 150
+POWER_OFF_SECONDS = 300
 HOTPLUG_PORTS = 4
 
 
@@ -185,6 +185,10 @@ class Machine:
         if not outcome.ok:
             raise MachineError(f"in the machine: {command}: exit {outcome.code}\n{outcome.output}")
         return outcome.output.strip()
+
+    def journal(self, what):
+        """What `journalctl WHAT` shows of this boot, up to now: what is written takes a moment to get there."""
+        return self.run(f"journalctl --sync; journalctl -b --no-pager {what}").output
 
     def write(self, path, content, mode="0644"):
         data = content.encode() if isinstance(content, str) else content

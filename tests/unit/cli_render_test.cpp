@@ -183,6 +183,20 @@ TEST(CliRender, APlanIsADiffWithReasons) {
     EXPECT_EQ(renderPlans({{"STATE", {}}}, kTerminal), "STATE: nothing to do\n");
 }
 
+TEST(CliRender, WhatApplyDidOrLeft) {
+    const JobResult kept{.volume = "u-data",
+                         .action = "keep",
+                         .text = "stays locked, as Lock was called",
+                         .hint = {}};
+    EXPECT_EQ(renderResult(kept, kPlain), "u-data\tkeep\tstays locked, as Lock was called\n");
+    EXPECT_EQ(renderResult(kept, kTerminal), "  u-data: stays locked, as Lock was called\n");
+    const JobResult locked{.volume = "u-old",
+                           .action = "lock",
+                           .text = "locked, as it left the configuration",
+                           .hint = {}};
+    EXPECT_EQ(renderResult(locked, kTerminal), "- u-old: locked, as it left the configuration\n");
+}
+
 TEST(CliRender, ErrorsNameTheVolumeOnceAndHintBelow) {
     base::Error error;
     error.code = base::ErrorCode::Busy;
