@@ -175,6 +175,10 @@ Status Client::lock(const std::string &id) {
     return guarded([&] { impl_->volume(id).Lock({}); });
 }
 
+Status Client::authorize(const std::string &id, const std::string &operation) {
+    return guarded([&] { impl_->volume(id).Authorize(operation, {}); });
+}
+
 Result<unsigned> Client::addKey(const std::string &id, const std::string &kind,
                                 const base::UniqueFd &secret, const base::UniqueFd &opening) {
     Properties options;

@@ -110,14 +110,16 @@ Result<std::string> startConfirmed(Session &session) {
 }
 
 // What --secret-file names; invalid without it.
-Result<UniqueFd> givenSecret(const Arguments &arguments) {
-    if (!arguments.secretFile) return UniqueFd();
-    return secretFromFile(*arguments.secretFile);
+Result<UniqueFd> givenSecret(Session &session) {
+    const auto &file = session.arguments().secretFile;
+    if (!file) return UniqueFd();
+    if (isTyped(*file)) VC_TRY(session.mayType());
+    return secretFromFile(*file);
 }
 
 int syncOne(Session &session) {
     const Arguments &arguments = session.arguments();
-    const auto secret = givenSecret(arguments);
+    const auto secret = givenSecret(session);
     if (!secret) return failed(session, secret.error());
     return session.finish(
         session.client().sync(arguments.volume,
@@ -233,12 +235,9 @@ int runAddKey(Session &session) {
     if (arguments.recovery) return runAddRecoveryKey(session);
     Result<UniqueFd> secret = base::fail(noTerminal());
     if (arguments.secretFile) {
-        secret = secretFromFile(*arguments.secretFile);
+        secret = givenSecret(session);
     } else if (auto person = session.person()) {
-        // Whoever may not is told before typing, and polkit asks first. This is the cheapest call
-        // that needs the same authorisation; the key that it hands out is dropped.
-        if (const auto may = session.client().newRecoveryKey(arguments.volume); !may)
-            return failed(session, may.error());
+        if (const auto may = session.mayType(); !may) return failed(session, may.error());
         auto typed = person->askNewSecret("New passphrase for " + printable(arguments.volume));
         secret = typed ? base::secretToMemfd(*typed) : base::fail(std::move(typed).error());
     }
@@ -270,7 +269,7 @@ int runRotateKey(Session &session) {
 
 int runGrow(Session &session) {
     const Arguments &arguments = session.arguments();
-    const auto secret = givenSecret(arguments);
+    const auto secret = givenSecret(session);
     if (!secret) return failed(session, secret.error());
     return session.finish(session.client().grow(arguments.volume, *secret), arguments.volume);
 }

@@ -26,6 +26,14 @@ std::optional<Terminal> Session::person() const {
     return personAt(arguments_);
 }
 
+base::Status Session::mayType() {
+    auto may = client_.authorize(arguments_.volume, arguments_.name);
+    // One that was declared since the service read the configuration: apply reads it.
+    const bool isNew = !may && may.error().code == base::ErrorCode::NotFound &&
+                       arguments_.command == Command::Apply;
+    return isNew ? base::Status() : may;
+}
+
 void Session::result(const std::string &sentence, const std::string &plain,
                      const nlohmann::json &members) {
     printResult(arguments_, sentence, plain, members);

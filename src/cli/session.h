@@ -27,6 +27,9 @@ class Session {
     // reads the output as JSON.
     [[nodiscard]] std::optional<Terminal> person() const;
 
+    // Before a person types something for this command on the volume: whoever may not do it is told
+    // first, and polkit asks first.
+    base::Status mayType();
     // What a command that changes something says at its end. On a terminal: `sentence`. Elsewhere:
     // `plain`, nothing when empty. With --json: {"type":"result",…} with `members`.
     void result(const std::string &sentence, const std::string &plain,

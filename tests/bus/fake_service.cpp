@@ -196,6 +196,11 @@ std::string FakeVolume::Mapping() {
     return state_.state == "unlocked" ? "/dev/mapper/luks2-" + state_.id : "";
 }
 
+void FakeVolume::Authorize(sdbus::Result<> &&result, std::string operation, Options /*options*/) {
+    service_.note("authorize " + state_.id + " " + operation + asked());
+    result.returnResults();
+}
+
 void FakeVolume::Unlock(sdbus::Result<std::string> &&result, Options options) {
     const auto secret = options.find("secret");
     service_.note("unlock " + state_.id + asked() +
