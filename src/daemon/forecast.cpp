@@ -87,7 +87,12 @@ void Forecast::run(const WorkPointer &work) {
     runInOrder(std::move(looks), [this, work](const base::Status &) {
         running_ = false;
         All all;
-        for (const auto &volume : volumes_.all()) work->steps[volume->id().text()];
+        // Those of the inspection too: not every volume has been looked at by a plan.
+        for (const auto &volume : volumes_.all()) {
+            auto &steps = work->steps[volume->id().text()];
+            for (const auto &[code, text] : volume->status().warnings)
+                addFinding(steps, kWarnStep, text);
+        }
         for (auto &[id, steps] : work->steps) all.emplace_back(id, std::move(steps));
         work->planned(std::move(all));
     });
@@ -122,6 +127,7 @@ void Forecast::take(Work &work, const Volume &volume,
     for (const auto &step : result->steps) work.add(id, step);
     if (starts && systemd_ && !isMounted(volume, paths_))
         work.add(id, ofVolume("mount", "it is not mounted on " + volume.spec().mount->where));
+    addFindings(work.steps[id.text()], *result);
 }
 
 }  // namespace volumecrypt::daemon

@@ -40,11 +40,13 @@ base::Result<MappingRoom> mappingRoom(const Session &session, const model::Heade
     return MappingRoom{.now = mapping->size, .most = size - data.offset};
 }
 
-void noteUnusedRoom(const Session &session, const model::HeaderView &header, std::string &text) {
+void noteUnusedRoom(const Session &session, const model::HeaderView &header, Outcome &outcome) {
     const auto room = mappingRoom(session, header);
     if (!room || room->most < room->now + kRoomUnit) return;
-    text += fmt::format("; {} MiB of the device are not used: `volumecryptctl grow {}`",
-                        (room->most - room->now) / kRoomUnit, session.id().text());
+    const auto note = fmt::format("{} MiB of the device are not used: `volumecryptctl grow {}`",
+                                  (room->most - room->now) / kRoomUnit, session.id().text());
+    outcome.text += "; " + note;
+    outcome.extra["notes"].push_back(note);
 }
 
 }  // namespace volumecrypt::engine

@@ -21,6 +21,6 @@ struct MappingRoom {
 base::Result<MappingRoom> mappingRoom(const Session &session, const model::HeaderView &header);
 
 // Says in plan that `grow` has something to do; the rest of the plan does not depend on it.
-void noteUnusedRoom(const Session &session, const model::HeaderView &header, std::string &text);
+void noteUnusedRoom(const Session &session, const model::HeaderView &header, Outcome &outcome);
 
 }  // namespace volumecrypt::engine

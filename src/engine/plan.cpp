@@ -94,8 +94,7 @@ base::Result<Outcome> plan(Session &session) {
     warnOfDifferences(session, volume.header.view, state == model::VolumeState::Unlocked);
     warnOfTpmAlone(session, volume.header.view);
     Outcome outcome = outcomeOf(session, state, steps);
-    if (state == model::VolumeState::Unlocked)
-        noteUnusedRoom(session, volume.header.view, outcome.text);
+    if (state == model::VolumeState::Unlocked) noteUnusedRoom(session, volume.header.view, outcome);
     return outcome;
 }
 

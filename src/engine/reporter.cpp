@@ -46,7 +46,8 @@ void Reporter::keep(const Json &object) const {
     if (!written) base::log(base::Severity::Debug, written.error().message);
 }
 
-void Reporter::addKeys(Json &object) const {
+void Reporter::addFindings(Json &object) const {
+    if (!warnings_.empty()) object["warnings"] = warnings_;
     if (keys_.empty()) return;
     Json keys = Json::array();
     for (const auto &[slot, health] : keys_)
@@ -69,8 +70,12 @@ void Reporter::progress(std::uint64_t done, std::uint64_t total) {
 }
 
 void Reporter::warning(base::ErrorCode code, const std::string &message) {
-    if (format_ == OutputFormat::Json)
-        return line({{"type", "warning"}, {"code", base::errorName(code)}, {"message", message}});
+    Json warning{{"code", base::errorName(code)}, {"message", message}};
+    warnings_.push_back(warning);
+    if (format_ == OutputFormat::Json) {
+        warning["type"] = "warning";
+        return line(warning);
+    }
     std::fprintf(stderr, "%s: warning: %s\n", volume_.c_str(),
                  base::printableLines(message).c_str());
 }
@@ -82,7 +87,7 @@ int Reporter::result(const Outcome &outcome) {
     object["volume"] = volume_;
     object["state"] = model::stateName(outcome.state);
     object["changed"] = outcome.changed;
-    addKeys(object);
+    addFindings(object);
     keep(object);
     if (format_ == OutputFormat::Json) {
         line(object);
@@ -103,7 +108,7 @@ int Reporter::error(const base::Error &error) {
         {"volume", volume_},        {"code", base::errorName(error.code)},
         {"message", error.message}, {"hint", error.hint},
         {"retry", error.retry},     {"slot", error.slot ? Json(*error.slot) : Json(nullptr)}};
-    addKeys(object);
+    addFindings(object);
     keep(object);
     if (format_ == OutputFormat::Json) {
         line(object);

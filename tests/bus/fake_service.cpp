@@ -39,10 +39,17 @@ Options step(const std::string &action, std::uint32_t slot, const std::string &k
             {"reason", sdbus::Variant(reason)}};
 }
 
+Options remark(const std::string &action, const std::string &reason) {
+    return {{"action", sdbus::Variant(action)},
+            {"kind", sdbus::Variant(std::string("volume"))},
+            {"reason", sdbus::Variant(reason)}};
+}
+
 std::vector<Options> stepsOf(const std::string &id) {
     if (id != "u-data") return {step("keep", 0, "nodeID", "as declared")};
     return {step("keep", 0, "nodeID", "as declared"),
-            step("replace", 1, "static", "the passphrase changed")};
+            step("replace", 1, "static", "the passphrase changed"),
+            remark("warn", "the TPM alone opens it"), remark("note", "16 MiB are not used")};
 }
 
 std::vector<FakeState> states() {

@@ -88,7 +88,9 @@ def test_plan(cli):
     """plan ends with 2 when there are steps, 0 when all is as declared"""
     result = cli.run("plan")
     equal(result.returncode, 2)
-    holds(result.stdout, "u-data\treplace\t1\tstatic\tthe passphrase changed\n")
+    holds(result.stdout, "u-data\treplace\t1\tstatic\tthe passphrase changed\n"
+                         "u-data\twarn\t-\tvolume\tthe TPM alone opens it\n"
+                         "u-data\tnote\t-\tvolume\t16 MiB are not used\n")
     equal(cli.run("plan", "STATE").returncode, 0)
     equal(json.loads(cli.run("plan", "u-data", "--json").stdout)[0]["steps"][1]["action"], "replace")
 
