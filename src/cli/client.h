@@ -69,7 +69,8 @@ class Client {
     base::Status cancel(const std::string &number);
 
     // These start a job and return its number.
-    base::Result<std::string> apply();
+    // `id` empty: all volumes, and then no `secret`.
+    base::Result<std::string> apply(const std::string &id, const base::UniqueFd &secret);
     // `secret` opens the volume where no declared key does; it may be invalid.
     base::Result<std::string> sync(const std::string &id, SyncOptions how,
                                    const base::UniqueFd &secret = {});

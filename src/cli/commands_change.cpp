@@ -151,17 +151,25 @@ void showResult(Session &session, const JobResult &result) {
 
 // A line for each volume: what failed goes where errors go.
 int runApply(Session &session) {
-    const auto job = session.client().apply();
+    const Arguments &arguments = session.arguments();
+    if (arguments.secretFile && arguments.volume.empty())
+        return reportUsage("a passphrase opens one volume",
+                           "Name it: `volumecryptctl apply ID --secret-file FILE`.");
+    const auto secret = givenSecret(session);
+    if (!secret) return failed(session, secret.error());
+    const auto job = session.client().apply(arguments.volume, *secret);
     if (!job || session.arguments().noWait) return session.finish(job, "");
     const auto end = session.wait(*job);
     const auto results = session.client().resultsOf(*job);
     for (const auto &result : results) showResult(session, result);
     const bool told = std::any_of(results.begin(), results.end(),
                                   [](const JobResult &result) { return result.failed(); });
+    const bool did = std::any_of(results.begin(), results.end(),
+                                 [](const JobResult &result) { return !result.warns(); });
     // What failed was just said, volume by volume.
     if (!end && told && !session.arguments().json) return exitCodeOf(end.error());
     if (!end) return failed(session, end.error());
-    const std::string sentence = results.empty() ? *end : "apply: done";
+    const std::string sentence = did ? "apply: done" : *end;
     session.result(sentence, "", {{"job", *job}, {"message", *end}});
     return kExitDone;
 }

@@ -92,6 +92,17 @@ bool sortOut(ApplyPlan &plan, const Volume &volume, const std::string &left) {
 
 }  // namespace
 
+void ApplyPlan::keepOnly(const model::VolumeId &id) {
+    const auto isOther = [&id](const auto &entry) { return entry.volume != id; };
+    const auto isAnother = [&id](const VolumePointer &volume) { return volume->id() != id; };
+    std::erase_if(departed, isOther);
+    std::erase_if(moved, isOther);
+    std::erase_if(start, isAnother);
+    std::erase_if(sync, isAnother);
+    std::erase_if(left, isOther);
+    std::erase_if(refused, isOther);
+}
+
 bool isFile(const Volume &volume) {
     return !volume.spec().device.path.starts_with("/dev/");
 }

@@ -38,6 +38,9 @@ struct ApplyPlan {
     std::vector<Left> left;            // on purpose
     std::vector<Refused> refused;      // what stands in the way is known before
     UnitChanges units;                 // only where there is systemd
+
+    // Leaves out what is to be done to other volumes. What is made anew of units is made for all.
+    void keepOnly(const model::VolumeId &id);
 };
 
 // `systemd`: whether there is one. Without it what was generated for it means nothing.

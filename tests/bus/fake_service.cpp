@@ -147,7 +147,13 @@ void FakeService::Reload(sdbus::Result<> &&result, Options /*options*/) {
     result.returnResults();
 }
 
-void FakeService::Apply(sdbus::Result<sdbus::ObjectPath> &&result, Options /*options*/) {
+void FakeService::Apply(sdbus::Result<sdbus::ObjectPath> &&result, Options options) {
+    std::string line = "apply";
+    for (const auto &[name, value] : options)
+        line += " " + name + "=" +
+                (name == "secret" ? "[" + contentOf(value.get<sdbus::UnixFd>()) + "]"
+                                  : value.get<std::string>());
+    note(line);
     result.returnResults(start("apply", "/", 2, "InvalidConfig"));
 }
 

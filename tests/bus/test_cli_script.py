@@ -227,10 +227,12 @@ def test_instant_job(cli):
 
 
 def test_failing_job(cli):
-    """a job's error is the command's"""
-    result = cli.run("apply")
-    equal(result.returncode, 1)
-    equal(result.stderr, "volumecryptctl: it went wrong\nhint: do better\n")
+    """a job's error is the command's; apply takes a volume, and a passphrase for that one"""
+    for words in ((), ("u-data",), ("u-data", "--secret-file", "-")):
+        result = cli.run("apply", *words, secret=b"it")
+        equal(result.returncode, 1)
+        holds(result.stderr, ": it went wrong\nhint: do better\n")
+    equal(cli.calls(), ["apply", "apply volume=u-data", "apply secret=[it] volume=u-data"])
 
 
 def test_jobs_and_cancel(cli):
