@@ -127,26 +127,6 @@ int syncOne(Session &session) {
         arguments.volume);
 }
 
-void showResult(Session &session, const JobResult &result) {
-    if (session.arguments().json) {
-        print(jsonLine({{"type", "outcome"},
-                        {"volume", result.volume},
-                        {"action", result.action},
-                        {"text", result.text},
-                        {"hint", result.hint}}));
-        return;
-    }
-    if (!result.failed()) {
-        print(renderResult(result, session.out()));
-        return;
-    }
-    base::Error error;
-    error.message = result.text;
-    error.hint = result.hint;
-    const std::string text = renderError(result.volume, error, session.err());
-    (void)std::fwrite(text.data(), 1, text.size(), stderr);
-}
-
 }  // namespace
 
 // A line for each volume: what failed goes where errors go.

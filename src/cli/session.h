@@ -55,6 +55,8 @@ void printResult(const Arguments &arguments, const std::string &sentence, const 
 int reportError(const Arguments &arguments, const std::string &volume, const base::Error &error);
 // The same, about the volume that the command line names.
 int failed(const Session &session, const base::Error &error);
+// A line of what a job did, or warns of: to standard output, and to standard error what failed.
+void showResult(const Session &session, const JobResult &result);
 // The command line asks for what cannot be: exit code 64.
 int reportUsage(const std::string &message, const std::string &hint);
 void print(const std::string &text);

@@ -281,6 +281,12 @@ TEST_F(Findings, ApplySaysThemAndThatNothingWasDone) {
     EXPECT_THAT(json, HasSubstr("a disk fails"));
 }
 
+TEST_F(Findings, SyncSaysThoseOfItsEngine) {
+    const ProcessResult synced = ctl({"sync", "u-a"});
+    EXPECT_EQ(synced.exitCode, 0) << synced.err;
+    EXPECT_EQ(synced.out, "u-a\twarn\tu-a: the TPM alone\nu-a\twarn\tu-a: a disk fails\n");
+}
+
 TEST_F(Findings, AFailureDoesNotHideThem) {
     daemon_.script("sync", "error SlotInUse no");
     const ProcessResult applied = ctl({"apply"});
