@@ -39,10 +39,11 @@ bool needsSecret(const base::Error &error) {
 
 // The engine's hint is for somebody at a terminal.
 base::Error withFileHint(base::Error error, const Volume &volume) {
-    if (error.code == base::ErrorCode::NoUsableKey)
-        error.hint += (error.hint.empty() ? "" : " ") +
-                      ("`volumecryptctl apply " + volume.id().text()) +
-                      " --secret-file FILE` takes one from a file, also while it is in use.";
+    if (error.code != base::ErrorCode::NoUsableKey) return error;
+    const std::string byFile =
+        "`volumecryptctl apply " + volume.id().text() +
+        " --secret-file FILE` takes one from a file, also while it is in use.";
+    error.hint += (error.hint.empty() ? "" : " ") + byFile;
     return error;
 }
 
