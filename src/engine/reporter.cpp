@@ -46,8 +46,7 @@ void Reporter::keep(const Json &object) const {
     if (!written) base::log(base::Severity::Debug, written.error().message);
 }
 
-void Reporter::addFindings(Json &object) const {
-    if (!warnings_.empty()) object["warnings"] = warnings_;
+void Reporter::addKeys(Json &object) const {
     if (keys_.empty()) return;
     Json keys = Json::array();
     for (const auto &[slot, health] : keys_)
@@ -87,7 +86,8 @@ int Reporter::result(const Outcome &outcome) {
     object["volume"] = volume_;
     object["state"] = model::stateName(outcome.state);
     object["changed"] = outcome.changed;
-    addFindings(object);
+    if (!warnings_.empty()) object["warnings"] = warnings_;
+    addKeys(object);
     keep(object);
     if (format_ == OutputFormat::Json) {
         line(object);
@@ -108,7 +108,7 @@ int Reporter::error(const base::Error &error) {
         {"volume", volume_},        {"code", base::errorName(error.code)},
         {"message", error.message}, {"hint", error.hint},
         {"retry", error.retry},     {"slot", error.slot ? Json(*error.slot) : Json(nullptr)}};
-    addFindings(object);
+    addKeys(object);
     keep(object);
     if (format_ == OutputFormat::Json) {
         line(object);

@@ -38,7 +38,7 @@ class Reporter {
 
     void step(const model::Step &step);
     void progress(std::uint64_t done, std::uint64_t total);  // bytes
-    // The last line has them all once more.
+    // The result has them all once more.
     void warning(base::ErrorCode code, const std::string &message);
     // What this run saw of the declared key of a slot, for the last line: ok (it opened the slot),
     // stale (it did not), unavailable (it could not be had). The last word on a slot counts.
@@ -50,8 +50,8 @@ class Reporter {
   private:
     void line(const nlohmann::json &object);
     void keep(const nlohmann::json &object) const;
-    // The members `keys` and `warnings`; none when no key was tried and nobody was warned.
-    void addFindings(nlohmann::json &object) const;
+    // The member `keys`; none when no key was tried.
+    void addKeys(nlohmann::json &object) const;
 
     Verb verb_;
     std::string volume_;
