@@ -21,7 +21,7 @@ _volumecryptctl_options() { # COMMAND
     unlock) echo '--secret-file --passphrase --recovery' ;;
     add-key) echo '--secret-file --recovery --unlock-file' ;;
     sync) echo '--secret-file --verify --adopt' ;;
-    grow) echo '--secret-file' ;;
+    apply | grow) echo '--secret-file' ;;
     check) echo '--config-dir --root' ;;
     format) echo '--confirm --force' ;;
     wipe | erase | forget) echo '--confirm' ;;
@@ -37,7 +37,7 @@ _volumecryptctl_positional() { # PROGRAM COMMAND WORD...
   case "$command:$#" in
     cancel:0) _volumecryptctl_running "$program" ;;
     help:0) echo "$_volumecryptctl_commands" ;;
-    help:* | list:* | meta:* | apply:* | reload:* | jobs:* | watch:* | cancel:*) ;;
+    help:* | list:* | meta:* | reload:* | jobs:* | watch:* | cancel:*) ;;
     remove-key:1) _volumecryptctl_slots "$program" "$1" 'passphrase|recovery' ;;
     rotate-key:1) _volumecryptctl_slots "$program" "$1" 'kms|tpm' ;;
     *:0) _volumecryptctl_fields "$program" list ;;

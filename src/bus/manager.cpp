@@ -106,12 +106,17 @@ void BusManager::Reload(sdbus::Result<> &&result, Options options) {
 
 void BusManager::Apply(sdbus::Result<sdbus::ObjectPath> &&result, Options options) {
     answering([&] {
-        checkOptions(options, {});
+        checkOptions(options, {"volume", "secret"});
+        const auto how = std::make_shared<daemon::ApplyOptions>();
+        how->volume = textOption(options, "volume");
+        how->secret = fdOption(options, "secret");
+        if (how->secret.valid() && how->volume.empty())
+            refuseArgument("a passphrase opens one volume: 'secret' needs 'volume'");
         const Reply<sdbus::ObjectPath> reply(std::move(result));
         gate_.pass<daemon::action::ManageKeys>(
             getObject(), reply, {.operation = "apply"},
-            [&use = use_, reply](const daemon::Authorized<daemon::action::ManageKeys> &proof) {
-                const auto job = use.apply.start(proof);
+            [&use = use_, reply, how](const daemon::Authorized<daemon::action::ManageKeys> &proof) {
+                const auto job = use.apply.start(proof, std::move(*how));
                 if (!job) return reply.fail(job.error());
                 reply.succeed(jobPath((*job)->record().number));
             });

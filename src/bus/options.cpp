@@ -47,6 +47,14 @@ base::UniqueFd fdOption(const Options &options, const std::string &name) {
     return ownFd(typed<sdbus::UnixFd>(found->second, name, "h"));
 }
 
+std::string textOption(const Options &options, const std::string &name) {
+    const auto found = options.find(name);
+    if (found == options.end()) return {};
+    auto text = typed<std::string>(found->second, name, "s");
+    if (text.empty()) refuseArgument("the option '" + name + "' must not be empty");
+    return text;
+}
+
 void checkConfirmed(const Options &options, const std::string &id, std::string_view what) {
     const auto found = options.find("confirm");
     if (found != options.end() && typed<std::string>(found->second, "confirm", "s") == id) return;

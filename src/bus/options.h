@@ -18,6 +18,8 @@ namespace volumecrypt::bus {
 void checkOptions(const Options &options, std::initializer_list<std::string_view> known);
 // False when it is not there.
 bool flagOption(const Options &options, const std::string &name);
+// Empty when it is not there; refused when it is there and empty.
+std::string textOption(const Options &options, const std::string &name);
 // Invalid when it is not there.
 base::UniqueFd fdOption(const Options &options, const std::string &name);
 // The options hold `confirm`, and it is the volume's ID.

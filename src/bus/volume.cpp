@@ -139,6 +139,29 @@ void BusVolume::notYet(sdbus::Result<Values...> &&result, std::string_view opera
     });
 }
 
+template <typename Action>
+void BusVolume::only(const Reply<> &reply, const daemon::Purpose &purpose) {
+    gate_.pass<Action>(getObject(), reply, purpose,
+                       [reply](const daemon::Authorized<Action> &) { reply.succeed(); });
+}
+
+void BusVolume::Authorize(sdbus::Result<> &&result, std::string operation, Options options) {
+    answering([&] {
+        checkOptions(options, {});
+        const Reply<> reply(std::move(result));
+        const auto asked = purpose(operation);
+        if (operation == "unlock") return only<daemon::action::Unlock>(reply, asked);
+        if (operation == "sync" || operation == "add-key")
+            return only<daemon::action::ManageKeys>(reply, asked);
+        // As Manager.Apply asks.
+        if (operation == "apply")
+            return only<daemon::action::ManageKeys>(reply, {.operation = operation});
+        if (operation == "grow") return only<daemon::action::Grow>(reply, asked);
+        refuseArgument(
+            "the operations that take a secret are unlock, sync, apply, add-key and grow");
+    });
+}
+
 void BusVolume::Unlock(sdbus::Result<std::string> &&result, Options options) {
     answering([&] {
         checkOptions(options, {"secret"});

@@ -32,6 +32,7 @@ class BusVolume final
     using JobReply = sdbus::Result<sdbus::ObjectPath>;
     using Slot = sdbus::Struct<std::uint32_t, std::string, bool, bool, std::string>;
 
+    void Authorize(sdbus::Result<> &&result, std::string operation, Options options) override;
     void Unlock(sdbus::Result<std::string> &&result, Options options) override;
     void Lock(sdbus::Result<> &&result, Options options) override;
     void Plan(sdbus::Result<StepMaps> &&result) override;
@@ -71,6 +72,8 @@ class BusVolume final
     sdbus::Struct<std::string, std::string> LastError() override;
 
     [[nodiscard]] daemon::Purpose purpose(std::string_view operation) const;
+    template <typename Action>
+    void only(const Reply<> &reply, const daemon::Purpose &purpose);
     // A method whose use case starts a job.
     template <typename Action, typename UseCase>
     void startJob(JobReply &&result, std::string_view operation, UseCase useCase);

@@ -175,6 +175,10 @@ Status Client::lock(const std::string &id) {
     return guarded([&] { impl_->volume(id).Lock({}); });
 }
 
+Status Client::authorize(const std::string &id, const std::string &operation) {
+    return guarded([&] { impl_->volume(id).Authorize(operation, {}); });
+}
+
 Result<unsigned> Client::addKey(const std::string &id, const std::string &kind,
                                 const base::UniqueFd &secret, const base::UniqueFd &opening) {
     Properties options;
@@ -196,8 +200,12 @@ Status Client::removeKey(const std::string &id, unsigned slot) {
     return guarded([&] { impl_->volume(id).RemoveKey(slot, {}); });
 }
 
-Result<std::string> Client::apply() {
-    return guarded([&] { return jobNumber(impl_->manager().Apply({})); });
+Result<std::string> Client::apply(const std::string &id, const base::UniqueFd &secret) {
+    return guarded([&] {
+        Properties options = withSecret(secret);
+        if (!id.empty()) options.emplace("volume", sdbus::Variant(id));
+        return jobNumber(impl_->manager().Apply(options));
+    });
 }
 
 Result<std::string> Client::sync(const std::string &id, SyncOptions how,

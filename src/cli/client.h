@@ -58,6 +58,8 @@ class Client {
     // The mapping's path. `secret` may be invalid: only the declared keys.
     base::Result<std::string> unlock(const std::string &id, const base::UniqueFd &secret);
     base::Status lock(const std::string &id);
+    // Whether the caller may do the operation on the volume; polkit asks, where it has to.
+    base::Status authorize(const std::string &id, const std::string &operation);
     // `kind` is passphrase, or recovery with a key from newRecoveryKey.
     // `opening` opens the volume where no declared key does; it may be invalid.
     base::Result<unsigned> addKey(const std::string &id, const std::string &kind,
@@ -67,7 +69,8 @@ class Client {
     base::Status cancel(const std::string &number);
 
     // These start a job and return its number.
-    base::Result<std::string> apply();
+    // `id` empty: all volumes, and then no `secret`.
+    base::Result<std::string> apply(const std::string &id, const base::UniqueFd &secret);
     // `secret` opens the volume where no declared key does; it may be invalid.
     base::Result<std::string> sync(const std::string &id, SyncOptions how,
                                    const base::UniqueFd &secret = {});

@@ -182,8 +182,13 @@ class Parser {
 
     void addKeys() {
         constexpr const char *kGroup = "Apply the configuration and change keys";
-        add(kGroup, Command::Apply, "apply",
-            "Make the machine equal to the configuration: units, mounts and keys");
+        CLI::App *apply =
+            add(kGroup, Command::Apply, "apply",
+                "Make the machine equal to the configuration: units, mounts and keys");
+        volume(apply, false);
+        secretFile(apply,
+                   "Where no declared key opens the volume, open it with the passphrase in this "
+                   "file (- is standard input), every byte of it; needs ID");
         add(kGroup, Command::Reload, "reload",
             "Read the configuration again; changes nothing on any volume");
         CLI::App *sync =

@@ -110,14 +110,16 @@ Result<std::string> startConfirmed(Session &session) {
 }
 
 // What --secret-file names; invalid without it.
-Result<UniqueFd> givenSecret(const Arguments &arguments) {
-    if (!arguments.secretFile) return UniqueFd();
-    return secretFromFile(*arguments.secretFile);
+Result<UniqueFd> givenSecret(Session &session) {
+    const auto &file = session.arguments().secretFile;
+    if (!file) return UniqueFd();
+    if (isTyped(*file)) VC_TRY(session.mayType());
+    return secretFromFile(*file);
 }
 
 int syncOne(Session &session) {
     const Arguments &arguments = session.arguments();
-    const auto secret = givenSecret(arguments);
+    const auto secret = givenSecret(session);
     if (!secret) return failed(session, secret.error());
     return session.finish(
         session.client().sync(arguments.volume,
@@ -125,41 +127,29 @@ int syncOne(Session &session) {
         arguments.volume);
 }
 
-void showResult(Session &session, const JobResult &result) {
-    if (session.arguments().json) {
-        print(jsonLine({{"type", "outcome"},
-                        {"volume", result.volume},
-                        {"action", result.action},
-                        {"text", result.text},
-                        {"hint", result.hint}}));
-        return;
-    }
-    if (!result.failed()) {
-        print(renderResult(result, session.out()));
-        return;
-    }
-    base::Error error;
-    error.message = result.text;
-    error.hint = result.hint;
-    const std::string text = renderError(result.volume, error, session.err());
-    (void)std::fwrite(text.data(), 1, text.size(), stderr);
-}
-
 }  // namespace
 
 // A line for each volume: what failed goes where errors go.
 int runApply(Session &session) {
-    const auto job = session.client().apply();
+    const Arguments &arguments = session.arguments();
+    if (arguments.secretFile && arguments.volume.empty())
+        return reportUsage("a passphrase opens one volume",
+                           "Name it: `volumecryptctl apply ID --secret-file FILE`.");
+    const auto secret = givenSecret(session);
+    if (!secret) return failed(session, secret.error());
+    const auto job = session.client().apply(arguments.volume, *secret);
     if (!job || session.arguments().noWait) return session.finish(job, "");
     const auto end = session.wait(*job);
     const auto results = session.client().resultsOf(*job);
     for (const auto &result : results) showResult(session, result);
     const bool told = std::any_of(results.begin(), results.end(),
                                   [](const JobResult &result) { return result.failed(); });
+    const bool did = std::any_of(results.begin(), results.end(),
+                                 [](const JobResult &result) { return !result.warns(); });
     // What failed was just said, volume by volume.
     if (!end && told && !session.arguments().json) return exitCodeOf(end.error());
     if (!end) return failed(session, end.error());
-    const std::string sentence = results.empty() ? *end : "apply: done";
+    const std::string sentence = did ? "apply: done" : *end;
     session.result(sentence, "", {{"job", *job}, {"message", *end}});
     return kExitDone;
 }
@@ -233,12 +223,9 @@ int runAddKey(Session &session) {
     if (arguments.recovery) return runAddRecoveryKey(session);
     Result<UniqueFd> secret = base::fail(noTerminal());
     if (arguments.secretFile) {
-        secret = secretFromFile(*arguments.secretFile);
+        secret = givenSecret(session);
     } else if (auto person = session.person()) {
-        // Whoever may not is told before typing, and polkit asks first. This is the cheapest call
-        // that needs the same authorisation; the key that it hands out is dropped.
-        if (const auto may = session.client().newRecoveryKey(arguments.volume); !may)
-            return failed(session, may.error());
+        if (const auto may = session.mayType(); !may) return failed(session, may.error());
         auto typed = person->askNewSecret("New passphrase for " + printable(arguments.volume));
         secret = typed ? base::secretToMemfd(*typed) : base::fail(std::move(typed).error());
     }
@@ -270,7 +257,7 @@ int runRotateKey(Session &session) {
 
 int runGrow(Session &session) {
     const Arguments &arguments = session.arguments();
-    const auto secret = givenSecret(arguments);
+    const auto secret = givenSecret(session);
     if (!secret) return failed(session, secret.error());
     return session.finish(session.client().grow(arguments.volume, *secret), arguments.volume);
 }

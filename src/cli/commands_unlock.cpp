@@ -21,8 +21,12 @@ using base::UniqueFd;
 
 constexpr int kPassphraseAttempts = 3;
 
-// The mapping; the secret may be invalid: only the declared keys.
-using Opener = std::function<Result<std::string>(const UniqueFd &secret)>;
+struct Door {
+    // Before a person types: whether this is of any use.
+    std::function<base::Status()> mayType;
+    // The mapping; the secret may be invalid: only the declared keys.
+    std::function<Result<std::string>(const UniqueFd &secret)> open;
+};
 
 Result<UniqueFd> secretFromPerson(Terminal &terminal, const std::string &volume) {
     VC_ASSIGN(const base::SecretBuffer secret,
@@ -40,33 +44,35 @@ bool needsPerson(const base::Error &error) {
 }
 
 // Asks until one fits, the person gives up, or three did not fit.
-Result<std::string> unlockByPerson(const Arguments &arguments, const Opener &open,
+Result<std::string> unlockByPerson(const Arguments &arguments, const Door &door,
                                    Terminal &terminal) {
     const std::string &id = arguments.volume;
     for (int attempt = 1;; ++attempt) {
         VC_ASSIGN(const UniqueFd secret, arguments.recovery ? askRecoveryKey(terminal, id)
                                                             : secretFromPerson(terminal, id));
-        auto mapping = open(secret);
+        auto mapping = door.open(secret);
         if (mapping || !wrongKey(mapping.error()) || attempt == kPassphraseAttempts) return mapping;
         terminal.say("It does not fit.\n");
     }
 }
 
-Result<std::string> unlock(const Arguments &arguments, const Opener &open) {
+Result<std::string> unlock(const Arguments &arguments, const Door &door) {
     auto person = personAt(arguments);
     if (arguments.passphrase || arguments.recovery) {
         if (!person) return base::fail(noTerminal());
-        return unlockByPerson(arguments, open, *person);
+        VC_TRY(door.mayType());
+        return unlockByPerson(arguments, door, *person);
     }
     UniqueFd secret;
     if (arguments.secretFile) {
+        if (isTyped(*arguments.secretFile)) VC_TRY(door.mayType());
         VC_ASSIGN(secret, secretFromFile(*arguments.secretFile));
     }
-    auto mapping = open(secret);
+    auto mapping = door.open(secret);
     const bool ask = !mapping && needsPerson(mapping.error()) && !arguments.secretFile && person;
     if (!ask) return mapping;
     person->say(printable(mapping.error().message) + "\n");
-    return unlockByPerson(arguments, open, *person);
+    return unlockByPerson(arguments, door, *person);
 }
 
 Result<std::string> attach(const Arguments &arguments, const UniqueFd &secret) {
@@ -93,9 +99,10 @@ Result<UniqueFd> secretFromFile(const std::string &path) {
 
 int runUnlock(Session &session) {
     const std::string &id = session.arguments().volume;
-    const auto mapping = unlock(session.arguments(), [&](const UniqueFd &secret) {
-        return session.client().unlock(id, secret);
-    });
+    const Door door{
+        .mayType = [&] { return session.mayType(); },
+        .open = [&](const UniqueFd &secret) { return session.client().unlock(id, secret); }};
+    const auto mapping = unlock(session.arguments(), door);
     if (!mapping) return failed(session, mapping.error());
     session.result(fmt::format("{}: unlocked as {}", id, *mapping), *mapping,
                    {{"volume", id}, {"mapping", *mapping}});
@@ -104,8 +111,9 @@ int runUnlock(Session &session) {
 
 int runUnlockWithoutBus(const Arguments &arguments) {
     const std::string &id = arguments.volume;
-    const auto mapping =
-        unlock(arguments, [&](const UniqueFd &secret) { return attach(arguments, secret); });
+    const Door door{.mayType = [] { return base::Status(); },
+                    .open = [&](const UniqueFd &secret) { return attach(arguments, secret); }};
+    const auto mapping = unlock(arguments, door);
     if (!mapping) return reportError(arguments, id, mapping.error());
     const std::string what = mapping->empty() ? "it is not encrypted" : "unlocked as " + *mapping;
     printResult(arguments,

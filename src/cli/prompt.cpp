@@ -170,6 +170,10 @@ Result<std::string> Terminal::askLine(const std::string &question) {
     }
 }
 
+bool isTyped(const std::string &path) {
+    return path == "-" && ::isatty(STDIN_FILENO) == 1;
+}
+
 Result<SecretBuffer> readSecretFile(const std::string &path) {
     if (path == "-") return base::readSecret(STDIN_FILENO, kMaxSecret, kFileTimeoutMs);
     VC_ASSIGN(const base::UniqueFd fd, base::openFile(path, O_RDONLY | O_NOCTTY));

@@ -38,6 +38,8 @@ class Terminal {
     base::UniqueFd fd_;
 };
 
+// Somebody types what is read from this file.
+bool isTyped(const std::string &path);
 // All bytes of a file, pipe or ("-") standard input.
 base::Result<base::SecretBuffer> readSecretFile(const std::string &path);
 

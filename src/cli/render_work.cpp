@@ -28,6 +28,8 @@ Look lookOf(const std::string &action) {
     if (action == "replace") return {"~", Colour::Yellow};
     if (action == "remove") return {"-", Colour::Red};
     if (action == "defer") return {"?", Colour::Yellow};
+    if (action == "warn") return {"!", Colour::Yellow};
+    if (action == "note") return {" ", Colour::None};
     return {"!", Colour::Red};
 }
 

@@ -26,6 +26,14 @@ std::optional<Terminal> Session::person() const {
     return personAt(arguments_);
 }
 
+base::Status Session::mayType() {
+    auto may = client_.authorize(arguments_.volume, arguments_.name);
+    // One that was declared since the service read the configuration: apply reads it.
+    const bool isNew = !may && may.error().code == base::ErrorCode::NotFound &&
+                       arguments_.command == Command::Apply;
+    return isNew ? base::Status() : may;
+}
+
 void Session::result(const std::string &sentence, const std::string &plain,
                      const nlohmann::json &members) {
     printResult(arguments_, sentence, plain, members);
@@ -58,6 +66,7 @@ int Session::finish(const base::Result<std::string> &job, const std::string &vol
     }
     const auto end = wait(*job);
     if (!end) return reportError(arguments_, volume, end.error());
+    for (const auto &told : client_.resultsOf(*job)) showResult(*this, told);
     members["message"] = *end;
     const std::string what = end->empty() ? arguments_.name + ": done" : *end;
     const bool named = volume.empty() || what.starts_with(volume + ": ");
@@ -98,6 +107,26 @@ int failed(const Session &session, const base::Error &error) {
 int reportUsage(const std::string &message, const std::string &hint) {
     std::fprintf(stderr, "volumecryptctl: %s\nhint: %s\n", message.c_str(), hint.c_str());
     return kExitUsage;
+}
+
+void showResult(const Session &session, const JobResult &result) {
+    if (session.arguments().json) {
+        print(jsonLine({{"type", "outcome"},
+                        {"volume", result.volume},
+                        {"action", result.action},
+                        {"text", result.text},
+                        {"hint", result.hint}}));
+        return;
+    }
+    if (!result.failed()) {
+        print(renderResult(result, session.out()));
+        return;
+    }
+    base::Error error;
+    error.message = result.text;
+    error.hint = result.hint;
+    const std::string text = renderError(result.volume, error, session.err());
+    (void)std::fwrite(text.data(), 1, text.size(), stderr);
 }
 
 void print(const std::string &text) {

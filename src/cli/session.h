@@ -27,6 +27,9 @@ class Session {
     // reads the output as JSON.
     [[nodiscard]] std::optional<Terminal> person() const;
 
+    // Before a person types something for this command on the volume: whoever may not do it is told
+    // first, and polkit asks first.
+    base::Status mayType();
     // What a command that changes something says at its end. On a terminal: `sentence`. Elsewhere:
     // `plain`, nothing when empty. With --json: {"type":"result",…} with `members`.
     void result(const std::string &sentence, const std::string &plain,
@@ -52,6 +55,8 @@ void printResult(const Arguments &arguments, const std::string &sentence, const 
 int reportError(const Arguments &arguments, const std::string &volume, const base::Error &error);
 // The same, about the volume that the command line names.
 int failed(const Session &session, const base::Error &error);
+// A line of what a job did, or warns of: to standard output, and to standard error what failed.
+void showResult(const Session &session, const JobResult &result);
 // The command line asks for what cannot be: exit code 64.
 int reportUsage(const std::string &message, const std::string &hint);
 void print(const std::string &text);

@@ -69,13 +69,16 @@ struct ServiceInfo {
 
 struct PlanStep {
     // keep, add, replace, remove, adopt, defer, refuse; of the volume itself, which has no slot:
-    // lock, unmount, units, remount, format, unlock, mount, keep, refuse
+    // lock, unmount, units, remount, format, unlock, mount, keep, refuse; and warn and note, which
+    // are no steps
     std::string action;
     std::optional<unsigned> slot;
     std::string kind;
     std::string reason;
 
-    [[nodiscard]] bool changes() const { return action != "keep"; }
+    [[nodiscard]] bool changes() const {
+        return action != "keep" && action != "warn" && action != "note";
+    }
 };
 
 struct VolumePlan {
@@ -86,11 +89,13 @@ struct VolumePlan {
 // What a job over several volumes did to one of them.
 struct JobResult {
     std::string volume;  // empty: of none in particular
-    std::string action;  // as in a plan; keys for all steps on slots, fail for what did not work
+    std::string action;  // as in a plan; keys for all steps on slots, fail for what did not work,
+                         // warn for what needs somebody's care
     std::string text;
     std::string hint;
 
     [[nodiscard]] bool failed() const { return action == "fail"; }
+    [[nodiscard]] bool warns() const { return action == "warn"; }
 };
 
 struct JobInfo {

@@ -7,6 +7,9 @@
 #include <optional>
 #include <utility>
 
+#include <unistd.h>
+
+#include "base/key_withheld.h"
 #include "daemon/consumer.h"
 #include "daemon/outcome_file.h"
 #include "model/names.h"
@@ -15,6 +18,9 @@ namespace volumecrypt::daemon {
 namespace {
 
 using model::VolumeState;
+
+// No more of what was sent is repeated.
+constexpr std::size_t kQuoted = 64;
 
 bool isOpen(const Volume &volume) {
     return volume.status().isOpen();
@@ -25,6 +31,21 @@ std::string keysText(const EngineResult &result) {
     auto text = summaryOf(result);
     if (text == "done" || text == "nothing to do") text.clear();
     return text;
+}
+
+// What a passphrase that somebody gave can help with.
+bool needsSecret(const base::Error &error) {
+    return error.code == base::ErrorCode::NoUsableKey || base::isKeyWithheld(error.code);
+}
+
+// The engine's hint is for somebody at a terminal.
+base::Error withFileHint(base::Error error, const Volume &volume) {
+    if (error.code != base::ErrorCode::NoUsableKey) return error;
+    const std::string byFile =
+        "`volumecryptctl apply " + volume.id().text() +
+        " --secret-file FILE` takes one from a file, also while it is in use.";
+    error.hint += (error.hint.empty() ? "" : " ") + byFile;
+    return error;
 }
 
 base::Error stillMapped() {
@@ -53,7 +74,27 @@ struct Apply::Work {
     JobPointer job;
     ApplyPlan plan;
     std::optional<base::Error> firstError;
+    std::optional<model::VolumeId> only;
+    base::UniqueFd secret;
+    off_t secretBegin = -1;  // -1: it can be read once
 
+    // Only of the volume that it was given for, and only where it is needed.
+    base::UniqueFd takeSecret() {
+        if (!secret.valid() || secretBegin < 0) return std::move(secret);
+        (void)::lseek(secret.get(), secretBegin, SEEK_SET);
+        auto copy = base::duplicateFd(secret.get());
+        return copy ? std::move(*copy) : base::UniqueFd();
+    }
+    void warn(const Volume &volume, const std::string &text) const {
+        const JobResult result{.volume = volume.id().text(), .action = kWarnStep, .text = text};
+        const auto &told = job->results();
+        if (std::find(told.begin(), told.end(), result) == told.end()) job->addResult(result);
+    }
+    void warn(const Volume &volume, const EngineResult &result) const {
+        for (const auto &warning : result.warnings) warn(volume, warning.message);
+    }
+    // Whether a volume is among those to be dealt with.
+    [[nodiscard]] bool concerns(const model::VolumeId &id) const { return !only || *only == id; }
     void did(const model::VolumeId &id, const char *action, const std::string &text) const {
         job->addResult({.volume = id.text(), .action = action, .text = text});
     }
@@ -64,6 +105,7 @@ struct Apply::Work {
     [[nodiscard]] std::string summary() const {
         std::string text;
         for (const auto &result : job->results()) {
+            if (result.action == kWarnStep) continue;
             if (!text.empty()) text += "; ";
             if (!result.volume.empty()) text += result.volume + ": ";
             for (const char c : result.text)
@@ -85,12 +127,29 @@ Apply::Apply(Configurator &configurator, EngineJobs &engines, JobTable &jobs, Vo
       systemd_(systemd),
       paths_(std::move(paths)) {}
 
-base::Result<JobPointer> Apply::start(const Authorized<action::ManageKeys> &proof) {
+base::Result<std::optional<model::VolumeId>> Apply::chosen(const std::string &id) const {
+    if (id.empty()) return std::optional<model::VolumeId>();
+    if (const auto volume = volumes_.find(id)) return std::optional(volume->id());
+    const auto parsed = model::VolumeId::parse(id);
+    const auto view = readSystemView(paths_);
+    if (parsed && (view.generated.contains(*parsed) || view.mapped.contains(*parsed)))
+        return std::optional(*parsed);
+    return base::fail(base::ErrorCode::NotFound,
+                      "no volume '" + id.substr(0, kQuoted) + "' is declared, or left to be locked",
+                      "`volumecryptctl plan` shows what there is to do");
+}
+
+base::Result<JobPointer> Apply::start(const Authorized<action::ManageKeys> &proof,
+                                      ApplyOptions options) {
     if (running_)
         return base::fail(base::ErrorCode::Busy, "another apply is running", "wait for its job");
     VC_TRY(configurator_.readWhole());
+    VC_ASSIGN(const auto only, chosen(options.volume));
     running_ = true;
     const auto work = std::make_shared<Work>();
+    work->only = only;
+    work->secret = std::move(options.secret);
+    if (work->secret.valid()) work->secretBegin = ::lseek(work->secret.get(), 0, SEEK_CUR);
     work->job = jobs_.create("apply", "", proof.caller().uid);
     configurator_.inspectAll([this, work] { run(work); });
     return work->job;
@@ -98,6 +157,7 @@ base::Result<JobPointer> Apply::start(const Authorized<action::ManageKeys> &proo
 
 void Apply::run(const WorkPointer &work) {
     work->plan = planApply(volumes_.all(), paths_, systemd_ != nullptr);
+    if (work->only) work->plan.keepOnly(*work->only);
     const auto &plan = work->plan;
     std::vector<AsyncStep> steps;
     // Each step asks first whether the job was cancelled: between two volumes is a safe point.
@@ -113,7 +173,11 @@ void Apply::run(const WorkPointer &work) {
         add([this, work, stop](const Done &next) { stopDeparted(work, stop, next); });
     for (const auto &stop : plan.moved)
         add([this, work, stop](const Done &next) { stopMoved(work, stop, next); });
-    if (systemd_ != nullptr) add([this, work](const Done &next) { reloadUnits(work, next); });
+    // For one volume, only when it is about its units: those of others that left the configuration
+    // would be gone before they are stopped.
+    const bool anew = !work->only || plan.changes.concern(*work->only) || !plan.departed.empty();
+    if (systemd_ != nullptr && anew)
+        add([this, work](const Done &next) { reloadUnits(work, next); });
     for (const auto &remount : plan.remount)
         add([this, work, remount](const Done &next) { remountVolume(work, remount, next); });
     for (const auto &volume : plan.start)
@@ -222,7 +286,7 @@ void Apply::startVolume(const WorkPointer &work, const VolumePointer &volume, co
                         .open = isOpen(*volume),
                         .mounted = isMounted(*volume, paths_),
                         .begun = std::chrono::system_clock::now() - kFileTimeSlack};
-    unlocker_.open(volume, {}, work->job, [=, this](const base::Status &opened) {
+    open(work, volume, [=, this](const base::Status &opened) {
         inspector_.inspect(volume, [=, this] {
             volume->end();
             started(*work, *volume, before, opened);
@@ -238,10 +302,19 @@ void Apply::startVolume(const WorkPointer &work, const VolumePointer &volume, co
     });
 }
 
+void Apply::open(const WorkPointer &work, const VolumePointer &volume, const Done &opened) {
+    unlocker_.open(volume, {}, work->job, [=, this](const base::Status &status) {
+        base::UniqueFd secret;
+        if (!status && needsSecret(status.error())) secret = work->takeSecret();
+        if (!secret.valid()) return opened(status);
+        unlocker_.open(volume, std::move(secret), work->job, opened);
+    });
+}
+
 // Says what came of it, each thing in a line of its own.
 void Apply::started(Work &work, const Volume &volume, const Before &before,
                     const base::Status &opened) const {
-    if (!opened) return work.failed(volume.id().text(), opened.error());
+    if (!opened) return work.failed(volume.id().text(), withFileHint(opened.error(), volume));
     const auto state = volume.status().state;
     if (before.state == VolumeState::Blank && state != VolumeState::Blank)
         work.did(volume.id(), "format",
@@ -261,6 +334,7 @@ void Apply::synced(Work &work, const Volume &volume, const Before &before) const
     if (!outcome || outcome->when < before.begun || !outcome->result) return;
     if (const auto text = keysText(*outcome->result); !text.empty())
         work.did(volume.id(), "keys", text);
+    work.warn(volume, *outcome->result);
 }
 
 void Apply::syncVolume(const WorkPointer &work, const VolumePointer &volume, const Done &next) {
@@ -269,25 +343,38 @@ void Apply::syncVolume(const WorkPointer &work, const VolumePointer &volume, con
         work->failed(volume->id().text(), begun.error());
         return next({});
     }
-    engines_.run(volume, {.verb = "sync", .volume = volume->id()}, work->job,
-                 [this, work, volume, next](const base::Result<EngineResult> &result) {
-                     compared(*work, *volume, result);
-                     inspector_.inspect(volume, [volume, next] {
-                         volume->end();
-                         next({});
-                     });
-                 });
+    runSync(work, volume, [this, work, volume, next](const base::Result<EngineResult> &result) {
+        if (!result)
+            work->failed(volume->id().text(), withFileHint(result.error(), *volume));
+        else if (const auto text = keysText(*result); !text.empty())
+            work->did(volume->id(), "keys", text);
+        if (result) work->warn(*volume, *result);
+        inspector_.inspect(volume, [volume, next] {
+            volume->end();
+            next({});
+        });
+    });
 }
 
-void Apply::compared(Work &work, const Volume &volume, const base::Result<EngineResult> &result) {
-    if (!result) return work.failed(volume.id().text(), result.error());
-    if (const auto text = keysText(*result); !text.empty()) work.did(volume.id(), "keys", text);
-    if (const auto text = unusedRoomText(volume, *result); !text.empty())
-        work.did(volume.id(), "keep", text);
+void Apply::runSync(const WorkPointer &work, const VolumePointer &volume,
+                    const EngineJobs::Done &done) {
+    engines_.run(volume, {.verb = "sync", .volume = volume->id()}, work->job,
+                 [=, this](base::Result<EngineResult> result) {
+                     base::UniqueFd secret;
+                     if (!result && needsSecret(result.error())) secret = work->takeSecret();
+                     if (!secret.valid()) return done(std::move(result));
+                     engines_.run(
+                         volume,
+                         {.verb = "sync", .volume = volume->id(), .secret = std::move(secret)},
+                         work->job, done);
+                 });
 }
 
 void Apply::finish(const WorkPointer &work, const base::Status &status) {
     running_ = false;
+    for (const auto &volume : volumes_.all())
+        if (work->concerns(volume->id()))
+            for (const auto &[code, text] : volume->status().warnings) work->warn(*volume, text);
     if (!status) work->failed("", status.error());
     if (!work->firstError) return jobs_.finish(*work->job, work->summary());
     base::Error error = *work->firstError;

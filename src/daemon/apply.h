@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -15,6 +16,11 @@
 
 namespace volumecrypt::daemon {
 
+struct ApplyOptions {
+    std::string volume = {};     // ID; empty: all
+    base::UniqueFd secret = {};  // opens that volume where no declared key does; may be invalid
+};
+
 class Apply {
   public:
     // `systemd` may be null.
@@ -22,9 +28,11 @@ class Apply {
           Inspector &inspector, Unlocker &unlocker, SystemdManager *systemd,
           model::SystemPaths paths);
 
-    // InvalidConfig when the configuration has errors, Busy when an Apply runs. The job goes on
-    // with the next volume when one fails, and then fails as a whole.
-    base::Result<JobPointer> start(const Authorized<action::ManageKeys> &proof);
+    // InvalidConfig when the configuration has errors, Busy when an Apply runs, NotFound for a
+    // volume that is neither declared nor there. The job goes on with the next volume when one
+    // fails, and then fails as a whole.
+    base::Result<JobPointer> start(const Authorized<action::ManageKeys> &proof,
+                                   ApplyOptions options);
 
   private:
     struct Work;
@@ -36,6 +44,7 @@ class Apply {
         std::chrono::system_clock::time_point begun;
     };
 
+    base::Result<std::optional<model::VolumeId>> chosen(const std::string &id) const;
     void run(const WorkPointer &work);
     void stopDeparted(const WorkPointer &work, const ApplyPlan::Stop &stop, const Done &next);
     void stopMoved(const WorkPointer &work, const ApplyPlan::Stop &stop, const Done &next);
@@ -43,12 +52,13 @@ class Apply {
     void remountVolume(const WorkPointer &work, const ApplyPlan::Remount &remount,
                        const Done &next);
     void startVolume(const WorkPointer &work, const VolumePointer &volume, const Done &next);
+    void open(const WorkPointer &work, const VolumePointer &volume, const Done &opened);
     void syncVolume(const WorkPointer &work, const VolumePointer &volume, const Done &next);
+    void runSync(const WorkPointer &work, const VolumePointer &volume,
+                 const EngineJobs::Done &done);
     void started(Work &work, const Volume &volume, const Before &before,
                  const base::Status &opened) const;
     void synced(Work &work, const Volume &volume, const Before &before) const;
-    static void compared(Work &work, const Volume &volume,
-                         const base::Result<EngineResult> &result);
     void finish(const WorkPointer &work, const base::Status &status);
     void stopUnits(const std::set<std::string> &units, Done done);
     [[nodiscard]] bool isMapped(const model::VolumeId &id) const;

@@ -141,13 +141,18 @@ bool sortOut(ApplyPlan &plan, const Volume &volume, const std::string &left) {
 
 }  // namespace
 
-std::string unusedRoomText(const Volume &volume, const EngineResult &result) {
-    const auto mebibytes = result.unusedBytes >> 20U;
-    if (mebibytes == 0) return {};
-    return std::to_string(mebibytes) + " MiB of its device are not used: `volumecryptctl grow " +
-           volume.id().text() + "`";
+void ApplyPlan::keepOnly(const model::VolumeId &id) {
+    const auto isOther = [&id](const auto &entry) { return entry.volume != id; };
+    const auto isAnother = [&id](const VolumePointer &volume) { return volume->id() != id; };
+    std::erase_if(departed, isOther);
+    std::erase_if(moved, isOther);
+    std::erase_if(start, isAnother);
+    std::erase_if(sync, isAnother);
+    std::erase_if(left, isOther);
+    std::erase_if(refused, isOther);
+    std::erase_if(units, [&](const Units &entry) { return isAnother(entry.volume); });
+    std::erase_if(remount, [&](const Remount &entry) { return isAnother(entry.volume); });
 }
-
 
 bool isFile(const Volume &volume) {
     return !volume.spec().device.path.starts_with("/dev/");

@@ -54,6 +54,8 @@ struct ApplyPlan {
 
     // What is mounted there now, or above, will be no more once the volumes are started.
     [[nodiscard]] bool unmounts(const std::string &where) const;
+    // Leaves out what is to be done to other volumes. What is made anew of units is made for all.
+    void keepOnly(const model::VolumeId &id);
 };
 
 // `systemd`: whether there is one. Without it what was generated for it means nothing.
@@ -72,8 +74,6 @@ std::optional<base::Error> mountObstacle(const Volume &volume, const model::Syst
 // cannot be told, or is not ours to change.
 std::optional<std::vector<std::string>> flagsToRemount(const Volume &volume,
                                                        const model::SystemPaths &paths);
-// Of a device that became larger under its volume; empty when there is no room that it could have.
-std::string unusedRoomText(const Volume &volume, const EngineResult &result);
 // "nodev,noexec"
 std::string joined(const std::vector<std::string> &options);
 

@@ -147,6 +147,10 @@ void EngineJobs::ended(const VolumePointer &volume, const JobPointer &job, const
                        const base::Result<EngineResult> &result) {
     remember(*volume, job->record().operation, result);
     if (result) logOpenEnds(*volume, job, *result);
+    if (result)
+        for (const auto &warning : result->warnings)
+            job->addResult(
+                {.volume = volume->id().text(), .action = kWarnStep, .text = warning.message});
     // The properties are true before anybody hears that the job has finished.
     inspector_.inspect(volume, [this, volume, job, done, result] {
         volume->end();

@@ -2,6 +2,8 @@
 // JSON line -> value. Every member is optional for the parser: the engine may be older or newer.
 #include "daemon/engine_message.h"
 
+#include <algorithm>
+
 #include <nlohmann/json.hpp>
 
 #include "base/foreign_json.h"
@@ -11,6 +13,8 @@ namespace volumecrypt::daemon {
 namespace {
 
 using Json = nlohmann::json;
+
+constexpr std::size_t kMostFindings = 32;
 
 std::string textOf(const Json &object, const char *name) {
     const auto found = object.find(name);
@@ -73,6 +77,27 @@ KeyHealths keysOf(const Json &object) {
     return keys;
 }
 
+std::vector<EngineWarning> warningsOf(const Json &object) {
+    std::vector<EngineWarning> warnings;
+    const auto found = object.find("warnings");
+    if (found == object.end() || !found->is_array()) return warnings;
+    for (const auto &entry : *found)
+        if (entry.is_object() && warnings.size() < kMostFindings)
+            warnings.push_back(
+                {.code = textOf(entry, "code"), .message = textOf(entry, "message")});
+    return warnings;
+}
+
+std::vector<std::string> notesOf(const Json &object) {
+    std::vector<std::string> notes;
+    const auto found = object.find("notes");
+    if (found == object.end() || !found->is_array()) return notes;
+    for (const auto &entry : *found)
+        if (entry.is_string() && notes.size() < kMostFindings)
+            notes.push_back(entry.get<std::string>());
+    return notes;
+}
+
 EngineResult resultOf(const Json &object) {
     EngineResult result{.verb = textOf(object, "verb"),
                         .state = model::stateFromName(textOf(object, "state")),
@@ -80,14 +105,15 @@ EngineResult resultOf(const Json &object) {
                         .slot = slotOf(object, "slot"),
                         .unlockedBySlot = slotOf(object, "unlockedBySlot"),
                         .pinned = flagOf(object, "pinned"),
-                        .unusedBytes = numberOf(object, "unusedBytes").value_or(0),
                         .device = textOf(object, "device"),
                         .mapping = textOf(object, "mapping"),
                         .uuid = textOf(object, "uuid"),
                         .cipher = textOf(object, "cipher"),
                         .slots = slotsOf(object),
                         .steps = {},
-                        .keys = keysOf(object)};
+                        .keys = keysOf(object),
+                        .warnings = warningsOf(object),
+                        .notes = notesOf(object)};
     if (const auto steps = object.find("steps"); steps != object.end() && steps->is_array())
         for (const auto &entry : *steps)
             if (entry.is_object()) result.steps.push_back(stepOf(entry));
@@ -105,6 +131,17 @@ base::Error errorOf(const Json &object) {
 }
 
 }  // namespace
+
+void addFinding(std::vector<StepText> &steps, const char *action, const std::string &text) {
+    StepText step{.action = action, .slot = 0, .kind = kVolumeStep, .reason = text};
+    if (std::find(steps.begin(), steps.end(), step) == steps.end())
+        steps.push_back(std::move(step));
+}
+
+void addFindings(std::vector<StepText> &steps, const EngineResult &planned) {
+    for (const auto &warning : planned.warnings) addFinding(steps, kWarnStep, warning.message);
+    for (const auto &note : planned.notes) addFinding(steps, kNoteStep, note);
+}
 
 EngineMessage parseEngineLine(std::string_view line) {
     const auto object = base::parseForeignJson(line);

@@ -20,6 +20,11 @@ namespace volumecrypt::daemon {
 // The kind of steps that concern the volume itself, and no key slot.
 inline constexpr const char *kVolumeStep = "volume";
 
+// Their actions that are no step, but what somebody should know: of the configuration and of what
+// was found, as in Volume.Warnings; and what could be done that Apply does not.
+inline constexpr const char *kWarnStep = "warn";
+inline constexpr const char *kNoteStep = "note";
+
 // A step of a plan, in the words of the engine.
 struct StepText {
     std::string action;
@@ -63,7 +68,6 @@ struct EngineResult {
     std::optional<unsigned> slot;            // add-key: the new slot
     std::optional<unsigned> unlockedBySlot;  // attach, sync: the slot whose key opened the volume
     std::optional<bool> pinned;              // inspect
-    std::uint64_t unusedBytes = 0;           // plan, sync: of a device that became larger
     std::string device;
     std::string mapping;
     std::string uuid;
@@ -71,7 +75,14 @@ struct EngineResult {
     std::optional<std::vector<SlotReport>> slots;
     std::vector<StepText> steps;
     KeyHealths keys;
+    std::vector<EngineWarning> warnings;  // all that were told before
+    std::vector<std::string> notes;       // plan
 };
+
+// Appends a "warn" or a "note" of the volume itself, unless it is there.
+void addFinding(std::vector<StepText> &steps, const char *action, const std::string &text);
+// All that an engine's plan has of both.
+void addFindings(std::vector<StepText> &steps, const EngineResult &planned);
 
 // The last line of one that did not.
 struct EngineFailure {

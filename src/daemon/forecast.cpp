@@ -90,7 +90,12 @@ void Forecast::run(const WorkPointer &work) {
     runInOrder(std::move(looks), [this, work](const base::Status &) {
         running_ = false;
         All all;
-        for (const auto &volume : volumes_.all()) work->steps[volume->id().text()];
+        // Those of the inspection too: not every volume has been looked at by a plan.
+        for (const auto &volume : volumes_.all()) {
+            auto &steps = work->steps[volume->id().text()];
+            for (const auto &[code, text] : volume->status().warnings)
+                addFinding(steps, kWarnStep, text);
+        }
         for (auto &[id, steps] : work->steps) all.emplace_back(id, std::move(steps));
         work->planned(std::move(all));
     });
@@ -123,8 +128,7 @@ void Forecast::take(Work &work, const Volume &volume,
         work.add(id, ofVolume("unlock", "it is locked"));
     }
     for (const auto &step : result->steps) work.add(id, step);
-    if (auto text = unusedRoomText(volume, *result); !text.empty())
-        work.add(id, ofVolume("keep", std::move(text)));
+    addFindings(work.steps[id.text()], *result);
     if (!starts || !systemd_ || !volume.spec().mount) return;
     const auto &where = volume.spec().mount->where;
     const bool unmounts = work.plan.unmounts(where);

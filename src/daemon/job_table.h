@@ -26,7 +26,7 @@ using JobOutcome = base::Result<std::string>;
 // What a job over several volumes did to one of them, in the words of plan.
 struct JobResult {
     std::string volume;  // empty: of none in particular
-    std::string action;  // that of a step of plan, keys for steps on slots, or fail
+    std::string action;  // that of a step of plan, keys for steps on slots, fail or warn
     std::string text;    // "MESSAGE", or "MESSAGE\nHINT" of fail
 
     friend bool operator==(const JobResult &, const JobResult &) = default;

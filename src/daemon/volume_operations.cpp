@@ -50,6 +50,7 @@ void VolumeOperations::plan(const Authorized<action::ManageKeys> &, const Volume
                      volume->end();
                      inspector_.catchUp(volume);
                      if (!result) return planned(base::fail(std::move(result).error()));
+                     addFindings(result->steps, *result);
                      planned(std::move(result->steps));
                  });
 }

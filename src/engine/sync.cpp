@@ -6,7 +6,6 @@
 #include "volume/comparison.h"
 #include "volume/device_state.h"
 #include "volume/device_wipe.h"
-#include "volume/grow_room.h"
 #include "volume/pin.h"
 #include "volume/slot_session.h"
 #include "volume/state_meta.h"
@@ -113,8 +112,6 @@ base::Result<volume::Outcome> syncKeys(volume::Session &session) {
     VC_ASSIGN(outcome.state, volume::encryptedState(session));
     outcome.changed = slots->changed();
     outcome.extra["unlockedBySlot"] = volume.unlocked.slot;
-    if (outcome.state == model::VolumeState::Unlocked)
-        volume::noteUnusedRoom(session, volume.header.view, outcome);
     return outcome;
 }
 

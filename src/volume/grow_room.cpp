@@ -43,10 +43,10 @@ base::Result<MappingRoom> mappingRoom(const Session &session, const model::Heade
 void noteUnusedRoom(const Session &session, const model::HeaderView &header, Outcome &outcome) {
     const auto room = mappingRoom(session, header);
     if (!room || room->most < room->now + kRoomUnit) return;
-    outcome.extra["unusedBytes"] = room->most - room->now;
-    if (outcome.text.empty()) return;
-    outcome.text += fmt::format("; {} MiB of the device are not used: `volumecryptctl grow {}`",
-                                (room->most - room->now) / kRoomUnit, session.id().text());
+    const auto note = fmt::format("{} MiB of the device are not used: `volumecryptctl grow {}`",
+                                  (room->most - room->now) / kRoomUnit, session.id().text());
+    outcome.text += "; " + note;
+    outcome.extra["notes"].push_back(note);
 }
 
 }  // namespace volumecrypt::volume

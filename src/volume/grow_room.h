@@ -20,7 +20,7 @@ struct MappingRoom {
 // in a part of a sector.
 base::Result<MappingRoom> mappingRoom(const Session &session, const model::HeaderView &header);
 
-// Says in the result of plan and sync that `grow` has something to do; nothing else depends on it.
+// Says in plan that `grow` has something to do; the rest of the plan does not depend on it.
 void noteUnusedRoom(const Session &session, const model::HeaderView &header, Outcome &outcome);
 
 }  // namespace volumecrypt::volume

@@ -69,8 +69,12 @@ void Reporter::progress(std::uint64_t done, std::uint64_t total) {
 }
 
 void Reporter::warning(base::ErrorCode code, const std::string &message) {
-    if (format_ == OutputFormat::Json)
-        return line({{"type", "warning"}, {"code", base::errorName(code)}, {"message", message}});
+    Json warning{{"code", base::errorName(code)}, {"message", message}};
+    warnings_.push_back(warning);
+    if (format_ == OutputFormat::Json) {
+        warning["type"] = "warning";
+        return line(warning);
+    }
     std::fprintf(stderr, "%s: warning: %s\n", volume_.c_str(),
                  base::printableLines(message).c_str());
 }
@@ -82,6 +86,7 @@ int Reporter::result(const Outcome &outcome) {
     object["volume"] = volume_;
     object["state"] = model::stateName(outcome.state);
     object["changed"] = outcome.changed;
+    if (!warnings_.empty()) object["warnings"] = warnings_;
     addKeys(object);
     keep(object);
     if (format_ == OutputFormat::Json) {

@@ -39,6 +39,7 @@ class Reporter {
 
     void step(const model::Step &step);
     void progress(std::uint64_t done, std::uint64_t total);  // bytes
+    // The result has them all once more.
     void warning(base::ErrorCode code, const std::string &message);
     // What this run saw of the declared key of a slot, for the last line: ok (it opened the slot),
     // stale (it did not), unavailable (it could not be had). The last word on a slot counts.
@@ -58,6 +59,7 @@ class Reporter {
     OutputFormat format_;
     std::string outcomePath_;
     std::map<unsigned, model::SlotHealth> keys_;
+    nlohmann::json warnings_ = nlohmann::json::array();
 };
 
 }  // namespace volumecrypt::volume

@@ -5,6 +5,8 @@ import json
 import re
 
 APPLY = "volumecryptctl apply"
+# What is said besides, of both: warnings, and what could be done that apply does not.
+NO_STEPS = {"warn", "note"}
 # After an unlock its sync unit is still at work, with the configuration as it finds it.
 AT_REST = ("! systemctl list-units --plain --no-legend --state=activating,deactivating 'volumecrypt*' | grep -q ."
            " && ! pgrep -x volumecrypt-eng >/dev/null")
@@ -17,6 +19,8 @@ def foreseen(plans):
         actions = {step["action"] for step in plan["steps"] if step["slot"] is None}
         for step in plan["steps"]:
             action = "fail" if step["action"] == "refuse" else step["action"]
+            if action in NO_STEPS:
+                continue
             if step["slot"] is not None:
                 if action == "keep" or "format" in actions:
                     continue
@@ -30,7 +34,7 @@ def reported(output):
     marks = set()
     for line in output.splitlines():
         fields = line.split("\t")
-        if len(fields) > 2:
+        if len(fields) > 2 and fields[1] not in NO_STEPS:
             marks.add((fields[0], fields[1]))
         elif found := re.match(r"volumecryptctl: (?:volume )?([A-Z]+|[urs]-[a-z0-9-]+)(?:: | \()", line):
             marks.add((found[1], "fail"))

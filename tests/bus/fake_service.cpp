@@ -39,10 +39,17 @@ Options step(const std::string &action, std::uint32_t slot, const std::string &k
             {"reason", sdbus::Variant(reason)}};
 }
 
+Options remark(const std::string &action, const std::string &reason) {
+    return {{"action", sdbus::Variant(action)},
+            {"kind", sdbus::Variant(std::string("volume"))},
+            {"reason", sdbus::Variant(reason)}};
+}
+
 std::vector<Options> stepsOf(const std::string &id) {
     if (id != "u-data") return {step("keep", 0, "nodeID", "as declared")};
     return {step("keep", 0, "nodeID", "as declared"),
-            step("replace", 1, "static", "the passphrase changed")};
+            step("replace", 1, "static", "the passphrase changed"),
+            remark("warn", "the TPM alone opens it"), remark("note", "16 MiB are not used")};
 }
 
 std::vector<FakeState> states() {
@@ -140,7 +147,13 @@ void FakeService::Reload(sdbus::Result<> &&result, Options /*options*/) {
     result.returnResults();
 }
 
-void FakeService::Apply(sdbus::Result<sdbus::ObjectPath> &&result, Options /*options*/) {
+void FakeService::Apply(sdbus::Result<sdbus::ObjectPath> &&result, Options options) {
+    std::string line = "apply";
+    for (const auto &[name, value] : options)
+        line += " " + name + "=" +
+                (name == "secret" ? "[" + contentOf(value.get<sdbus::UnixFd>()) + "]"
+                                  : value.get<std::string>());
+    note(line);
     result.returnResults(start("apply", "/", 2, "InvalidConfig"));
 }
 
@@ -194,6 +207,11 @@ void FakeVolume::begin(sdbus::Result<sdbus::ObjectPath> &&result, const std::str
 
 std::string FakeVolume::Mapping() {
     return state_.state == "unlocked" ? "/dev/mapper/luks2-" + state_.id : "";
+}
+
+void FakeVolume::Authorize(sdbus::Result<> &&result, std::string operation, Options /*options*/) {
+    service_.note("authorize " + state_.id + " " + operation + asked());
+    result.returnResults();
 }
 
 void FakeVolume::Unlock(sdbus::Result<std::string> &&result, Options options) {

@@ -96,6 +96,7 @@ class FakeVolume final : public VolumeAdaptor {
     void begin(sdbus::Result<sdbus::ObjectPath> &&result, const std::string &operation,
                const Options &options);
 
+    void Authorize(sdbus::Result<> &&result, std::string operation, Options options) override;
     void Unlock(sdbus::Result<std::string> &&result, Options options) override;
     void Lock(sdbus::Result<> &&result, Options options) override;
     void Plan(sdbus::Result<std::vector<Options>> &&result) override;

@@ -37,6 +37,18 @@ RULE = """polkit.addRule(function(action, subject) {{
 """
 
 
+# The action that each needs, and the command line.
+TAKES_SECRETS = (
+    ("unlock", ["unlock", "u-data", "--passphrase"]),
+    ("unlock", ["unlock", "u-data", "--recovery"]),
+    ("unlock", ["unlock", "u-data", "--secret-file", "-"]),
+    ("manage-keys", ["sync", "u-data", "--secret-file", "-"]),
+    ("manage-keys", ["apply", "u-data", "--secret-file", "-"]),
+    ("manage-keys", ["add-key", "u-data", "--secret-file", "-"]),
+    ("grow", ["grow", "u-data", "--secret-file", "-"]))
+QUESTIONS = ("Passphrase for", "Recovery key of", "recovery key of")
+
+
 class Place(DaemonPlace):
     """A context manager: bus, polkitd and the daemon with the volume u-data."""
 
@@ -104,6 +116,27 @@ def test_asked_before_typing(place):
         lacks(person.seen, "New passphrase")
         person.types("\x03")
         person.leaves()
+
+
+def test_asked_before_any_secret(place):
+    """whatever takes a secret from a terminal has polkit ask first; only then it is asked for, or read"""
+    for action, words in (*TAKES_SECRETS, ("manage-keys", ["add-key", "u-data", "--recovery"])):
+        with place.user(*words) as person:
+            person.reads(f"AUTHENTICATING FOR org.example.VolumeCrypt.{action}")
+            for question in QUESTIONS:
+                lacks(person.seen, question)
+            person.types("\x03")
+            person.leaves()
+
+
+def test_refused_before_any_secret(place):
+    """who may not is told so before typing a secret, by every command that takes one"""
+    for action, words in TAKES_SECRETS:
+        with place.user(*words, "--no-ask") as person:
+            person.reads(f"not authorised for org.example.VolumeCrypt.{action}")
+            equal((words, person.leaves()), (words, 1))
+            for question in QUESTIONS:
+                lacks(person.seen, question)
 
 
 def test_rule_says_yes(place):

@@ -88,7 +88,9 @@ def test_plan(cli):
     """plan ends with 2 when there are steps, 0 when all is as declared"""
     result = cli.run("plan")
     equal(result.returncode, 2)
-    holds(result.stdout, "u-data\treplace\t1\tstatic\tthe passphrase changed\n")
+    holds(result.stdout, "u-data\treplace\t1\tstatic\tthe passphrase changed\n"
+                         "u-data\twarn\t-\tvolume\tthe TPM alone opens it\n"
+                         "u-data\tnote\t-\tvolume\t16 MiB are not used\n")
     equal(cli.run("plan", "STATE").returncode, 0)
     equal(json.loads(cli.run("plan", "u-data", "--json").stdout)[0]["steps"][1]["action"], "replace")
 
@@ -225,10 +227,12 @@ def test_instant_job(cli):
 
 
 def test_failing_job(cli):
-    """a job's error is the command's"""
-    result = cli.run("apply")
-    equal(result.returncode, 1)
-    equal(result.stderr, "volumecryptctl: it went wrong\nhint: do better\n")
+    """a job's error is the command's; apply takes a volume, and a passphrase for that one"""
+    for words in ((), ("u-data",), ("u-data", "--secret-file", "-")):
+        result = cli.run("apply", *words, secret=b"it")
+        equal(result.returncode, 1)
+        holds(result.stderr, ": it went wrong\nhint: do better\n")
+    equal(cli.calls(), ["apply", "apply volume=u-data", "apply secret=[it] volume=u-data"])
 
 
 def test_jobs_and_cancel(cli):

@@ -100,7 +100,7 @@ def test_three_attempts(cli):
             person.reads("Passphrase for u-data: ")
             person.types("wrong\n")
         equal(person.leaves(), 1)
-    equal(cli.calls(), ["unlock u-data no-ask [wrong]"] * 3)
+    equal(cli.calls(), ["authorize u-data unlock no-ask"] + ["unlock u-data no-ask [wrong]"] * 3)
 
 
 def test_interrupted_prompt(cli):
@@ -116,7 +116,7 @@ def test_interrupted_prompt(cli):
             person.reads("cancelled")
             assert person.echoes()
             equal(person.leaves(), 1)
-    equal(cli.calls(), [])
+    equal(cli.calls(), ["authorize u-data unlock ask"] * 3)
 
 
 def test_new_key_twice(cli):
@@ -131,7 +131,7 @@ def test_new_key_twice(cli):
                 person.reads("The two differ.\n")
         person.reads("u-data: the passphrase is in slot 31\n")
         equal(person.leaves(), 0)
-    equal(cli.calls(), ["new-recovery-key u-data", "add-key u-data passphrase [new \u00e9\u00e9]"])
+    equal(cli.calls(), ["authorize u-data add-key ask", "add-key u-data passphrase [new \u00e9\u00e9]"])
 
 
 def test_add_key_by_a_passphrase(cli):
@@ -148,7 +148,7 @@ def test_add_key_by_a_passphrase(cli):
         person.reads("u-instant: the passphrase is in slot 31\n")
         equal(person.leaves(), 0)
         lacks(person.seen, "old one")
-    equal(cli.calls(), ["new-recovery-key u-instant", "add-key u-instant passphrase [new one]",
+    equal(cli.calls(), ["authorize u-instant add-key ask", "add-key u-instant passphrase [new one]",
                         "add-key u-instant passphrase [new one] unlock=[typo]",
                         "add-key u-instant passphrase [new one] unlock=[old one]"])
 
@@ -203,7 +203,7 @@ def test_unlock_by_recovery_key(cli):
         person.reads("It does not fit.\nRecovery key of u-data: ")
         person.types("\x03")
         equal(person.leaves(), 1)
-    equal(cli.calls(), [f"unlock u-data no-ask [{RECOVERY}]"])
+    equal(cli.calls(), ["authorize u-data unlock no-ask", f"unlock u-data no-ask [{RECOVERY}]"])
 
 
 def test_long_passphrase(cli):
@@ -215,7 +215,7 @@ def test_long_passphrase(cli):
         person.types("y" * 8193 + "\n")
         person.reads("longer than 8192 bytes")
         equal(person.leaves(), 1)
-    equal(cli.calls(), ["unlock u-data ask [" + "x" * 6000 + "]"])
+    equal(cli.calls(), ["authorize u-data unlock ask", "unlock u-data ask [" + "x" * 6000 + "]"])
 
 
 def test_typed_confirmation(cli):

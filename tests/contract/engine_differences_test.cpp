@@ -52,6 +52,11 @@ TEST_F(EngineDifferences, CipherKeyAndSectorAreTold) {
         "sector size is 4096 bytes, the configuration says 512 bytes");
     EXPECT_THAT(warnings("inspect"), expected);
     EXPECT_THAT(warnings("plan"), expected);
+    // Who did not follow the lines reads them in the last one.
+    const auto inLast = engine("inspect").lines.back().at("warnings");
+    ASSERT_EQ(inLast.size(), 3U);
+    EXPECT_EQ(inLast[0].at("code"), "InvalidConfig");
+    EXPECT_THAT(inLast[0].at("message"), HasSubstr("its cipher is aes-xts-plain64"));
     // They are no steps: nothing would change them.
     EXPECT_EQ(engine("plan").exitCode, 0);
 }

@@ -17,6 +17,10 @@ def grow(volume, *options, **more):
     return volume.machine.engine("grow", "u-data", *options, **more)
 
 
+def planned(volume):
+    return volume.machine.engine("plan", "u-data")
+
+
 def mapped_bytes():
     return int(table(MAP)[1]) * 512
 
@@ -33,9 +37,11 @@ def grows(machine, kind):
         with mounted(NODE) as where:
             (where / "file").write_text("precious")
             grow(volume).succeeded(changed=False, mappingGrew=False, filesystemGrew=False)
+            planned(volume).succeeded(notes=None)
             was = space(where)
             header = volume.disk.digest(HEADER)
             volume.disk.grow(after)
+            planned(volume).succeeded(notes=[f"{after - before} MiB of the device are not used: `volumecryptctl grow u-data`"])
             # Open files see nothing of it.
             with open(where / "open", "w", encoding="ascii") as file:
                 grow(volume).succeeded(changed=True, mappingGrew=True, filesystemGrew=True)

@@ -10,12 +10,10 @@ file=$SCRIPTS/state-$volume
 state=$(cat "$file" 2>/dev/null || echo locked)
 steps=
 [ -e "$SCRIPTS/keys-$volume" ] && steps=',"steps":[{"action":"add","slot":1,"kind":"static","reason":"declared"}]'
-room=
-[ -e "$SCRIPTS/room-$volume" ] && room=',"unusedBytes":67108864'
 block=$SCRIPTS/../root/sys/class/block/dm-$volume
 say() {
-  printf '{"type":"result","verb":"%s","volume":"%s","state":"%s","changed":true,"device":"/fake"%s%s}\n' \
-    "$verb" "$volume" "$state" "$room" "$steps"
+  printf '{"type":"result","verb":"%s","volume":"%s","state":"%s","changed":true,"device":"/fake"%s}\n' \
+    "$verb" "$volume" "$state" "$steps"
 }
 )sh";
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A machine in files, for tests of Plan and Apply: the scripted engine finds each volume in the
 // state that $SCRIPTS/state-ID holds, $SCRIPTS/keys-ID is there when its keys are not as declared,
-// $SCRIPTS/no-ID when it cannot be opened, $SCRIPTS/room-ID when its device became larger.
+// $SCRIPTS/no-ID when it cannot be opened.
 #pragma once
 
 #include <memory>

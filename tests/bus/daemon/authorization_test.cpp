@@ -94,6 +94,8 @@ TEST_F(Authorization, EveryMethodOfAVolumeIsGuarded) {
         for (const char *method : {"BackupHeader", "RestoreHeader"})
             expect(method, client.call(data_, kVolume, method, sdbus::UnixFd(0), Options()));
         expect("Plan", client.call(data_, kVolume, "Plan"));
+        for (const char *operation : {"unlock", "sync", "apply", "add-key", "grow"})
+            expect(operation, client.call(data_, kVolume, "Authorize", operation, Options()));
         for (const char *kind : {"passphrase", "recovery"})
             expect("AddKey",
                    client.call(data_, kVolume, "AddKey", kind, sdbus::UnixFd(0), Options()));
@@ -122,6 +124,34 @@ TEST_F(Authorization, RulesSeeWhichVolumeAndWhatFor) {
     EXPECT_EQ(
         asUser(kNobody, [&](Client &client) { return client.call(data_, kVolume, "Plan").error; }),
         "NotAuthorized");
+}
+
+// The answer is the operation's own, whatever the rule looks at; nothing is done.
+TEST_F(Authorization, CanBeAskedForBefore) {
+    const auto may = [&](const std::string &id, const std::string &operation) {
+        return asUser(kNobody, [&](Client &client) {
+            return client.call(volumePath(id), kVolume, "Authorize", operation, Options()).error;
+        });
+    };
+    bus_->writeRule("50-test", R"(polkit.addRule(function(action, subject) {
+        if (action.id == "org.example.VolumeCrypt.manage-keys" && subject.user == "nobody" &&
+            action.lookup("volume") == "u-data" && action.lookup("device") == "/fake" &&
+            action.lookup("operation") == "sync")
+            return polkit.Result.YES;
+    });)");
+    EXPECT_TRUE(eventually([&] { return may("u-data", "sync").empty(); }));
+    EXPECT_EQ(may("u-other", "sync"), "NotAuthorized");
+    EXPECT_EQ(may("u-data", "add-key"), "NotAuthorized");
+    EXPECT_EQ(may("u-data", "unlock"), "NotAuthorized");
+    // As Manager.Apply, which concerns more than one volume's keys.
+    EXPECT_EQ(may("u-data", "apply"), "NotAuthorized");
+    Client root;
+    EXPECT_EQ(root.call(data_, kVolume, "Authorize", "unlock", Options()), "");
+    EXPECT_EQ(root.call(data_, kVolume, "Authorize", "erase", Options()),
+              "org.freedesktop.DBus.Error.InvalidArgs");
+    std::vector<sdbus::ObjectPath> jobs;
+    EXPECT_EQ(root.get(jobs, kRoot, kManager, "ListJobs"), "");
+    EXPECT_TRUE(jobs.empty());
 }
 
 TEST_F(Authorization, UnsupportedIsToldOnlyToThoseWhoMay) {

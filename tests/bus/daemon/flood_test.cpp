@@ -238,7 +238,8 @@ TEST_F(Flood, OfCallersWhoLeaveBeforeTheirAnswerLeavesNothing) {
     const std::size_t files = openFiles();
     const long memory = daemon_.process().residentKilobytes();
     ASSERT_EQ(leave(300), "left");
-    EXPECT_TRUE(client_.runJob(data_, kVolume, "Sync", Options()).success);
+    const Finished after = client_.runJob(data_, kVolume, "Sync", Options());
+    EXPECT_TRUE(after.success) << after.error << ": " << after.message;
     EXPECT_TRUE(eventually([&] { return openFiles() <= files; })) << openFiles() << " > " << files;
     EXPECT_LE(daemon_.process().residentKilobytes() - memory, kKeptBack + 4 * 1024)
         << "kilobytes more";
