@@ -3,6 +3,7 @@
 """A disk that comes and goes, partitions that grow in use, and a user volume that cannot be unlocked: none disturbs;
 and what apply does with a volume that was locked by Lock, or has other mount options (TAP)."""
 import json
+import re
 import sys
 
 import checks
@@ -84,7 +85,9 @@ def check_mount_options(check, machine):
         machine.output(f"sed -i 's/options: .*]/options: [{options}]/' /etc/volumecrypt/volumes.yaml")
 
     def told(command):
-        return machine.run(f"volumecryptctl {command} 2>&1 | grep u-stick").output.strip()
+        # But for keys that stay.
+        lines = machine.run(f"volumecryptctl {command} 2>&1 | grep u-stick").output.splitlines()
+        return "\n".join(line for line in lines if not re.search(r"\tkeep\t\d", line))
 
     def mounted(what):
         return machine.output(f"findmnt -n -o {what} {WHERE}")
