@@ -120,7 +120,7 @@ class PlanAndApply : public ::testing::TestWithParam<Situation> {
     Finished apply(Marks &marks) {
         sdbus::ObjectPath job;
         EXPECT_EQ(client_.get(job, kRoot, kManager, "Apply", Options()), "");
-        const Finished end = client_.finished(job);
+        Finished end = client_.finished(job);
         for (const auto &result : client_.property<std::vector<Result>>(job, kJob, "Results"))
             EXPECT_TRUE(marks.emplace(result.get<0>(), result.get<1>()).second)
                 << result.get<0>() << " is told twice: " << result.get<2>();
