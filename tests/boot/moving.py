@@ -9,12 +9,12 @@ DEVICE, WHERE = "/dev/disk/by-partlabel/u-data", "/var/mnt/data"
 KEPT = f"{WHERE}/kept"
 
 
-def header(machine):
-    return json.loads(machine.output(f"cryptsetup luksDump --dump-json-metadata {DEVICE}"))
+def header(machine, device=DEVICE):
+    return json.loads(machine.output(f"cryptsetup luksDump --dump-json-metadata {device}"))
 
 
-def slots(machine):
-    return sorted(int(slot) for slot in header(machine)["keyslots"])
+def slots(machine, device=DEVICE):
+    return sorted(int(slot) for slot in header(machine, device)["keyslots"])
 
 
 def tokens(machine):

@@ -5,6 +5,7 @@ UUID, another configuration and another memory."""
 VOLUME = "u-moved"
 DEVICE, WHERE = f"/dev/disk/by-partlabel/{VOLUME}", "/var/mnt/moved"
 UUID = "f2605c8e-91d4-4b37-8ea0-6d13c7b9e254"
+PASSPHRASE = "a passphrase of the other machine"
 RECOVERY = "rcdefghi-jklnrtuv-vutrnlkj-ihgfedbc-cbdefghi-jklnrtuv-vutrnlkj-ihgfedbb"
 DOCUMENT = """apiVersion: v1alpha1
 kind: UserVolumeConfig
@@ -13,6 +14,7 @@ filesystem: {type: ext4}
 encryption:
   keys:
     - {slot: 0, nodeID: {}}
+    - {slot: %s, static: {passphrase: %s}}
 """
 # Its memory has to be on the root file system, as its configuration is.
 MAKE = f"""set -e
@@ -30,8 +32,8 @@ $engine detach {VOLUME}
 
 
 def make(machine):
-    """The disk as it is when it comes from there: with a nodeID key and a recovery key."""
-    machine.write("/root/other/moved.yaml", DOCUMENT, mode="0600")
+    """The disk as it is when it comes from there: slots 0, 1 and that of the recovery key."""
+    machine.write("/root/other/moved.yaml", DOCUMENT % (1, PASSPHRASE), mode="0600")
     machine.write("/run/other/recovery", RECOVERY, mode="0600")
     machine.write("/run/other/make", MAKE)
     # The settling: udev looks at what was closed as well.

@@ -12,7 +12,7 @@ from applying import applies, rest
 from disk import Disk
 from image import system_image
 from manual import at_terminal, follow, forgotten
-from moving import (DEVICE, KEPT, PAGE, WHERE, back_to_crypttab, check_booted_by_crypttab, check_there,
+from moving import (DEVICE, KEPT, PAGE, WHERE, back_to_crypttab, check_booted_by_crypttab, check_there, slots,
                     to_nothing)
 from test_tpm import MEASURE
 from vm import Machine
@@ -203,8 +203,10 @@ def grow_online(day):
 def moved_disk(day):
     """As volumecrypt(7) says under A disk of another machine, by what hints and status name."""
     machine, volume, device = day.machine, other_machine.VOLUME, other_machine.DEVICE
+    others = {0: other_machine.UUID + volume, 1: other_machine.PASSPHRASE}
     other_machine.make(machine)
-    machine.write("/etc/volumecrypt/moved.yaml", other_machine.DOCUMENT + "    - {slot: 1, tpm: {}}\n", mode="0600")
+    mine = "a passphrase of this machine"
+    machine.write("/etc/volumecrypt/moved.yaml", other_machine.DOCUMENT % (5, mine), mode="0600")
     told = day.applies(works=False)
     day.check.fact("apply says that another machine made it", "another machine" in told, told)
     outcome = machine.run(f"volumecryptctl unlock {volume}", 300)
@@ -220,12 +222,14 @@ def moved_disk(day):
     day.check.fact("status names the other machine, and how to make it this one's",
                    "another machine" in told and adopting in told, told)
     day.applies()
-    day.check.fact("apply has not taken the key that it has", day.opens(0, other_machine.UUID + volume, device))
+    day.check.fact("apply has taken none of its keys",
+                   all(day.opens(slot, key, device) for slot, key in others.items()))
     day.does(adopting)
-    day.check.fact("once it is this machine's, that is the declared one", day.opens(0, day.uuid + volume, device))
+    day.check.fact("once it is this machine's, its keys are the declared ones",
+                   day.opens(0, day.uuid + volume, device) and 1 not in slots(machine, device))
     day.does(f"volumecryptctl lock {volume} && volumecryptctl unlock {volume}")
     kept = machine.run(f"cat {other_machine.WHERE}/kept").output
-    day.check.equal("which opens it", kept, "precious")
+    day.check.equal("which open it", kept, "precious")
     machine.output("rm /etc/volumecrypt/moved.yaml")
     day.applies()
     day.check.fact("it leaves", not day.is_mounted(other_machine.WHERE))
