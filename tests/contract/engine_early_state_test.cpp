@@ -194,7 +194,7 @@ class EngineStagedWipeTest : public EngineEarlyStateTest {
     }
     base::Status stage() { return volume::stageWipe(*session_, content_); }
 
-    volume::Reporter reporter_{volume::Verb::Wipe, "u-data", volume::OutputFormat::Json};
+    volume::Reporter reporter_{"wipe", "u-data", volume::OutputFormat::Json};
     std::optional<volume::Session> session_;
     blockdev::Content content_;
 };

@@ -58,7 +58,7 @@ class EngineKdfLockTest : public VolumeFixture {
 TEST_F(EngineKdfLockTest, SmallDerivationsDoNotAskForIt) {
     holdLock();
     const auto options = optionsFor(Verb::Sync);
-    volume::Reporter reporter(options.verb, options.id.text(), options.output);
+    volume::Reporter reporter(options.verbName, options.id.text(), options.output);
     KdfLock lock(options, reporter, milliseconds(0));
     const auto turn = lock.await(std::uint64_t{64} << 10);
     ASSERT_THAT(turn, IsOk());
@@ -68,7 +68,7 @@ TEST_F(EngineKdfLockTest, SmallDerivationsDoNotAskForIt) {
 TEST_F(EngineKdfLockTest, IsBusyInTheEndAndSaysWhoHoldsIt) {
     holdLock();
     const auto options = optionsFor(Verb::Sync);
-    volume::Reporter reporter(options.verb, options.id.text(), options.output);
+    volume::Reporter reporter(options.verbName, options.id.text(), options.output);
     KdfLock lock(options, reporter, milliseconds(60));
     const auto turn = lock.await(kMuch);
     ASSERT_THAT(turn, FailsWith(ErrorCode::Busy,
@@ -82,7 +82,7 @@ TEST_F(EngineKdfLockTest, IsBusyInTheEndAndSaysWhoHoldsIt) {
 TEST_F(EngineKdfLockTest, AttachIsNotKeptFromItsVolume) {
     holdLock();
     const auto options = optionsFor(Verb::Attach);
-    volume::Reporter reporter(options.verb, options.id.text(), options.output);
+    volume::Reporter reporter(options.verbName, options.id.text(), options.output);
     constexpr milliseconds kPatience(200);
     KdfLock lock(options, reporter, kPatience);
     const auto start = std::chrono::steady_clock::now();
@@ -97,7 +97,7 @@ TEST_F(EngineKdfLockTest, AttachIsNotKeptFromItsVolume) {
 
 TEST_F(EngineKdfLockTest, IsHeldWhileItsOwnerLivesAndNotLonger) {
     const auto options = optionsFor(Verb::Sync);
-    volume::Reporter reporter(options.verb, options.id.text(), options.output);
+    volume::Reporter reporter(options.verbName, options.id.text(), options.output);
     KdfLock first(options, reporter, milliseconds(0));
     KdfLock second(options, reporter, milliseconds(0));
     {
