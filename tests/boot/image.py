@@ -209,7 +209,8 @@ def system_image(build):
             make_image(base, folder / "stage", image)
             key_file.write_text(key, encoding="utf-8")
             log(f"{image} made in {time.monotonic() - started:.0f} s")
-    return SystemImage(image, base, folder / "stage")
+        # Before another test makes the stage anew.
+        return SystemImage(image, base, folder / "stage")
 
 
 def main():
