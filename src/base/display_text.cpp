@@ -65,4 +65,9 @@ std::string printableLines(std::string_view text) {
     return result + printable(text);
 }
 
+std::string sentence(std::string text) {
+    if (!text.ends_with('.') && !text.ends_with('?') && !text.ends_with('!')) text += '.';
+    return text;
+}
+
 }  // namespace volumecrypt::base

@@ -24,4 +24,7 @@ std::string printable(std::string_view text);
 // Of each line.
 std::string printableLines(std::string_view text);
 
+// With a full stop, unless it ends with a mark of its own: to say something after it.
+std::string sentence(std::string text);
+
 }  // namespace volumecrypt::base

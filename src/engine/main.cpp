@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "base/display_text.h"
 #include "base/journal.h"
 #include "engine/read_options.h"
 #include "engine/verbs.h"
@@ -69,7 +70,7 @@ base::Error unlessUnplugged(const volume::Session &session, base::Error error) {
 // Whatever the error: who reads it in the emergency shell wants to get out of there.
 base::Error withWayOn(const volume::Session &session, base::Error error) {
     if (!session.holdsUpBoot() || error.code == base::ErrorCode::Cancelled) return error;
-    if (!error.hint.empty()) error.hint += error.hint.ends_with('.') ? " " : ". ";
+    if (!error.hint.empty()) error.hint = base::sentence(std::move(error.hint)) + " ";
     error.hint +=
         "In the emergency shell, `systemctl default` goes on with the boot once that is mended.";
     return error;

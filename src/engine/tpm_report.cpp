@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The report as one JSON line, or as text.
+// tpm: what the TPM is, and whether it would open the volumes; one JSON line, or text.
 #include <iostream>
 #include <optional>
 #include <set>

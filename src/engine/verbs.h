@@ -37,8 +37,9 @@ struct VerbRow {
     const char *help;
     base::Result<volume::Outcome> (*run)(volume::Session &) = nullptr;
     int (*runWithoutVolume)(const volume::Options &) = nullptr;  // takes the place of `run`
-    bool changesNothing = false;     // leaves no outcome file, and is no failure in the log
-    bool needsSlot = false;          // --slot
+    bool changesNothing =
+        false;               // writes nothing, leaves no outcome file, and is no failure in the log
+    bool needsSlot = false;  // --slot
     bool needsConfirmation = false;  // --confirm ID
 };
 

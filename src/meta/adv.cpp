@@ -54,6 +54,7 @@ Checksum checksumOf(Bytes copy) {
     std::fill(field.begin(), field.end(), std::byte{0});
     const std::string digest = crypto::sha256({cleared.chars(), cleared.size()});
     Checksum sum{};
+    static_assert(sizeof sum == crypto::kSha256Size);
     std::memcpy(sum.data(), digest.data(), sum.size());
     return sum;
 }

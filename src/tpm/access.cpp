@@ -42,6 +42,12 @@ bool isFound(const model::SystemPaths &paths) {
     return isInSysfs(paths, "tpmrm0") || isInSysfs(paths, "tpm0");
 }
 
+// However it is named: tpm2-tss takes `device` alone for it as well.
+bool isMachines(const Access &access) {
+    return access.tcti.empty() || access.tcti == "device" || access.tcti == "device:" ||
+           access.tcti == "device:" + access.paths.below(kManaged);
+}
+
 base::Error noTpm(const Access &access) {
     if (isInSysfs(access.paths, "tpmrm0")) return deviceError(access.paths, kManaged, ENOENT);
     if (isInSysfs(access.paths, "tpm0")) return deviceError(access.paths, kRaw, ENOENT);
@@ -73,8 +79,7 @@ bool waitFor(int waitMs, const std::function<bool()> &done) {
 }
 
 base::Result<std::string> chooseTcti(const Access &access) {
-    // tpm2-tss takes `device` alone for the machine's TPM as well.
-    if (!access.tcti.empty() && access.tcti != "device") return access.tcti;
+    if (!isMachines(access)) return access.tcti;
     if (isVersionOne(access.paths))
         return base::fail(ErrorCode::Unsupported, "the TPM of this machine is version 1.2",
                           "TPM keys need a TPM 2.0; some firmware can switch. Declare another key "

@@ -24,8 +24,7 @@ base::Result<std::unique_ptr<Connection>> Connection::open(const Access &access)
     std::unique_ptr<Connection> connection(new Connection);
     VC_ASSIGN(connection->tss_, Library::load());
     VC_ASSIGN(connection->lock_, lockTpm(access, tcti));
-    VC_TRY(expectDevice(access, tcti));
-    VC_TRY(connection->connect(tcti));
+    VC_TRY(connection->connect(access, tcti));
     if (!isResourceManaged(tcti)) VC_TRY(connection->takeOver(access, tcti));
     return connection;
 }
@@ -44,16 +43,20 @@ base::Status Connection::takeOver(const Access &access, const std::string &tcti)
     return {};
 }
 
-base::Status Connection::connect(const std::string &tcti) {
+base::Status Connection::connect(const Access &access, const std::string &tcti) {
     const auto unavailable = [&](base::Error error) {
         error.code = base::ErrorCode::TpmUnavailable;
         if (error.hint.empty())
             error.hint = "Check the TPM: `volumecryptctl tpm`, `tpm2_getcap properties-fixed`.";
         return base::fail(std::move(error));
     };
-    if (const TSS2_RC code = tss_->Tss2_TctiLdr_Initialize(tcti.c_str(), &tcti_);
-        code != TSS2_RC_SUCCESS)
-        return unavailable(responseError("open the TPM at " + tcti, code));
+    TSS2_RC code = tss_->Tss2_TctiLdr_Initialize(tcti.c_str(), &tcti_);
+    if (code != TSS2_RC_SUCCESS) {
+        // Asked only now: an opening of the device has its price. Or who had it is done with it.
+        VC_TRY(expectDevice(access, tcti));
+        code = tss_->Tss2_TctiLdr_Initialize(tcti.c_str(), &tcti_);
+    }
+    if (code != TSS2_RC_SUCCESS) return unavailable(responseError("open the TPM at " + tcti, code));
     if (auto started = startEsys(); !started) return unavailable(std::move(started).error());
     return {};
 }

@@ -35,7 +35,7 @@ class Connection {
 
   private:
     Connection() = default;
-    base::Status connect(const std::string &tcti);
+    base::Status connect(const Access &access, const std::string &tcti);
     // ESYS over the open interface; a failure may have left an earlier one of no use.
     base::Status startEsys();
     // Without a resource manager: flushes what an engine that died here made, and leaves a note

@@ -17,7 +17,7 @@ constexpr std::string_view kPrefix = "device:";
 
 // 0 when it opens.
 int failureOf(const std::string &device) {
-    const base::UniqueFd fd(::open(device.c_str(), O_RDWR | O_CLOEXEC | O_NOCTTY));
+    const base::UniqueFd fd(::open(device.c_str(), O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
     return fd.valid() ? 0 : errno;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Numbers and names as TPM structures have them.
+// Numbers as TPM structures have them.
 #pragma once
 
 #include <cstdint>

@@ -2,6 +2,7 @@
 // Collects the failures of keys.
 #include "volume/key_failures.h"
 
+#include "base/display_text.h"
 #include "base/key_withheld.h"
 
 namespace volumecrypt::volume {
@@ -22,7 +23,9 @@ bool needsAnotherKey(ErrorCode code) {
 // Somebody can mend it here and now, and the hint says how; a TPM that time alone does not bring
 // back as well.
 bool canBeMended(const base::Error &error) {
-    return error.code == ErrorCode::InvalidConfig || error.code == ErrorCode::KeyRejected ||
+    // Busy is the TPM: that of the header, or of memory for a KDF, was told before.
+    return error.code == ErrorCode::Busy || error.code == ErrorCode::InvalidConfig ||
+           error.code == ErrorCode::KeyRejected ||
            (error.code == ErrorCode::TpmUnavailable && !error.retry);
 }
 
@@ -39,7 +42,7 @@ void KeyFailures::add(const base::Error &error) {
     if (speaksForItself(error.code) && !needsAnotherKey(error.code)) hint_ = error.hint;
     const bool told = repairs_.find(error.hint) != std::string::npos;
     if (canBeMended(error) && !error.hint.empty() && !told)
-        repairs_ += error.hint + (error.hint.ends_with('.') ? " " : ". ");
+        repairs_ += base::sentence(error.hint) + " ";
 }
 
 base::Error KeyFailures::summary(const std::string &message, const std::string &hint) const {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "crypto/digest.h"
 #include "model/slot_token.h"
 #include "volume/enrol.h"
 #include "volume/slot_changer.h"
@@ -17,7 +18,6 @@ using model::Pending;
 constexpr std::int64_t kSlotJson = 340;
 // "31":{…},
 constexpr std::int64_t kTokenPlace = 6;
-constexpr std::size_t kDigestSize = 32;
 
 std::int64_t tokenSize(const std::string &json) {
     return json.empty() ? 0 : static_cast<std::int64_t>(json.size()) + kTokenPlace;
@@ -34,9 +34,9 @@ std::int64_t SlotChanger::recordGrowth(const model::HeaderView &view,
     if (!pending) {
         model::RecordSlot &entry = future.slots[change.slot];
         entry = change.entry;
-        entry.areaDigest = entry.check = std::string(kDigestSize, '\0');
+        entry.areaDigest = entry.check = std::string(crypto::kSha256Size, '\0');
     }
-    future.mac = std::string(kDigestSize, '\0');
+    future.mac = std::string(crypto::kSha256Size, '\0');
     const auto present = token_ ? view.tokens.find(*token_) : view.tokens.end();
     if (present == view.tokens.end()) return tokenSize(future.toJson());
     return tokenSize(future.toJson()) - tokenSize(present->second.json);

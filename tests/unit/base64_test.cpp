@@ -20,6 +20,10 @@ TEST(Base64, VectorsOfTheStandard) {
     }
 }
 
+TEST(Base64, BitsBehindTheEndAreLeftOut) {
+    EXPECT_EQ(crypto::fromBase64("Zh=="), "f");
+}
+
 TEST(Base64, EveryByte) {
     std::string bytes;
     for (int i = 0; i < 256; ++i) bytes += static_cast<char>(i);

@@ -134,5 +134,11 @@ TEST(CliProgress, SaysWhatIsKnown) {
               "wipe u-data: 100%, 2.0 GiB of 2.0 GiB, 64.0 MiB/s");
 }
 
+TEST(Sentence, EndsWithAMark) {
+    for (const char *text : {"Is it there?", "Try again.", "No!"})
+        EXPECT_EQ(base::sentence(text), text);
+    EXPECT_EQ(base::sentence("try again"), "try again.");
+}
+
 }  // namespace
 }  // namespace volumecrypt::cli
