@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/key_withheld.h"
+#include "daemon/apply_errors.h"
 #include "daemon/consumer.h"
 #include "daemon/outcome_file.h"
 #include "model/names.h"
@@ -36,36 +37,6 @@ std::string keysText(const EngineResult &result) {
 // What a passphrase that somebody gave can help with.
 bool needsSecret(const base::Error &error) {
     return error.code == base::ErrorCode::NoUsableKey || base::isKeyWithheld(error.code);
-}
-
-// The engine's hint is for somebody at a terminal.
-base::Error withFileHint(base::Error error, const Volume &volume) {
-    if (error.code != base::ErrorCode::NoUsableKey) return error;
-    const std::string byFile =
-        "`volumecryptctl apply " + volume.id().text() +
-        " --secret-file FILE` takes one from a file, also while it is in use.";
-    error.hint += (error.hint.empty() ? "" : " ") + byFile;
-    return error;
-}
-
-base::Error stillMapped() {
-    base::Error error;
-    error.code = base::ErrorCode::Busy;
-    error.message = "it left the configuration, but is in use and stays unlocked";
-    error.hint = "close what uses it, then apply again";
-    return error;
-}
-
-base::Error notRemounted(const Volume &volume, const std::vector<std::string> &left,
-                         const base::Status &status) {
-    base::Error error;
-    error.code = base::ErrorCode::Io;
-    error.message = "it could not be remounted";
-    if (!left.empty()) error.message += " with " + joined(left);
-    if (!status) error.message += ": " + status.error().message;
-    error.hint = "see `journalctl -u '" + consumerUnit(volume.spec()) +
-                 "'`; lock and unlock the volume to mount it anew";
-    return error;
 }
 
 }  // namespace
@@ -176,6 +147,7 @@ void Apply::run(const WorkPointer &work) {
     // For one volume, only when it is about its units: those of others that left the configuration
     // would be gone before they are stopped.
     const bool anew = !work->only || plan.changes.concern(*work->only) || !plan.departed.empty();
+    if (systemd_ != nullptr && anew && plan.othersStop) return finish(work, othersFirst());
     if (systemd_ != nullptr && anew)
         add([this, work](const Done &next) { reloadUnits(work, next); });
     for (const auto &remount : plan.remount)
@@ -278,6 +250,11 @@ void Apply::remountVolume(const WorkPointer &work, const ApplyPlan::Remount &rem
 
 void Apply::startVolume(const WorkPointer &work, const VolumePointer &volume, const Done &next) {
     if (isOpen(*volume) && systemd_ == nullptr) return next({});
+    // Since the plan was made.
+    if (volume->lockedOnPurpose() && !isOpen(*volume)) {
+        work->did(volume->id(), "keep", "stays locked, as Lock was called");
+        return next({});
+    }
     if (auto begun = volume->begin("apply"); !begun) {
         work->failed(volume->id().text(), begun.error());
         return next({});
@@ -321,7 +298,8 @@ void Apply::started(Work &work, const Volume &volume, const Before &before,
                  volume.spec().encryption ? "formatted and unlocked" : "given a file system");
     else if (!before.open && isOpen(volume))
         work.did(volume.id(), "unlock", "unlocked");
-    if (before.mounted || systemd_ == nullptr) return;
+    // It may be declared without one since it was begun.
+    if (before.mounted || systemd_ == nullptr || !volume.spec().mount) return;
     if (isMounted(volume, paths_))
         work.did(volume.id(), "mount", "mounted on " + volume.spec().mount->where);
     else if (const auto obstacle = mountObstacle(volume, paths_))

@@ -97,7 +97,9 @@ bool planRemount(ApplyPlan &plan, const VolumePointer &volume, const model::Syst
     const auto &id = volume->id();
     const bool moves = std::any_of(plan.moved.begin(), plan.moved.end(),
                                    [&id](const auto &stop) { return stop.volume == id; });
-    if (moves || plan.changes.refused.contains(id) || plan.changes.concernContent(id)) return false;
+    const bool stops = volume->spec().mount && plan.unmounts(volume->spec().mount->where);
+    if (moves || stops || plan.changes.refused.contains(id) || plan.changes.concernContent(id))
+        return false;
     auto flags = flagsToRemount(*volume, paths);
     if (!flags) return false;
     if (!flags->empty()) plan.remount.push_back({.volume = volume, .flags = std::move(*flags)});
@@ -143,6 +145,8 @@ bool sortOut(ApplyPlan &plan, const Volume &volume, const std::string &left) {
 
 void ApplyPlan::keepOnly(const model::VolumeId &id) {
     const auto isOther = [&id](const auto &entry) { return entry.volume != id; };
+    othersStop = std::any_of(departed.begin(), departed.end(), isOther) ||
+                 std::any_of(moved.begin(), moved.end(), isOther);
     const auto isAnother = [&id](const VolumePointer &volume) { return volume->id() != id; };
     std::erase_if(departed, isOther);
     std::erase_if(moved, isOther);

@@ -56,6 +56,7 @@ struct ApplyPlan {
     [[nodiscard]] bool unmounts(const std::string &where) const;
     // Leaves out what is to be done to other volumes. What is made anew of units is made for all.
     void keepOnly(const model::VolumeId &id);
+    bool othersStop = false;  // some of what keepOnly left out was to be stopped
 };
 
 // `systemd`: whether there is one. Without it what was generated for it means nothing.

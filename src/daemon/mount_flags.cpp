@@ -34,12 +34,12 @@ bool holds(const List &list, std::string_view option) {
     return std::find(list.begin(), list.end(), option) != list.end();
 }
 
-// The last one counts.
+// The last one counts. mount(8) takes no notice of "defaults".
 bool isSet(const std::vector<std::string> &declared, const Toggle &toggle) {
     bool set = false;
     for (const auto &option : declared) {
         if (option == toggle.set) set = true;
-        if (option == toggle.clear || option == "defaults") set = false;
+        if (option == toggle.clear) set = false;
     }
     return set;
 }
@@ -102,9 +102,12 @@ std::optional<std::vector<std::string>> flagsToChange(const std::vector<std::str
         if (wanted != holds(has, toggle.set))
             changes.emplace_back(wanted ? toggle.set : toggle.clear);
     }
-    const auto last = std::find_if(declared.rbegin(), declared.rend(),
-                                   [](const auto &option) { return holds(kAccessTimes, option); });
-    if (last != declared.rend() && *last != accessTimesOf(has)) changes.push_back(*last);
+    // Of several the strictest wins, whatever their order: not for us to repeat.
+    const auto isAccessTimes = [](const auto &option) { return holds(kAccessTimes, option); };
+    if (std::count_if(declared.begin(), declared.end(), isAccessTimes) == 1) {
+        const auto said = std::find_if(declared.begin(), declared.end(), isAccessTimes);
+        if (*said != accessTimesOf(has)) changes.push_back(*said);
+    }
     return changes;
 }
 

@@ -30,8 +30,11 @@ TEST(MountFlags, TellsWhatDiffers) {
 
 TEST(MountFlags, TheLastOneCounts) {
     EXPECT_THAT(*flagsToChange({"nodev", "dev"}, "rw"), IsEmpty());
-    EXPECT_THAT(*flagsToChange({"nodev", "defaults"}, "rw"), IsEmpty());
+    EXPECT_THAT(*flagsToChange({"nodev", "defaults"}, "rw"), ElementsAre("nodev"));
+    EXPECT_THAT(*flagsToChange({"nodev", "nosuid", "defaults"}, "rw,nodev,nosuid"), IsEmpty());
     EXPECT_THAT(*flagsToChange({"dev", "nodev"}, "rw"), ElementsAre("nodev"));
+    // Of several words for access times the kernel chooses.
+    EXPECT_THAT(*flagsToChange({"noatime", "relatime"}, "rw,noatime"), IsEmpty());
     EXPECT_THAT(*flagsToChange({"noatime", "relatime"}, "rw,relatime"), IsEmpty());
 }
 

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// They are said of a volume that is named beside them.
+#include "daemon/apply_errors.h"
+
+#include "daemon/apply_plan.h"
+#include "daemon/consumer.h"
+
+namespace volumecrypt::daemon {
+
+base::Error withFileHint(base::Error error, const Volume &volume) {
+    if (error.code != base::ErrorCode::NoUsableKey) return error;
+    const std::string byFile =
+        "`volumecryptctl apply " + volume.id().text() +
+        " --secret-file FILE` takes one from a file, also while it is in use.";
+    error.hint += (error.hint.empty() ? "" : " ") + byFile;
+    return error;
+}
+
+base::Error stillMapped() {
+    base::Error error;
+    error.code = base::ErrorCode::Busy;
+    error.message = "it left the configuration, but is in use and stays unlocked";
+    error.hint = "close what uses it, then apply again";
+    return error;
+}
+
+base::Error notRemounted(const Volume &volume, const std::vector<std::string> &left,
+                         const base::Status &status) {
+    base::Error error;
+    error.code = base::ErrorCode::Io;
+    error.message = "it could not be remounted";
+    if (!left.empty()) error.message += " with " + joined(left);
+    if (!status) error.message += ": " + status.error().message;
+    error.hint = "see `journalctl -u '" + consumerUnit(volume.spec()) +
+                 "'`; lock and unlock the volume to mount it anew";
+    return error;
+}
+
+tl::unexpected<base::Error> othersFirst() {
+    return base::fail(
+        base::ErrorCode::Busy,
+        "other volumes left the configuration, or are mounted elsewhere now: with new "
+        "units nothing would say any more what of them to stop",
+        "`volumecryptctl apply` deals with them first");
+}
+
+}  // namespace volumecrypt::daemon
