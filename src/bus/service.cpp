@@ -5,6 +5,7 @@
 #include <chrono>
 #include <utility>
 
+#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "base/journal.h"
@@ -171,7 +172,10 @@ void Service::Parts::begin() {
     // Nobody finds us before we know what we would tell them.
     configurator.inspectAll([this] {
         const auto named = connection->requestName(kBusName);
-        if (named) return;
+        if (named) {
+            (void)::sd_notify(0, "READY=1");
+            return;
+        }
         base::log(base::Severity::Error, daemon::oneLine(named.error()));
         loop.quit(1);
     });
