@@ -336,6 +336,17 @@ void Apply::syncVolume(const WorkPointer &work, const VolumePointer &volume, con
 
 void Apply::runSync(const WorkPointer &work, const VolumePointer &volume,
                     const EngineJobs::Done &done) {
+    trySync(work, volume, [=, this](base::Result<EngineResult> result) {
+        if (result || result.error().code != base::ErrorCode::Busy || systemd_ == nullptr)
+            return done(std::move(result));
+        // Its sync unit is at work, if systemd attached it a moment ago: that one is waited for.
+        systemd_->startUnit(model::syncUnit(volume->id()),
+                            [=, this](const base::Status &) { trySync(work, volume, done); });
+    });
+}
+
+void Apply::trySync(const WorkPointer &work, const VolumePointer &volume,
+                    const EngineJobs::Done &done) {
     engines_.run(volume, {.verb = "sync", .volume = volume->id()}, work->job,
                  [=, this](base::Result<EngineResult> result) {
                      base::UniqueFd secret;

@@ -54,6 +54,8 @@ class Apply {
     void startVolume(const WorkPointer &work, const VolumePointer &volume, const Done &next);
     void open(const WorkPointer &work, const VolumePointer &volume, const Done &opened);
     void syncVolume(const WorkPointer &work, const VolumePointer &volume, const Done &next);
+    void trySync(const WorkPointer &work, const VolumePointer &volume,
+                 const EngineJobs::Done &done);
     void runSync(const WorkPointer &work, const VolumePointer &volume,
                  const EngineJobs::Done &done);
     void started(Work &work, const Volume &volume, const Before &before,

@@ -218,5 +218,17 @@ TEST_F(ApplyMounts, ASandboxHidesNoMount) {
     EXPECT_TRUE(client_.property<bool>(volumePath("u-a"), kVolume, "Mounted"));
 }
 
+// As after an attach by systemd: the header is locked, until that unit has ended.
+TEST_F(ApplyMounts, ASyncUnitAtWorkIsWaitedFor) {
+    begin(options(""));
+    daemon_.folder().write("script/busy", "");
+    daemon_.script("sync",
+                   R"([ -e "$SCRIPTS/busy" ] && { rm "$SCRIPTS/busy"; error Busy "at work"; }
+        result ',"steps":[]')");
+    EXPECT_TRUE(apply().success);
+    EXPECT_THAT(resultsOf("u-a"), IsEmpty());
+    EXPECT_THAT(systemd_->calls(), Contains("start volumecrypt-sync@u-a.service"));
+}
+
 }  // namespace
 }  // namespace volumecrypt::test
