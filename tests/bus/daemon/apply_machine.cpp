@@ -108,9 +108,9 @@ Marks ApplyMachine::plan() {
     return marks;
 }
 
-Finished ApplyMachine::apply(Marks &marks) {
+Finished ApplyMachine::apply(Marks &marks, const Options &options) {
     sdbus::ObjectPath job;
-    EXPECT_EQ(client_.get(job, kRoot, kManager, "Apply", Options()), "");
+    EXPECT_EQ(client_.get(job, kRoot, kManager, "Apply", options), "");
     Finished end = client_.finished(job);
     results_ = client_.property<std::vector<Result>>(job, kJob, "Results");
     for (const auto &result : results_)

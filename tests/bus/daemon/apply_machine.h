@@ -37,7 +37,7 @@ class ApplyMachine : public ::testing::Test {
     // "ACTION: REASON" of the steps of a volume.
     std::multiset<std::string> stepsOf(const std::string &id);
     Marks plan();
-    Finished apply(Marks &marks);
+    Finished apply(Marks &marks, const Options &options = {});
     // "ACTION: TEXT", of the last job.
     [[nodiscard]] std::multiset<std::string> resultsOf(const std::string &id) const;
 

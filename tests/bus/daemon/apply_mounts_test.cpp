@@ -17,6 +17,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::IsSupersetOf;
+using ::testing::Not;
 using ::testing::UnorderedElementsAre;
 
 constexpr const char *kWhere = "/var/mnt/a";
@@ -228,6 +229,39 @@ TEST_F(ApplyMounts, ASyncUnitAtWorkIsWaitedFor) {
     EXPECT_TRUE(apply().success);
     EXPECT_THAT(resultsOf("u-a"), IsEmpty());
     EXPECT_THAT(systemd_->calls(), Contains("start volumecrypt-sync@u-a.service"));
+}
+
+TEST_F(ApplyMounts, DefaultsChangeNothing) {
+    begin(options("defaults"));
+    EXPECT_THAT(stepsOf("u-a"), IsEmpty());
+}
+
+TEST_F(ApplyMounts, NothingIsRemountedBelowWhatIsTakenAway) {
+    declare("b", "mount: {where: /var/mnt/a/b, options: []}");
+    daemon_.folder().write("script/state-u-b", "unlocked");
+    map("u-b");
+    systemd_->activate("volumecrypt@u-b.service");
+    begin(options(""));
+    systemd_->mount("var-mnt-a-b.mount");
+    declare("a", "mount: {where: /var/mnt/elsewhere, options: []}");
+    declare("b", "mount: {where: /var/mnt/a/b, options: [noexec]}");
+    EXPECT_THAT(stepsOf("u-b"), Not(Contains(HasSubstr("remount"))));
+    EXPECT_THAT(stepsOf("u-b"), Contains(HasSubstr("mount: ")));
+}
+
+TEST_F(ApplyMounts, OfOneVolumeForgetsNoOther) {
+    declare("b", "mount: {where: /var/mnt/b, options: []}");
+    begin(options(""));
+    declare("a", "mount: {where: /var/mnt/elsewhere, options: []}");
+    declare("b", "mount: {where: /var/mnt/b, options: [commit=5]}");
+    systemd_->forgetCalls();
+    Marks marks;
+    const auto end = ApplyMachine::apply(marks, {{"volume", sdbus::Variant(std::string("u-b"))}});
+    EXPECT_EQ(end.error, "org.example.VolumeCrypt.Error.Busy");
+    EXPECT_THAT(end.message, HasSubstr("other volumes left the configuration"));
+    EXPECT_THAT(systemd_->calls(), Not(Contains("reload")));
+    EXPECT_TRUE(apply().success);
+    EXPECT_THAT(resultsOf("u-a"), Contains(HasSubstr("unmount: ")));
 }
 
 }  // namespace

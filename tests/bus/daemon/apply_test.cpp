@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "apply_machine.h"
+#include "base/files.h"
 #include "support/process.h"
 
 namespace volumecrypt::test {
@@ -304,6 +305,29 @@ TEST_F(ApplyCommand, SaysOneLineForEachAndNothingTwice) {
     EXPECT_THAT(applied.err, Not(HasSubstr("u-b: its device /dev/fake-b is not there; ")));
     daemon_.configure("broken.yaml", "apiVersion: v1alpha1\nkind: UserVolumeConfig\nname: 'a b'\n");
     EXPECT_EQ(run("plan").exitCode, 1);
+}
+
+TEST_F(ApplyCommand, LeavesWhatWasLockedMeanwhile) {
+    declare("a", "");
+    declare("z", "");
+    daemon_.folder().write("script/state-u-z", "unlocked");
+    map("u-z");
+    const std::string attach = *base::readFile(daemon_.folder().file("script/attach"));
+    daemon_.script(
+        "attach",
+        "[ \"$volume\" = u-a ] && while [ ! -e \"$SCRIPTS/go\" ]; do sleep 0.05; done\n" + attach);
+    daemon_.start();
+    client_.listen();
+    sdbus::ObjectPath job;
+    ASSERT_EQ(client_.get(job, kRoot, kManager, "Apply", Options()), "");
+    ASSERT_TRUE(client_.waitFor([&] {
+        const auto calls = base::readFile(daemon_.folder().file("script/calls"));
+        return calls && calls->find("attach u-a") != std::string::npos;
+    }));
+    ASSERT_EQ(client_.call(volumePath("u-z"), kVolume, "Lock", Options()), "");
+    daemon_.folder().write("script/go", "");
+    EXPECT_TRUE(client_.finished(job).success);
+    EXPECT_EQ(client_.property<std::string>(volumePath("u-z"), kVolume, "State"), "locked");
 }
 
 }  // namespace
