@@ -251,8 +251,8 @@ void Apply::remountVolume(const WorkPointer &work, const ApplyPlan::Remount &rem
 void Apply::startVolume(const WorkPointer &work, const VolumePointer &volume, const Done &next) {
     if (isOpen(*volume) && systemd_ == nullptr) return next({});
     // Since the plan was made.
-    if (volume->lockedOnPurpose() && !isOpen(*volume)) {
-        work->did(volume->id(), "keep", "stays locked, as Lock was called");
+    if (isHeld(*volume)) {
+        work->did(volume->id(), "keep", kHeld);
         return next({});
     }
     if (auto begun = volume->begin("apply"); !begun) {

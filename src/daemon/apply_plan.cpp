@@ -48,16 +48,11 @@ std::set<std::string> misplaced(const Volume &volume, const SystemView &view) {
     return units;
 }
 
-bool isHeld(const Volume &volume) {
-    // Somebody may have opened it since by other means.
-    return volume.lockedOnPurpose() && !volume.status().isOpen();
-}
-
 // Why one that would be started is left as it is. Starting its units starts those of what it needs
 // as well: that would open a volume that was locked by Lock.
 std::string whyLeft(const Volume &volume, const std::set<model::VolumeId> &held,
                     const std::set<model::VolumeId> &needs) {
-    if (held.contains(volume.id())) return "stays locked, as Lock was called";
+    if (held.contains(volume.id())) return kHeld;
     for (const auto &other : needs)
         if (held.contains(other))
             return "is left as it is, since it needs " + other.text() +
@@ -156,6 +151,11 @@ void ApplyPlan::keepOnly(const model::VolumeId &id) {
     std::erase_if(refused, isOther);
     std::erase_if(units, [&](const Units &entry) { return isAnother(entry.volume); });
     std::erase_if(remount, [&](const Remount &entry) { return isAnother(entry.volume); });
+}
+
+bool isHeld(const Volume &volume) {
+    // Somebody may have opened it since by other means.
+    return volume.lockedOnPurpose() && !volume.status().isOpen();
 }
 
 bool isFile(const Volume &volume) {

@@ -63,6 +63,9 @@ struct ApplyPlan {
 ApplyPlan planApply(const std::vector<VolumePointer> &declared, const model::SystemPaths &paths,
                     bool systemd);
 
+// Lock was called, and since then nobody has unlocked it; what is said of it.
+bool isHeld(const Volume &volume);
+inline constexpr const char *kHeld = "stays locked, as Lock was called";
 // A plain file cannot be mapped; only its keys are looked after.
 bool isFile(const Volume &volume);
 // Its keys are compared now.
