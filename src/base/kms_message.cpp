@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/envelope.h"
+#include "base/text.h"
 
 namespace volumecrypt::base {
 namespace {

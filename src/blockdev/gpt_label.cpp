@@ -12,6 +12,7 @@
 
 #include <fcntl.h>
 
+#include "base/text.h"
 #include "base/unique_fd.h"
 #include "blockdev/probe_handle.h"
 
@@ -21,13 +22,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kLinks = "/dev/disk/by-partlabel/";
-
-std::optional<unsigned> hexDigit(char c) {
-    if (c >= '0' && c <= '9') return static_cast<unsigned>(c - '0');
-    if (c >= 'a' && c <= 'f') return static_cast<unsigned>(c - 'a') + 10;
-    if (c >= 'A' && c <= 'F') return static_cast<unsigned>(c - 'A') + 10;
-    return std::nullopt;
-}
 
 // The kernel keeps the low byte of each UTF-16 unit and writes "!" for what cannot be printed.
 bool kernelSpells(const std::string &label) {
@@ -109,10 +103,8 @@ std::optional<std::string> labelOfLink(const std::string &path) {
     std::string label;
     for (std::size_t i = 0; i < name.size(); ++i) {
         if (name.substr(i, 2) == "\\x" && i + 3 < name.size()) {
-            const auto high = hexDigit(name[i + 2]);
-            const auto low = hexDigit(name[i + 3]);
-            if (high && low) {
-                label += static_cast<char>(*high * 16 + *low);
+            if (const auto byte = base::fromHex(name.substr(i + 2, 2))) {
+                label += *byte;
                 i += 3;
                 continue;
             }

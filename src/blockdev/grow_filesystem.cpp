@@ -14,8 +14,8 @@
 #include <sys/statvfs.h>
 
 #include "base/child_process.h"
+#include "base/text.h"
 #include "blockdev/device.h"
-#include "blockdev/program_words.h"
 
 namespace volumecrypt::blockdev {
 namespace {
@@ -100,7 +100,7 @@ base::Result<bool> growFilesystem(const base::MountEntry &mount, const std::stri
     if (outcome.exitCode != 0)
         return base::fail(ErrorCode::Io, argv.front() + " at " + mount.where + " failed (" +
                                              std::to_string(outcome.exitCode) +
-                                             "): " + oneLine(outcome.output));
+                                             "): " + base::joinedLines(outcome.output));
     VC_ASSIGN(const std::uint64_t after, sizeAt(mount.where));
     return after > before;
 }

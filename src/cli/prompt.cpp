@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/scope_exit.h"
+#include "base/text.h"
 #include "cli/interrupt.h"
 #include "cli/text.h"
 
@@ -63,12 +64,6 @@ termios silent(const termios &usual) {
     return changed;
 }
 
-std::size_t lastCharacter(const SecretBuffer &buffer, std::size_t used) {
-    while (used > 0 && (static_cast<unsigned char>(buffer.chars()[used - 1]) & 0xC0U) == 0x80)
-        --used;
-    return used > 0 ? used - 1 : 0;
-}
-
 Result<SecretBuffer> readLine(int fd, const Interruptible &signals) {
     SecretBuffer buffer(kMaxSecret + 1);
     std::size_t used = 0;
@@ -85,7 +80,7 @@ Result<SecretBuffer> readLine(int fd, const Interruptible &signals) {
         if (key == Key::Enter) break;
         if (key == Key::Cancel) return base::fail(cancelled());
         if (key == Key::Clear) used = 0;
-        if (key == Key::Rubout) used = lastCharacter(buffer, used);
+        if (key == Key::Rubout) used = base::withoutLastCharacter({buffer.chars(), used}).size();
         if (key != Key::Character) continue;
         if (used == kMaxSecret)
             tooLong = true;

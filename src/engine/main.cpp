@@ -9,8 +9,8 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-#include "base/display_text.h"
 #include "base/journal.h"
+#include "base/text.h"
 #include "engine/read_options.h"
 #include "engine/verbs.h"
 #include "luks/kdf_cost.h"

@@ -10,7 +10,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "base/display_text.h"
+#include "base/text.h"
 #include "blockdev/find_device.h"
 #include "config/loader.h"
 #include "engine/verbs.h"

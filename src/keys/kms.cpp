@@ -10,9 +10,9 @@
 #include <nlohmann/json.hpp>
 #include <openssl/rand.h>
 
-#include "base/display_text.h"
 #include "base/foreign_json.h"
 #include "base/secret_child.h"
+#include "base/text.h"
 #include "crypto/base64.h"
 #include "keys/node_id.h"
 #include "model/slot_token.h"

@@ -8,7 +8,7 @@
 
 #include <net/if.h>
 
-#include "base/envelope.h"
+#include "base/text.h"
 
 namespace volumecrypt::kms {
 namespace {

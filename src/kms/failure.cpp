@@ -4,7 +4,7 @@
 
 #include <string_view>
 
-#include "base/envelope.h"
+#include "base/text.h"
 
 namespace volumecrypt::kms {
 namespace {

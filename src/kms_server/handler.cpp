@@ -11,8 +11,8 @@
 #include <grpcpp/security/auth_context.h>
 #include <grpcpp/server_context.h>
 
-#include "base/envelope.h"
 #include "base/journal.h"
+#include "base/text.h"
 #include "kms.grpc.pb.h"
 #include "kms_server/node_name.h"
 #include "kms_server/sealing.h"

@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/foreign_json.h"
-#include "base/hex.h"
+#include "base/text.h"
 
 namespace volumecrypt::model {
 namespace {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/foreign_json.h"
-#include "base/hex.h"
+#include "base/text.h"
 #include "tpm/bounded.h"
 #include "tpm/numbers.h"
 #include "tpm/operations.h"

@@ -7,7 +7,7 @@
 
 #include "base/files.h"
 #include "base/foreign_json.h"
-#include "base/hex.h"
+#include "base/text.h"
 #include "crypto/digest.h"
 
 namespace volumecrypt::tpm {

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "base/hex.h"
+#include "base/text.h"
 #include "tpm/library.h"
 #include "tpm/numbers.h"
 

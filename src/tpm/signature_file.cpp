@@ -9,7 +9,7 @@
 
 #include "base/files.h"
 #include "base/foreign_json.h"
-#include "base/hex.h"
+#include "base/text.h"
 #include "crypto/base64.h"
 
 namespace volumecrypt::tpm {

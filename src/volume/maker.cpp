@@ -2,7 +2,7 @@
 // By the record's mark and the pin's.
 #include "volume/maker.h"
 
-#include "base/hex.h"
+#include "base/text.h"
 #include "keys/derivations.h"
 #include "keys/node_id.h"
 #include "volume/former_name.h"

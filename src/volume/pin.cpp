@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/file_below.h"
-#include "base/hex.h"
+#include "base/text.h"
 #include "volume/device_wipe.h"
 #include "volume/early_state.h"
 #include "volume/pin_text.h"

@@ -5,9 +5,9 @@
 #include <cstdio>
 #include <utility>
 
-#include "base/display_text.h"
 #include "base/files.h"
 #include "base/journal.h"
+#include "base/text.h"
 
 namespace volumecrypt::volume {
 namespace {

@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 
 #include "base/files.h"
-#include "base/hex.h"
+#include "base/text.h"
 #include "crypto/digest.h"
 #include "crypto/mac.h"
 #include "keys/derivations.h"

@@ -7,7 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "base/files.h"
-#include "base/hex.h"
+#include "base/text.h"
 #include "crypto/base64.h"
 #include "crypto/digest.h"
 #include "support/result_matchers.h"

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "base/hex.h"
+#include "base/text.h"
 #include "crypto/base64.h"
 #include "crypto/digest.h"
 #include "support/result_matchers.h"
