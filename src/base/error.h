@@ -67,4 +67,20 @@ struct Error {
 // are NotFound, EBUSY is Busy, ENOSPC is NoSpace, everything else Io.
 Error errnoError(std::string_view what, int errnoValue);
 
+// The KMS, the TPM or STATE does not give a key: another one may open the volume.
+constexpr bool isKeyWithheld(ErrorCode code) {
+    switch (code) {
+        case ErrorCode::KmsUnreachable:
+        case ErrorCode::KmsRejected:
+        case ErrorCode::SaltUnavailable:
+        case ErrorCode::TpmUnavailable:
+        case ErrorCode::TpmLockout:
+        case ErrorCode::PcrMismatch:
+        case ErrorCode::ForeignTpm:
+            return true;
+        default:
+            return false;
+    }
+}
+
 }  // namespace volumecrypt::base

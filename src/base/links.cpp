@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // Resolving a path step by step. What root alone can change does not change between two steps.
-#include "base/links.h"
-
 #include <array>
 #include <cerrno>
 #include <climits>
@@ -12,6 +10,8 @@
 
 #include <fcntl.h>
 #include <unistd.h>
+
+#include "base/files.h"
 
 namespace volumecrypt::base {
 namespace {

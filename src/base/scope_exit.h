@@ -2,6 +2,7 @@
 // Runs an undo step at the end of a scope unless release() was called.
 #pragma once
 
+#include <memory>
 #include <utility>
 
 namespace volumecrypt::base {
@@ -24,5 +25,17 @@ class [[nodiscard]] ScopeExit {
     Function function_;
     bool armed_ = true;
 };
+
+// What a C library hands out, and has to be given back to a function of it.
+template <auto Function>
+struct FunctionDeleter {
+    template <typename T>
+    void operator()(T *pointer) const noexcept {
+        Function(pointer);
+    }
+};
+
+template <typename T, auto Function>
+using CHandle = std::unique_ptr<T, FunctionDeleter<Function>>;
 
 }  // namespace volumecrypt::base

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // posix_spawn with pipes for the input and the output, both watched against one clock.
-#include "base/secret_child.h"
-
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -15,6 +13,7 @@
 #include <spawn.h>
 #include <unistd.h>
 
+#include "base/child_process.h"
 #include "base/scope_exit.h"
 #include "base/unique_fd.h"
 

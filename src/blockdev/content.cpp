@@ -8,7 +8,6 @@
 #include <blkid/blkid.h>
 
 #include "blockdev/signature.h"
-#include "blockdev/zero_scan.h"
 
 namespace volumecrypt::blockdev {
 namespace {

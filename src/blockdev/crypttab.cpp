@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // Lines of "NAME DEVICE …"; DEVICE is a path, or a tag that udev makes a link for.
-#include "blockdev/crypttab.h"
-
 #include <array>
 #include <cerrno>
 #include <sstream>
@@ -11,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/files.h"
+#include "blockdev/device.h"
 
 namespace volumecrypt::blockdev {
 namespace {

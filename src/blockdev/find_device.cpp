@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Selection of a device: by GPT label over all partitions, else by path.
-#include "blockdev/find_device.h"
-
 #include <cerrno>
 #include <filesystem>
 #include <system_error>
 
 #include <sys/stat.h>
 
-#include "blockdev/gpt_label.h"
+#include "blockdev/device.h"
+#include "blockdev/sysfs.h"
 
 namespace volumecrypt::blockdev {
 namespace {

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // The kernel tells most labels; those it does not know or cannot spell are read from the disk.
-#include "blockdev/gpt_label.h"
-
 #include <algorithm>
 #include <filesystem>
 #include <map>
@@ -15,6 +13,7 @@
 #include "base/text.h"
 #include "base/unique_fd.h"
 #include "blockdev/probe_handle.h"
+#include "blockdev/sysfs.h"
 
 namespace volumecrypt::blockdev {
 namespace {

@@ -2,8 +2,6 @@
 // resize2fs, xfs_growfs and btrfs. Mounted only: the kernel does the work then, in steps of its own
 // journal. resize2fs of an unmounted file system is lost when it is interrupted, and the other two
 // cannot do it.
-#include "blockdev/grow_filesystem.h"
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -16,6 +14,7 @@
 #include "base/child_process.h"
 #include "base/text.h"
 #include "blockdev/device.h"
+#include "blockdev/filesystem.h"
 
 namespace volumecrypt::blockdev {
 namespace {

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // Opening of devices, and the proof that what was opened is what was found.
-#include "blockdev/open_device.h"
-
 #include <cerrno>
 #include <string>
 
@@ -12,6 +10,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "blockdev/device.h"
 #include "blockdev/lock.h"
 
 namespace volumecrypt::blockdev {

@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "base/text.h"
-#include "blockdev/luks_magic.h"
 #include "blockdev/probe_handle.h"
 
 namespace volumecrypt::blockdev {

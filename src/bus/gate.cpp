@@ -3,7 +3,7 @@
 #include "bus/gate.h"
 
 #include "bus/raw.h"
-#include "daemon/descriptors.h"
+#include "daemon/call_limits.h"
 
 namespace volumecrypt::bus {
 namespace {

@@ -8,7 +8,7 @@
 
 #include "bus/raw.h"
 #include "bus/size.h"
-#include "daemon/guarded.h"
+#include "daemon/event_loop.h"
 
 namespace volumecrypt::bus {
 namespace {

@@ -6,7 +6,7 @@
 
 #include <fmt/format.h>
 
-#include "base/key_withheld.h"
+#include "base/error.h"
 #include "cli/commands_recovery.h"
 #include "cli/engine.h"
 #include "cli/exit_code.h"

@@ -6,7 +6,7 @@
 
 #include <unistd.h>
 
-#include "base/key_withheld.h"
+#include "base/error.h"
 #include "cli/commands_unlock.h"
 #include "cli/text.h"
 

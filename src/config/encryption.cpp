@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Provider, cipher and options; the keys are in keys.cpp.
-#include "config/encryption.h"
-
 #include <algorithm>
 #include <array>
 #include <string>
 
 #include <fmt/format.h>
 
+#include "config/draft.h"
 #include "config/keys.h"
 #include "config/text.h"
 

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Partition, disk or directory.
-#include "config/provisioning.h"
 
 #include <optional>
 #include <string>
 
 #include <fmt/format.h>
 
-#include "config/storage.h"
+#include "config/draft.h"
 #include "config/text.h"
 
 namespace volumecrypt::config {

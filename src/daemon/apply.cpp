@@ -9,8 +9,8 @@
 
 #include <unistd.h>
 
-#include "base/key_withheld.h"
-#include "daemon/apply_errors.h"
+#include "base/error.h"
+#include "daemon/apply_plan.h"
 #include "daemon/consumer.h"
 #include "daemon/outcome_file.h"
 #include "model/names.h"

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // They are said of a volume that is named beside them.
-#include "daemon/apply_errors.h"
 
 #include "daemon/apply_plan.h"
 #include "daemon/consumer.h"

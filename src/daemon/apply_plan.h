@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "base/error.h"
+#include "base/result.h"
 #include "daemon/system_view.h"
 #include "daemon/unit_changes.h"
 #include "daemon/volume_table.h"
@@ -80,5 +82,18 @@ std::optional<std::vector<std::string>> flagsToRemount(const Volume &volume,
                                                        const model::SystemPaths &paths);
 // "nodev,noexec"
 std::string joined(const std::vector<std::string> &options);
+
+// What Apply says where it cannot do what it planned.
+
+// Adds the way by a passphrase in a file to a NoUsableKey: the engine's hint is for somebody at a
+// terminal.
+base::Error withFileHint(base::Error error, const Volume &volume);
+// Busy: locking a volume that left the configuration did not work.
+base::Error stillMapped();
+// Io: `left` are the options that its mount has not, `status` what systemd said.
+base::Error notRemounted(const Volume &volume, const std::vector<std::string> &left,
+                         const base::Status &status);
+// Busy: an apply of one volume would make units anew that others need to be stopped by.
+tl::unexpected<base::Error> othersFirst();
 
 }  // namespace volumecrypt::daemon

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Pure comparison of names.
-#include "daemon/device_event.h"
-
 #include <algorithm>
 
+#include "daemon/udev_monitor.h"
 #include "model/names.h"
 
 namespace volumecrypt::daemon {

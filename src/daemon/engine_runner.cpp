@@ -10,8 +10,8 @@
 
 #include <unistd.h>
 
-#include "base/handed_fds.h"
 #include "base/journal.h"
+#include "base/unique_fd.h"
 
 namespace volumecrypt::daemon {
 namespace {

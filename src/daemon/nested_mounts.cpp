@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // By the mount points of the configuration.
-#include "daemon/nested_mounts.h"
-
 #include <algorithm>
 #include <utility>
 
 #include "daemon/consumer.h"
+#include "daemon/mounted.h"
 
 namespace volumecrypt::daemon {
 

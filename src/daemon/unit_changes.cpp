@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "base/files.h"
-#include "base/links.h"
 #include "build_config.h"
 #include "config/last_good.h"
 #include "daemon/consumer.h"

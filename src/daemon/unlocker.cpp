@@ -8,7 +8,7 @@
 
 #include "base/journal.h"
 #include "daemon/consumer.h"
-#include "daemon/nested_mounts.h"
+#include "daemon/mounted.h"
 #include "daemon/unit_changes.h"
 #include "model/names.h"
 

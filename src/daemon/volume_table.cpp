@@ -5,9 +5,8 @@
 #include <algorithm>
 #include <set>
 
-#include "base/links.h"
-#include "daemon/last_error.h"
-#include "daemon/slot_health.h"
+#include "base/files.h"
+#include "daemon/engine_message.h"
 #include "model/key_files.h"
 
 namespace volumecrypt::daemon {

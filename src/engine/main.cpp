@@ -11,7 +11,7 @@
 
 #include "base/journal.h"
 #include "base/text.h"
-#include "engine/read_options.h"
+#include "engine/command_line.h"
 #include "engine/verbs.h"
 #include "luks/kdf_cost.h"
 #include "volume/kdf_lock.h"

@@ -7,9 +7,7 @@
 #include "volume/comparison.h"
 #include "volume/content_room.h"
 #include "volume/device_state.h"
-#include "volume/differences.h"
-#include "volume/grow_room.h"
-#include "volume/may_format.h"
+#include "volume/first_header.h"
 #include "volume/pin.h"
 #include "volume/state_meta.h"
 

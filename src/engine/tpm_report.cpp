@@ -11,13 +11,13 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
-#include "blockdev/find_device.h"
+#include "blockdev/device.h"
 #include "config/loader.h"
 #include "engine/verbs.h"
 #include "luks/header_copy.h"
 #include "model/slot_token.h"
 #include "tpm/describe.h"
-#include "volume/exit_status.h"
+#include "volume/options.h"
 
 namespace volumecrypt::engine {
 namespace {

@@ -2,7 +2,7 @@
 // Each has a label of its own: none can be taken for another.
 #include "keys/derivations.h"
 
-#include "crypto/mac.h"
+#include "crypto/digest.h"
 
 namespace volumecrypt::keys {
 

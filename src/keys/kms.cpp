@@ -10,8 +10,8 @@
 #include <nlohmann/json.hpp>
 #include <openssl/rand.h>
 
+#include "base/child_process.h"
 #include "base/foreign_json.h"
-#include "base/secret_child.h"
 #include "base/text.h"
 #include "crypto/base64.h"
 #include "keys/node_id.h"

@@ -9,7 +9,7 @@
 
 #include <unistd.h>
 
-#include "base/links.h"
+#include "base/files.h"
 #include "base/unique_fd.h"
 
 namespace volumecrypt::keys {

@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "crypto/base64.h"
+#include "tpm/policy_key.h"
 #include "tpm/secure_boot.h"
-#include "tpm/signature_file.h"
 
 namespace volumecrypt::keys {
 namespace {

@@ -17,7 +17,7 @@
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
 
-#include "base/c_handle.h"
+#include "base/scope_exit.h"
 
 namespace volumecrypt::kms {
 namespace {

@@ -7,8 +7,8 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
-#include "base/c_handle.h"
 #include "base/files.h"
+#include "base/scope_exit.h"
 
 namespace volumecrypt::kms_server {
 namespace {

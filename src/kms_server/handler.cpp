@@ -14,7 +14,7 @@
 #include "base/journal.h"
 #include "base/text.h"
 #include "kms.grpc.pb.h"
-#include "kms_server/node_name.h"
+#include "kms_server/key_store.h"
 #include "kms_server/sealing.h"
 
 namespace volumecrypt::kms_server {

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "meta/unusable.h"
+#include "meta/state_encryption.h"
 
 namespace volumecrypt::meta {
 namespace {

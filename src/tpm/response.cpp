@@ -6,7 +6,7 @@
 
 #include "base/text.h"
 #include "tpm/library.h"
-#include "tpm/numbers.h"
+#include "tpm/policy.h"
 
 namespace volumecrypt::tpm {
 namespace {

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "tpm/bounded.h"
-#include "tpm/operations.h"
 
 namespace volumecrypt::tpm {
 namespace {

@@ -6,12 +6,10 @@
 #include <openssl/crypto.h>
 
 #include "crypto/digest.h"
-#include "tpm/operations.h"
+#include "tpm/bounded.h"
 #include "tpm/pcrs.h"
 #include "tpm/policy_key.h"
 #include "tpm/response.h"
-#include "tpm/session.h"
-#include "tpm/signature_file.h"
 #include "tpm/storage_root.h"
 
 namespace volumecrypt::tpm {

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Text of mount and swap units; see systemd.mount(5) for what systemd adds by itself.
-#include "units/consumer_unit.h"
-
 #include <filesystem>
 
 #include "model/names.h"
+#include "units/unit_parts.h"
 #include "units/unit_text.h"
 
 namespace volumecrypt::units {

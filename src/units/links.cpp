@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Links into the targets and device units, device timeouts, and the marks for udev.
-#include "units/links.h"
-
+#include "units/unit_parts.h"
 #include "units/unit_text.h"
 #include "units/volume_units.h"
 

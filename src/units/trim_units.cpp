@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Drop-ins for the timer and the service of a volume's trim.
-#include "units/trim_units.h"
-
 #include <algorithm>
 
 #include "model/names.h"
+#include "units/unit_parts.h"
 #include "units/unit_text.h"
 
 namespace volumecrypt::units {

@@ -9,9 +9,7 @@
 #include "model/names.h"
 #include "units/attach_units.h"
 #include "units/boot_role.h"
-#include "units/consumer_unit.h"
-#include "units/links.h"
-#include "units/trim_units.h"
+#include "units/unit_parts.h"
 #include "units/unit_text.h"
 
 namespace volumecrypt::units {

@@ -6,7 +6,6 @@
 
 #include "keys/derivations.h"
 #include "volume/device_state.h"
-#include "volume/evidence.h"
 #include "volume/maker.h"
 
 namespace volumecrypt::volume {

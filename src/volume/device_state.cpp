@@ -7,7 +7,7 @@
 
 #include <fmt/format.h>
 
-#include "blockdev/crypttab.h"
+#include "blockdev/device.h"
 #include "luks/ciphers.h"
 #include "luks/header_build.h"
 #include "luks/header_store.h"

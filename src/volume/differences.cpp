@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // Compares the declaration with the header and with the file system behind it.
-#include "volume/differences.h"
-
 #include <algorithm>
 
 #include <fcntl.h>
@@ -10,6 +8,7 @@
 #include "base/unique_fd.h"
 #include "blockdev/signature.h"
 #include "model/names.h"
+#include "volume/comparison.h"
 
 namespace volumecrypt::volume {
 namespace {

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // Comparing declared keys with slots.
-#include "volume/evidence.h"
-
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -10,6 +8,7 @@
 #include "keys/derivations.h"
 #include "luks/header_read.h"
 #include "model/slot_token.h"
+#include "volume/comparison.h"
 #include "volume/enrol.h"
 #include "volume/kdf_lock.h"
 #include "volume/stop.h"

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The same beginning, the same errors and the same end.
-#include "volume/key_edit.h"
-
 #include "volume/device_state.h"
+#include "volume/slot_session.h"
 
 namespace volumecrypt::volume {
 

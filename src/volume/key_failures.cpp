@@ -2,7 +2,7 @@
 // Collects the failures of keys.
 #include "volume/key_failures.h"
 
-#include "base/key_withheld.h"
+#include "base/error.h"
 #include "base/text.h"
 
 namespace volumecrypt::volume {

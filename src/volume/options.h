@@ -41,4 +41,12 @@ struct Options {
     luks::KdfCost cost = luks::KdfCost::Library;
 };
 
+// The exit statuses of the engine; volumecryptctl uses the same.
+
+inline constexpr int kExitDone = 0;
+inline constexpr int kExitError = 1;
+inline constexpr int kExitPlanHasSteps = 2;
+inline constexpr int kExitUsage = 64;  // EX_USAGE of sysexits.h
+inline constexpr int kExitRetry = 75;  // EX_TEMPFAIL
+
 }  // namespace volumecrypt::volume

@@ -11,7 +11,7 @@
 #include "volume/device_wipe.h"
 #include "volume/early_state.h"
 #include "volume/pin_text.h"
-#include "volume/state_place.h"
+#include "volume/state_meta.h"
 
 namespace volumecrypt::volume {
 namespace {

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "crypto/mac.h"
+#include "crypto/digest.h"
 #include "model/slot_token.h"
 #include "volume/former_name.h"
 

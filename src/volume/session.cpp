@@ -4,8 +4,8 @@
 
 #include <utility>
 
-#include "base/handed_fds.h"
-#include "base/secret_reading.h"
+#include "base/secret_buffer.h"
+#include "base/unique_fd.h"
 #include "volume/state_meta.h"
 #include "volume/stop.h"
 

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "base/journal.h"
-#include "blockdev/same_disk.h"
+#include "blockdev/device.h"
 #include "config/values.h"
 #include "meta/meta_store.h"
 #include "meta/state_encryption.h"

@@ -7,7 +7,6 @@
 #include "base/files.h"
 #include "base/text.h"
 #include "crypto/digest.h"
-#include "crypto/mac.h"
 #include "keys/derivations.h"
 #include "model/record.h"
 #include "support/header_editor.h"

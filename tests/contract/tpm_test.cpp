@@ -13,11 +13,10 @@
 #include "support/result_matchers.h"
 #include "support/swtpm.h"
 #include "tpm/describe.h"
-#include "tpm/numbers.h"
+#include "tpm/policy.h"
 #include "tpm/policy_key.h"
 #include "tpm/sealer.h"
 #include "tpm/secure_boot.h"
-#include "tpm/signature_file.h"
 
 namespace volumecrypt::test {
 namespace {

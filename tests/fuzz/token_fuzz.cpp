@@ -10,8 +10,8 @@
 #include "model/record.h"
 #include "model/slot_token.h"
 #include "model/volume_spec_json.h"
+#include "tpm/policy_key.h"
 #include "tpm/sealed_key.h"
-#include "tpm/signature_file.h"
 
 namespace {
 

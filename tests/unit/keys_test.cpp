@@ -7,9 +7,7 @@
 #include <unistd.h>
 
 #include "base/files.h"
-#include "base/links.h"
 #include "crypto/digest.h"
-#include "crypto/mac.h"
 #include "keys/derivations.h"
 #include "keys/node_id.h"
 #include "keys/static_key.h"

@@ -8,9 +8,9 @@
 #include "crypto/digest.h"
 #include "support/result_matchers.h"
 #include "tpm/policy.h"
+#include "tpm/policy_key.h"
 #include "tpm/response.h"
 #include "tpm/sealed_key.h"
-#include "tpm/signature_file.h"
 
 namespace volumecrypt::tpm {
 namespace {

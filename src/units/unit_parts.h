@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "model/volume_spec.h"
 #include "units/boot_role.h"
@@ -24,5 +25,20 @@ std::string fsckDropIn(const BootRole &role);
 // own template would wait for a device of that name.
 std::string fsckService(const model::VolumeSpec &volume, const BootRole &role,
                         const UnitDirectories &directories);
+
+// What starts the units of a volume, for how long its devices are waited for, and by which names
+// udev knows them.
+
+void addLinks(std::vector<UnitFile> &files, const BootRole &role,
+              const UnitDirectories &directories);
+void addTimeouts(std::vector<UnitFile> &files, const model::VolumeSpec &volume,
+                 const BootRole &role);
+void addDeviceMarks(std::vector<UnitFile> &files, const model::VolumeSpec &volume,
+                    const BootRole &role);
+
+// The drop-ins of volumecrypt-trim@ID.timer and .service, and the link by which the mount starts
+// the timer. Nothing for a volume that is not trimmed.
+void addTrim(std::vector<UnitFile> &files, const model::VolumeSpec &volume, const BootRole &role,
+             const UnitDirectories &directories);
 
 }  // namespace volumecrypt::units
