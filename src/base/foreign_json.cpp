@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The bounds, and then the library's parser.
+// Bounded parsing of JSON, and errors as JSON.
 #include "base/foreign_json.h"
 
 namespace volumecrypt::base {

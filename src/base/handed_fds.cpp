@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// unix(7), SCM_RIGHTS: one message of one byte.
+// Passing file descriptors over a socket: unix(7), SCM_RIGHTS, in one message of one byte.
 #include <array>
 #include <cerrno>
 #include <cstring>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Resolving a path step by step. What root alone can change does not change between two steps.
+// Symbolic links resolved step by step. What root alone can change does not change between two
+// steps.
 #include <array>
 #include <cerrno>
 #include <climits>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Lines of "NAME DEVICE …"; DEVICE is a path, or a tag that udev makes a link for.
+// Reads crypttab(5): lines of "NAME DEVICE …"; DEVICE is a path, or a tag that udev makes a link
+// for.
 #include <array>
 #include <cerrno>
 #include <sstream>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The kernel tells most labels; those it does not know or cannot spell are read from the disk.
+// GPT labels. The kernel tells most; those it does not know or cannot spell are read from the disk.
 #include <algorithm>
 #include <filesystem>
 #include <map>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Asks libblkid first as every other program does, and when it knows nothing, for damaged remains.
+// Signatures: libblkid is asked as every other program does, then for damaged remains.
 #include "blockdev/signature.h"
 
 #include <algorithm>

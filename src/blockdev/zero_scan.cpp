@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads in large pieces; the samples are announced to the kernel before they are read.
+// Reads for zeros in large pieces; the samples are announced to the kernel before they are read.
 #include <algorithm>
 #include <array>
 #include <cerrno>

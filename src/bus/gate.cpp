@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Admission of calls.
+// Admission of calls: a place, the caller, then polkit.
 #include "bus/gate.h"
 
 #include "bus/raw.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Thin methods over the use cases.
+// The methods of the Manager interface: thin, over the use cases.
 #include "bus/manager.h"
 
 #include <utility>

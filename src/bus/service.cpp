@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Construction in the order of dependence; the bus name is taken once every volume is known.
+// Builds the service in the order of dependence; the bus name is taken once every volume is known.
 #include "bus/service.h"
 
 #include <chrono>

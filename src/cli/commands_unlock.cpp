@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Declared keys first, then a person, who may try three times.
+// unlock: declared keys first, then a person, who may try three times.
 #include "cli/commands_unlock.h"
 
 #include <functional>

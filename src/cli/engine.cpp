@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A child whose last JSON line is the answer.
+// Runs the engine as a child whose last JSON line is the answer.
 #include "cli/engine.h"
 
 #include <sstream>

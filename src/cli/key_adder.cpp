@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Like unlock: three tries for a person, none for a file.
+// Asks for the passphrase that opens a volume: three tries for a person, none for a file.
 #include "cli/key_adder.h"
 
 #include <cerrno>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Handing over to the engine.
+// tpm: becomes the engine.
 #include "cli/tpm.h"
 
 #include <cerrno>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The trees of a running system that no mount of ours may touch.
+// The directories of a running system that no mount of ours may touch.
 #include <algorithm>
 #include <array>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A field that holds a path.
+// Reads a field that holds a path.
 #include <fmt/format.h>
 
 #include "config/fields.h"

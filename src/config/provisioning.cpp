@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Partition, disk or directory.
+// Reads `provisioning` and `volumeType`: partition, disk or directory.
 
 #include <optional>
 #include <string>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Numbers with units.
+// Sizes and percentages as Talos writes them.
 #include <array>
 #include <charconv>
 #include <cmath>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// OpenSSL 3's EVP interfaces behind plain functions.
+// HMAC and HKDF by the EVP interfaces of OpenSSL 3.
 
 #include <cstdlib>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// They are said of a volume that is named beside them.
+// The errors of Apply, said of a volume that is named beside them.
 
 #include "daemon/apply_plan.h"
 #include "daemon/consumer.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Load, log what is wrong, look at every volume.
+// Loads the configuration, logs what is wrong, has every volume inspected.
 #include "daemon/configuration.h"
 
 #include <chrono>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// RLIMIT_NOFILE, and the rule that the kernel hands out the lowest free number.
+// RLIMIT_NOFILE, and how full the table is: the kernel hands out the lowest free number.
 #include <algorithm>
 
 #include <sys/resource.h>

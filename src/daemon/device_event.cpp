@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Pure comparison of names.
+// Compares the names in an event of udev with a volume's.
 #include <algorithm>
 
 #include "daemon/udev_monitor.h"

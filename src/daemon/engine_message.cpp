@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// JSON line -> value. Every member is optional for the parser: the engine may be older or newer.
+// Reads the JSON lines of engines. Every member is optional: the engine may be older or newer.
 #include "daemon/engine_message.h"
 
 #include <algorithm>

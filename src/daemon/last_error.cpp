@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sets of verbs and codes.
+// Which verbs and codes say something of a volume.
 #include <algorithm>
 #include <array>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Empty files: their names say it all, and to make one is one step.
+// Marks of locked volumes as empty files: their names say it all, and to make one is one step.
 #include "daemon/lock_marks.h"
 
 #include <cerrno>

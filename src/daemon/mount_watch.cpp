@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The kernel's table can be waited for (proc(5)); the rest is comparison.
+// Waits for the kernel's table of mounts to change (proc(5)), and compares.
 #include "daemon/mount_watch.h"
 
 #include <utility>

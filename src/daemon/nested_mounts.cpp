@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// By the mount points of the configuration.
+// Nested mounts, by the mount points of the configuration.
 #include <algorithm>
 #include <utility>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A thread for each, and an eventfd.
+// Reads secrets in a thread for each, which tells the loop by an eventfd.
 #include "daemon/secret_reader.h"
 
 #include <atomic>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Two pure functions.
+// Puts together what inspections and runs say of key slots.
 #include <algorithm>
 
 #include "daemon/engine_message.h"

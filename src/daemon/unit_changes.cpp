@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The generator's own functions, compared with its directory.
+// Compares what the generator's own functions give with what is in its directory.
 #include "daemon/unit_changes.h"
 
 #include <array>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Method -> engine command line.
+// From a method of a volume to the command line of its engine.
 #include "daemon/volume_operations.h"
 
 #include <algorithm>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the words mean together; usage errors end with status 64.
+// What the engine's words mean together; usage errors end with status 64.
 
 #include <cstdio>
 #include <utility>

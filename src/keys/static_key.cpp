@@ -17,8 +17,8 @@ namespace {
 
 using base::ErrorCode;
 
-// cryptsetup's default limit for key files is 8 MiB; nobody types that, and design.md caps secrets
-// at 8 KiB.
+// cryptsetup's default limit for key files is 8 MiB; nobody types that, and what D-Bus callers may
+// pass is as much.
 constexpr std::size_t kLongestPassphrase = std::size_t{8} << 10;
 constexpr int kFileTimeoutMs = 10'000;
 

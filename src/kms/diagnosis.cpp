@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A channel whose certificate verifier accepts nothing, and remembers why.
+// Looks at the certificate of a server: a channel whose verifier accepts nothing, and remembers
+// why.
 #include "kms/diagnosis.h"
 
 #include <memory>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A seccomp filter by libseccomp.
+// The filter of system calls, by libseccomp.
 #include <cerrno>
 #include <cstdint>
 #include <initializer_list>

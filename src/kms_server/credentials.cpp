@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// PEM files, tried with OpenSSL.
+// Reads certificates and keys from PEM files, and tries them with OpenSSL.
 #include "kms_server/credentials.h"
 
 #include <string>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// UUIDs in any case, and other names with escapes.
+// Names of nodes: UUIDs in any case, and other names with escapes.
 #include <algorithm>
 #include <cstddef>
 

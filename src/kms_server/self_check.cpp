@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A client of a few lines.
+// Connects to the server itself and waits for the beginning of an answer.
 #include <cerrno>
 #include <optional>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Formatting a memfd.
+// Makes a new header by having libcryptsetup format a memfd.
 #include "luks/header_build.h"
 
 #include <cerrno>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The parts of a header: key slots, tokens, segments, digests, configuration.
+// Reads the parts of a header: key slots, tokens, segments, digests, configuration.
 #include "luks/header_json.h"
 
 #include <algorithm>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// crypt_set_pbkdf_type.
+// Sets the KDF of new key slots by crypt_set_pbkdf_type.
 #include "luks/kdf_cost.h"
 
 #include <limits>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// crypt_init, crypt_load, and what their results mean.
+// Handles of libcryptsetup (crypt_init, crypt_load), and what its results mean.
 #include "luks/library.h"
 
 #include <algorithm>

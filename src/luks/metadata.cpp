@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Finding, checking and comparing the primary and the secondary copy.
+// Finds, checks and compares the primary and the secondary copy of a LUKS2 header.
 #include "luks/metadata.h"
 
 #include <algorithm>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Member by member, in both directions.
+// Converts STATE's encryption between META and a declaration, in both directions.
 #include "meta/state_spec.h"
 
 #include <algorithm>

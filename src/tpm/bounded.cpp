@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A child process, a pipe, and a deadline.
+// Runs a task in a child process, with a pipe and a deadline.
 #include "tpm/bounded.h"
 
 #include <cerrno>

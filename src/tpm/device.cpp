@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One open, and what its errno means for a TPM.
+// Opens the TPM's device once, and says what its errno means for a TPM.
 #include "tpm/device.h"
 
 #include <cerrno>

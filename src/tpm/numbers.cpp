@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Byte by byte, the highest first.
+// Big-endian numbers as bytes.
 #include "tpm/policy.h"
 
 namespace volumecrypt::tpm {

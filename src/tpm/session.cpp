@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Starting sessions.
+// Starts encryption and policy sessions with the TPM.
 #include "tpm/storage_root.h"
 
 namespace volumecrypt::tpm {

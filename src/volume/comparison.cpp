@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Opening, authenticating and planning.
+// Opens a volume, authenticates its record and plans.
 #include "volume/comparison.h"
 
 #include <utility>

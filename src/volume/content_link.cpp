@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A symbolic link below /run, replaced as a whole.
+// Makes the content link: a symbolic link below /run, replaced as a whole.
 #include <cerrno>
 #include <filesystem>
 #include <string>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Looking at the device without changing it.
+// Looks at the device without changing it.
 #include "volume/device_state.h"
 
 #include <string_view>

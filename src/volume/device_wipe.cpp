@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Zeroes, discards, and the mark that makes an interrupted wipe go on.
+// Wipes a device: zeroes, discards, and the mark that makes an interrupted wipe go on.
 #include "volume/device_wipe.h"
 
 #include <algorithm>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Looking at the directory itself before anything in it is believed or missed.
+// Looks at the early state directory itself before anything in it is believed or missed.
 #include "volume/early_state.h"
 
 #include <cerrno>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The device's size against the mapping's.
+// Compares the device's size with the mapping's.
 #include <fmt/format.h>
 
 #include "model/names.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// flock on /run/volumecrypt/lock/kdf.
+// The turn of costly key derivations: flock on /run/volumecrypt/lock/kdf.
 #include "volume/kdf_lock.h"
 
 #include <algorithm>

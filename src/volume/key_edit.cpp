@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The same beginning, the same errors and the same end.
+// What add-key, remove-key and rotate share: their beginning, errors and end.
 #include "volume/device_state.h"
 #include "volume/slot_session.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// By the record's mark and the pin's.
+// Tells the maker of a volume by the record's mark and the pin's.
 #include "volume/maker.h"
 
 #include "base/text.h"

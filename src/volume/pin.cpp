@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// /etc/volumecrypt/state/pins/ID.json, and the same in STATE.
+// Keeps pins: /etc/volumecrypt/state/pins/ID.json, and the same in STATE.
 #include "volume/pin.h"
 
 #include <filesystem>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Finding, authenticating and placing the record.
+// Finds, authenticates and places the record.
 #include "volume/record_book.h"
 
 #include <algorithm>

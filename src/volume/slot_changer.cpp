@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The steps of sync, each safe against a kill at any write (design: invariants I1 to I6).
+// The steps of sync, each safe against a kill at any write.
 #include "volume/slot_changer.h"
 
 #include <utility>

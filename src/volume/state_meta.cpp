@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Finding META by STATE's declaration, and its use.
+// Finds META by STATE's declaration, and uses it.
 #include "volume/state_meta.h"
 
 #include <algorithm>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// From STATE's declaration to its mount point and what has to be mounted there.
+// Finds STATE's mount point by its declaration, and what has to be mounted there.
 #include <unistd.h>
 
 #include "model/names.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A flag set by signal handlers.
+// The flag that signal handlers set.
 #include "volume/stop.h"
 
 #include <algorithm>

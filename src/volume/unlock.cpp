@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Trying keys, cheapest first, one key derivation at a time.
+// Tries keys, cheapest first, one key derivation at a time.
 #include "volume/unlock.h"
 
 #include <algorithm>
