@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs a program to its end and collects what it wrote.
+// Runs a program to its end and collects what it wrote: text, or a secret for a secret.
 #pragma once
 
 #include <cstddef>

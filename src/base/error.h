@@ -47,14 +47,17 @@ std::optional<ErrorCode> errorFromName(std::string_view name);
 // Every code, in the order above; for tables and tests.
 const std::vector<ErrorCode> &allErrorCodes();
 
-// What happened (message: to which volume and slot), and what to do next (hint). A value, never a
-// state.
+// What happened (message: to which volume and slot), and what to do next (hint: sentences, with
+// commands between backticks). A value, never a state.
 struct Error {
     ErrorCode code = ErrorCode::Internal;
     std::string message;
     std::string hint;
     bool retry = false;  // the same call may succeed later with no change by anybody
     std::optional<unsigned> slot;
+
+    Error() = default;
+    Error(ErrorCode what, std::string text, std::string advice = {});
 
     // Prefixes the message with what was being done: "CONTEXT: MESSAGE".
     Error &&because(std::string_view context) &&;

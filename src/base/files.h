@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whole small files: read, and write so that a power cut leaves the old or the new content.
+// Whole small files: read, and write so that a power cut leaves the old or the new content. Links
+// on the way to a file.
 #pragma once
 
 #include <cstddef>

@@ -58,13 +58,13 @@ Status checkComponent(const std::string &path, const std::string &component) {
         return fail(errnoError("look at " + component, errno));
     if (info.st_uid != 0 && info.st_uid != ::geteuid())
         return refuse(path, component, "belongs to user " + std::to_string(info.st_uid),
-                      "Run: chown -h root: " + component);
+                      "Run `chown -h root: " + component + "`.");
     // In a directory with the sticky bit nobody replaces what is root's.
     const bool others = S_ISDIR(info.st_mode) && (info.st_mode & 022U) != 0 &&
                         (info.st_mode & static_cast<unsigned>(S_ISVTX)) == 0;
     if (others)
         return refuse(path, component, "can be written to by others",
-                      "Run: chmod go-w " + component);
+                      "Run `chmod go-w " + component + "`.");
     return {};
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs an undo step at the end of a scope unless release() was called.
+// What is done at the end of a scope: any step, or giving back what a C library handed out.
 #pragma once
 
 #include <memory>
@@ -7,6 +7,7 @@
 
 namespace volumecrypt::base {
 
+// Runs an undo step at the end of the scope unless release() was called.
 template <typename Function>
 class [[nodiscard]] ScopeExit {
   public:
@@ -26,7 +27,7 @@ class [[nodiscard]] ScopeExit {
     bool armed_ = true;
 };
 
-// What a C library hands out, and has to be given back to a function of it.
+// A unique_ptr whose deleter is a function known at compile time.
 template <auto Function>
 struct FunctionDeleter {
     template <typename T>

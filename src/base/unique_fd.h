@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Owns a file descriptor.
+// File descriptors that are closed by their owner, and how several of them travel through one.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Making file systems, by the distribution's own mkfs programs.
+// Making and growing file systems, by the distribution's own programs.
 #pragma once
 
 #include <cstdint>
@@ -21,8 +21,6 @@ base::Status expectMkfs(model::FilesystemType type);
 // On `path`, a mapping or a plain device that the caller has proven to be blank. Unsupported when
 // the mkfs program is not installed (the hint names the package), Io with mkfs' own words.
 base::Status makeFilesystem(const model::FilesystemSpec &spec, const std::string &path);
-
-// Growing a mounted file system to the size of its device, by the distribution's own programs.
 
 // Whether this file system (ext4, xfs, btrfs) can be grown, mounted as it is. Unsupported, with
 // what to do in the hint.

@@ -39,11 +39,7 @@ base::Result<base::UniqueFd> openChecked(const Device &device, int flags) {
 }
 
 base::Error busy(const std::string &message, const std::string &hint) {
-    base::Error error;
-    error.code = ErrorCode::Busy;
-    error.message = message;
-    error.hint = hint;
-    return error;
+    return {ErrorCode::Busy, message, hint};
 }
 
 base::Error heldBySomebody(const std::string &node) {

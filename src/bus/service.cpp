@@ -16,11 +16,10 @@
 #include "bus/unit_launcher.h"
 #include "bus/unit_states.h"
 #include "daemon/apply.h"
-#include "daemon/attach_retry.h"
 #include "daemon/child_launcher.h"
 #include "daemon/mount_watch.h"
 #include "daemon/outcome_file.h"
-#include "daemon/sync_retry.h"
+#include "daemon/retries.h"
 #include "daemon/udev_monitor.h"
 
 namespace volumecrypt::bus {
@@ -45,7 +44,7 @@ daemon::EngineProgram engineProgram(const DaemonOptions &options) {
 }
 
 std::unique_ptr<daemon::EngineLauncher> makeLauncher(daemon::EventLoop &loop, BusSystemd *systemd) {
-    if (systemd != nullptr) return std::make_unique<UnitLauncher>(loop, *systemd);
+    if (systemd != nullptr) return std::make_unique<UnitLauncher>(*systemd);
     return std::make_unique<daemon::ChildLauncher>(loop);
 }
 

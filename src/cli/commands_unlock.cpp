@@ -85,11 +85,8 @@ Result<std::string> attach(const Arguments &arguments, const UniqueFd &secret) {
 }  // namespace
 
 base::Error noTerminal() {
-    base::Error error;
-    error.code = ErrorCode::InvalidConfig;
-    error.message = "there is no terminal to ask for a passphrase on";
-    error.hint = "Give it with --secret-file FILE, or --secret-file - on standard input.";
-    return error;
+    return {ErrorCode::InvalidConfig, "there is no terminal to ask for a passphrase on",
+            "Give it with --secret-file FILE, or --secret-file - on standard input."};
 }
 
 Result<UniqueFd> secretFromFile(const std::string &path) {

@@ -48,10 +48,7 @@ Key keyOf(char c) {
 }
 
 base::Error cancelled() {
-    base::Error error;
-    error.code = ErrorCode::Cancelled;
-    error.message = "cancelled";
-    return error;
+    return {ErrorCode::Cancelled, "cancelled"};
 }
 
 // The terminal hands over single bytes and makes no signals: the line discipline's own buffer would

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A volume as one document declares it, before the rules between documents are applied.
+// A volume as one document declares it, before the rules between documents are applied; what reads
+// each part of it, and those rules.
 #pragma once
 
 #include <chrono>
@@ -28,8 +29,6 @@ struct Draft {
 
     explicit Draft(model::VolumeId id) : spec(std::move(id)) {}
 };
-
-// What reads a document, part by part, and the rules between documents.
 
 // Those of a VolumeConfig, which have names of their own.
 bool isSystemVolume(model::VolumeKind kind);

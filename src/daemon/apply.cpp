@@ -11,7 +11,6 @@
 
 #include "base/error.h"
 #include "daemon/apply_plan.h"
-#include "daemon/consumer.h"
 #include "daemon/outcome_file.h"
 #include "model/names.h"
 
@@ -107,13 +106,13 @@ base::Result<std::optional<model::VolumeId>> Apply::chosen(const std::string &id
         return std::optional(*parsed);
     return base::fail(base::ErrorCode::NotFound,
                       "no volume '" + id.substr(0, kQuoted) + "' is declared, or left to be locked",
-                      "`volumecryptctl plan` shows what there is to do");
+                      "`volumecryptctl plan` shows what there is to do.");
 }
 
 base::Result<JobPointer> Apply::start(const Authorized<action::ManageKeys> &proof,
                                       ApplyOptions options) {
     if (running_)
-        return base::fail(base::ErrorCode::Busy, "another apply is running", "wait for its job");
+        return base::fail(base::ErrorCode::Busy, "another apply is running", "Wait for its job.");
     VC_TRY(configurator_.readWhole());
     VC_ASSIGN(const auto only, chosen(options.volume));
     running_ = true;
@@ -136,7 +135,7 @@ void Apply::run(const WorkPointer &work) {
         steps.emplace_back([work, step = std::move(step)](Done next) {
             if (work->job->cancelled())
                 return next(base::fail(base::ErrorCode::Cancelled, "apply was cancelled",
-                                       "Apply goes on from where it is"));
+                                       "Apply goes on from where it is."));
             step(std::move(next));
         });
     };
@@ -236,7 +235,7 @@ void Apply::remountVolume(const WorkPointer &work, const ApplyPlan::Remount &rem
         work->failed(volume->id().text(), begun.error());
         return next({});
     }
-    systemd_->reloadUnit(consumerUnit(volume->spec()), [=, this](const base::Status &status) {
+    systemd_->reloadUnit(volume->spec().consumerUnit(), [=, this](const base::Status &status) {
         volume->end();
         // What it says is believed when the kernel says so too.
         const auto left = flagsToRemount(*volume, paths_).value_or(remount.flags);

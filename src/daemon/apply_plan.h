@@ -68,8 +68,6 @@ ApplyPlan planApply(const std::vector<VolumePointer> &declared, const model::Sys
 // Lock was called, and since then nobody has unlocked it; what is said of it.
 bool isHeld(const Volume &volume);
 inline constexpr const char *kHeld = "stays locked, as Lock was called";
-// A plain file cannot be mapped; only its keys are looked after.
-bool isFile(const Volume &volume);
 // Its keys are compared now.
 bool canSync(const Volume &volume);
 // Whether the mount that is declared for it is there; true when none is.

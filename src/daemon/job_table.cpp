@@ -127,7 +127,6 @@ void JobTable::finish(Job &job, const JobOutcome &outcome) {
     store_.remove(number);
     log(job, outcome);
     if (observer_ != nullptr) observer_->jobFinished(job, outcome);
-    for (const auto &waiter : std::exchange(job.waiters_, {})) waiter(outcome);
     job.removal_ = loop_.after(linger_, [this, number] {
         const auto keep = jobs_.extract(number);  // its timer is what runs now
         if (observer_ != nullptr) observer_->jobRemoved(number);

@@ -34,8 +34,6 @@ struct JobResult {
 
 class Job {
   public:
-    using Waiter = std::function<void(const JobOutcome &)>;
-
     [[nodiscard]] const JobRecord &record() const { return record_; }
     [[nodiscard]] std::uint64_t bytesDone() const { return done_; }
     [[nodiscard]] std::uint64_t bytesTotal() const { return total_; }
@@ -52,8 +50,6 @@ class Job {
 
     // The engine that met with this error has logged it: it is not logged again with the job.
     void noteLogged(const base::Error &error) { logged_.insert(error.message); }
-    // Called once, when the job has finished.
-    void whenFinished(Waiter waiter) { waiters_.push_back(std::move(waiter)); }
     // What cancel does while the job runs.
     void onCancel(std::function<void()> canceller) { canceller_ = std::move(canceller); }
     void cancel();
@@ -70,7 +66,6 @@ class Job {
     std::optional<JobOutcome> outcome_;
     bool cancelled_ = false;
     std::function<void()> canceller_;
-    std::vector<Waiter> waiters_;
     std::vector<JobResult> results_;
     std::set<std::string> logged_;  // messages
     EventLoop::Source removal_;

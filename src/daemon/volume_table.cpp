@@ -41,7 +41,7 @@ base::Status Volume::begin(const std::string &operation) {
     if (!operation_.empty())
         return base::fail(base::ErrorCode::Busy,
                           "volume " + id().text() + " is busy with " + operation_,
-                          "wait until that has finished");
+                          "Wait until that has finished.");
     operation_ = operation;
     return {};
 }
@@ -70,7 +70,7 @@ std::vector<std::string> Volume::devices() const {
 
 std::vector<std::string> Volume::files() const {
     auto files = devices();
-    std::erase_if(files, [](const std::string &path) { return path.starts_with("/dev/"); });
+    std::erase_if(files, model::isDevicePath);
     return files;
 }
 

@@ -38,11 +38,7 @@ struct VolumeStatus {
     std::string errorMessage;
     std::string errorVerb;  // what failed: not published
 
-    // Its data can be used now. One that is being reencrypted may be locked as well as unlocked.
-    [[nodiscard]] bool isOpen() const {
-        return state == model::VolumeState::Unlocked ||
-               (state == model::VolumeState::Reencrypting && !mapping.empty());
-    }
+    [[nodiscard]] bool isOpen() const { return model::isOpen(state, !mapping.empty()); }
 
     friend bool operator==(const VolumeStatus &, const VolumeStatus &) = default;
 };

@@ -326,8 +326,7 @@ base::Result<volume::Outcome> attach(volume::Session &session) {
                               session.device().node + "`) and declare that.");
     VC_TRY(session.lock());
     VC_ASSIGN(volume::Outcome outcome, attachAny(session));
-    const bool isOpen = outcome.state == model::VolumeState::Unlocked;
-    if (isOpen && session.secret() != nullptr) bringKeysIn(session);
+    if (model::isOpen(outcome.state) && session.secret() != nullptr) bringKeysIn(session);
     if (session.id().kind() == model::VolumeKind::State) VC_TRY(volume::linkContent(session));
     return outcome;
 }

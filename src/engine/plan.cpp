@@ -91,11 +91,10 @@ base::Result<volume::Outcome> plan(volume::Session &session) {
     VC_ASSIGN(std::vector<model::Step> steps, volume::compare(session, volume, ring));
     showPending(volume.found, steps);
     VC_ASSIGN(const model::VolumeState state, volume::encryptedState(session));
-    volume::warnOfDifferences(session, volume.header.view, state == model::VolumeState::Unlocked);
+    volume::warnOfDifferences(session, volume.header.view, model::isOpen(state));
     volume::warnOfTpmAlone(session, volume.header.view);
     volume::Outcome outcome = outcomeOf(session, state, steps);
-    if (state == model::VolumeState::Unlocked)
-        volume::noteUnusedRoom(session, volume.header.view, outcome);
+    if (model::isOpen(state)) volume::noteUnusedRoom(session, volume.header.view, outcome);
     return outcome;
 }
 

@@ -30,11 +30,11 @@ base::Status checkOwnership(int fd, const std::string &path) {
     if (info.st_uid != 0 && info.st_uid != ::geteuid())
         return base::fail(ErrorCode::InvalidConfig,
                           path + " holds a passphrase and is not owned by root",
-                          "Run: chown root: " + path);
+                          "Run `chown root: " + path + "`.");
     if ((info.st_mode & 077U) != 0)
         return base::fail(ErrorCode::InvalidConfig,
                           path + " holds a passphrase and can be read by others",
-                          "Run: chmod 0600 " + path);
+                          "Run `chmod 0600 " + path + "`.");
     return {};
 }
 

@@ -7,7 +7,7 @@
 namespace volumecrypt::kms {
 
 // For the rest of the process: a user that nobody else is, where it was started by root; no
-// capabilities, no new privileges, no core dumps; only the system calls of system_calls.h; and
+// capabilities, no new privileges, no core dumps; only the system calls of restrictSystemCalls; and
 // where the kernel has Landlock, no file but those that name resolution and TLS read. An error when
 // one of them cannot be had, but for Landlock. Call it when every certificate has been read, and
 // before there are threads.

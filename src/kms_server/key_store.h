@@ -14,7 +14,7 @@ namespace volumecrypt::kms_server {
 // Files are read at each call: to remove a node's key is to forget the node at once.
 class KeyStore {
   public:
-    // DIRECTORY/PREFIXNAME.key for each node: see node_name.h.
+    // DIRECTORY/PREFIXNAME.key for each node: see keyNamesOf.
     static KeyStore perNode(std::string directory, std::string prefix) {
         return {std::move(directory), std::move(prefix), ""};
     }

@@ -172,11 +172,6 @@ const RecordSlot *Record::entry(unsigned slot) const {
     return at == slots.end() ? nullptr : &at->second;
 }
 
-bool Record::isOurs(unsigned slot) const {
-    if (slots.contains(slot)) return true;
-    return pending && (pending->slot == slot || pending->spare == slot);
-}
-
 base::Result<Record> Record::fromJson(const std::string &json) {
     const auto corrupt = [](const std::string &why) {
         return base::fail(base::ErrorCode::HeaderCorrupt,

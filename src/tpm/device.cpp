@@ -22,11 +22,7 @@ int failureOf(const std::string &device) {
 }
 
 base::Error unavailable(std::string message, std::string hint) {
-    base::Error error;
-    error.code = ErrorCode::TpmUnavailable;
-    error.message = std::move(message);
-    error.hint = std::move(hint);
-    return error;
+    return {ErrorCode::TpmUnavailable, std::move(message), std::move(hint)};
 }
 
 // `daemon-reload` runs volumecrypt-generator, which gives a unit what its volume's keys need.

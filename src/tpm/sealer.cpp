@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "model/slot_token.h"
 #include "tpm/bounded.h"
 
 namespace volumecrypt::tpm {
@@ -20,7 +21,7 @@ base::Result<NewSecret> seal(const Access &access, const Policy &policy) {
     VC_ASSIGN(SecretBuffer answer,
               runBounded(access.timeoutMs, [&]() -> base::Result<SecretBuffer> {
                   VC_ASSIGN(const NewSecret made, sealNow(access, policy));
-                  const std::string json = made.key.toJson(kSystemdTokenType, 0);
+                  const std::string json = made.key.toJson(model::kSystemdTpmTokenType, 0);
                   return made.secret.appended(std::as_bytes(std::span(json)));
               }));
     const std::string json(answer.chars() + kAnswerSecretSize, answer.size() - kAnswerSecretSize);

@@ -51,16 +51,11 @@ std::string changedPcrs(const PcrValues &enrolled, const PcrValues &now) {
 
 base::Error mismatch(const SealedKey &key, const PcrValues &now) {
     const std::string changed = changedPcrs(key.enrolled, now);
-    base::Error error;
-    error.code = ErrorCode::PcrMismatch;
-    if (changed.empty())
-        error.message = "the PCRs are not those that the key was sealed to";
-    else
-        error.message = "PCR " + changed + " changed since the key was sealed";
-    error.hint =
-        "Firmware, Secure Boot data base, boot loader or kernel were changed. When another key "
-        "opens the volume, sync seals the key anew.";
-    return error;
+    return {ErrorCode::PcrMismatch,
+            changed.empty() ? "the PCRs are not those that the key was sealed to"
+                            : "PCR " + changed + " changed since the key was sealed",
+            "Firmware, Secure Boot data base, boot loader or kernel were changed. When another key "
+            "opens the volume, sync seals the key anew."};
 }
 
 class Unsealing {

@@ -86,7 +86,7 @@ std::string swapText(const VolumeSpec &volume, const BootRole &role) {
 
 }  // namespace
 
-std::string consumerUnit(const VolumeSpec &volume, const BootRole &role) {
+std::string consumerText(const VolumeSpec &volume, const BootRole &role) {
     return volume.filesystem.type == FilesystemType::Swap ? swapText(volume, role)
                                                           : mountText(volume, role);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The mount or swap unit of a volume.
+// The parts of what the generator writes for a volume: its mount or swap unit, links, timers.
 #pragma once
 
 #include <string>
@@ -12,7 +12,7 @@
 namespace volumecrypt::units {
 
 // Only for a role with a consumer.
-std::string consumerUnit(const model::VolumeSpec &volume, const BootRole &role);
+std::string consumerText(const model::VolumeSpec &volume, const BootRole &role);
 
 // The service that checks the file system before it is mounted; empty: there is none to check.
 std::string fsckUnit(const model::VolumeSpec &volume, const BootRole &role);

@@ -50,9 +50,7 @@ void warnOfOtherFilesystem(const Session &session, const blockdev::Content &cont
 void warnOfTpmAlone(const Session &session, const model::HeaderView &header) {
     const model::EncryptionSpec &declared = session.encryption();
     const auto byTpm = [](const model::KeySpec &key) { return key.kind() == model::KeyKind::Tpm; };
-    const auto isDeclared = [&](const auto &slot) {
-        return declared.keyInSlot(slot.first) != nullptr;
-    };
+    const auto isDeclared = [&](const auto &slot) { return declared.declares(slot.first); };
     if (!std::all_of(declared.keys.begin(), declared.keys.end(), byTpm) ||
         !std::all_of(header.slots.begin(), header.slots.end(), isDeclared))
         return;

@@ -19,12 +19,9 @@ base::Status prepareKeyEdit(Session &session) {
 
 base::Error slotError(const Session &session, unsigned slot, ErrorCode code,
                       const std::string &what, const std::string &hint) {
-    base::Error error;
-    error.code = code;
-    error.message = session.describe() + ", slot " + std::to_string(slot) + ": " + what;
-    error.hint = hint;
-    error.slot = slot;
-    return error;
+    return base::Error(code, session.describe() + ", slot " + std::to_string(slot) + ": " + what,
+                       hint)
+        .withSlot(slot);
 }
 
 base::Error emptySlot(const Session &session, unsigned slot) {

@@ -28,7 +28,7 @@ struct Options {
     std::optional<int> secretFd;
     // add-key: a passphrase that opens the volume.
     std::optional<int> unlockFd;
-    // add-key: a socket with both, for who has one descriptor to give (see base/handed_fds.h).
+    // add-key: a socket with both, for who has one descriptor to give (see base::handOver).
     std::optional<int> secretsFrom;
     std::optional<unsigned> slot;  // remove-key, rotate
     std::string confirm;           // wipe, erase, forget: the volume's ID, typed again

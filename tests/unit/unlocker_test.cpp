@@ -10,7 +10,6 @@
 #include <gtest/gtest.h>
 
 #include "daemon/child_launcher.h"
-#include "daemon/consumer.h"
 #include "support/temp_dir.h"
 
 namespace volumecrypt::daemon {
@@ -50,7 +49,7 @@ class UnlockerWithNestedMounts : public ::testing::Test {
         const std::string generated = folder_.path() + "/run/systemd/generator";
         std::filesystem::create_directories(generated);
         for (const auto &volume : volumes_.all()) {
-            std::ofstream(generated + "/" + consumerUnit(volume->spec())) << "[Mount]\n";
+            std::ofstream(generated + "/" + volume->spec().consumerUnit()) << "[Mount]\n";
             auto status = volume->status();
             status.state = volume->id().text() == "u-locked" ? model::VolumeState::Locked
                                                              : model::VolumeState::Unlocked;
