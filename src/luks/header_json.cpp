@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "luks/header_store.h"
 #include "luks/json_reader.h"
-#include "luks/slot_error.h"
 #include "model/key_spec.h"
 
 namespace volumecrypt::luks {

@@ -14,8 +14,8 @@
 #include "base/files.h"
 #include "base/foreign_json.h"
 #include "crypto/digest.h"
-#include "luks/header_build.h"
 #include "luks/header_image.h"
+#include "luks/header_write.h"
 
 namespace volumecrypt::luks {
 namespace {

@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 
 #include "blockdev/filesystem.h"
-#include "luks/header_layout.h"
+#include "luks/header_build.h"
 
 namespace volumecrypt::volume {
 namespace {
