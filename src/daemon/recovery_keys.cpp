@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Recovery keys that wait: the only secret that the service ever holds, and no longer than it must.
+// Recovery keys that wait: secrets that the service holds, and no longer than it must.
 #include "daemon/recovery_keys.h"
 
 #include "base/recovery_key.h"
