@@ -110,7 +110,7 @@ void JobTable::log(const Job &job, const JobOutcome &outcome) {
         return base::log(base::Severity::Notice, head + ": " + *outcome, fields);
     }
     const auto &error = outcome.error();
-    if (job.logged_.contains(error.message)) return;
+    if (job.isLogged(error)) return;
     fields.emplace_back("MESSAGE_ID", base::message_id::kOperationFailed);
     fields.emplace_back("CODE", base::errorName(error.code));
     if (error.slot) fields.emplace_back("SLOT", std::to_string(*error.slot));

@@ -48,8 +48,14 @@ class Job {
     void addResult(JobResult result) { results_.push_back(std::move(result)); }
     [[nodiscard]] const std::vector<JobResult> &results() const { return results_; }
 
+    // Of the service's own accord: nobody has to be named in the journal.
+    void setUncalled() { called_ = false; }
+    [[nodiscard]] bool isCalled() const { return called_; }
     // The engine that met with this error has logged it: it is not logged again with the job.
     void noteLogged(const base::Error &error) { logged_.insert(error.message); }
+    [[nodiscard]] bool isLogged(const base::Error &error) const {
+        return logged_.contains(error.message);
+    }
     // What cancel does while the job runs.
     void onCancel(std::function<void()> canceller) { canceller_ = std::move(canceller); }
     void cancel();
@@ -64,6 +70,7 @@ class Job {
     std::uint64_t rate_ = 0;
     std::uint64_t finishedAt_ = 0;
     std::optional<JobOutcome> outcome_;
+    bool called_ = true;
     bool cancelled_ = false;
     std::function<void()> canceller_;
     std::vector<JobResult> results_;

@@ -100,9 +100,10 @@ void Unlocker::startUnits(const VolumePointer &volume, const JobPointer &job, Do
         const auto outcome = outcomes_.read(volume->id(), "attach");
         const bool fresh = outcome && outcome->when >= begun;
         if (fresh) engines_.remember(*volume, *outcome);
-        // The engine knows better than systemd why its unit failed.
+        // The engine knows better than systemd why its unit failed, and has logged it. But it knows
+        // of no caller: for one it is logged with the job.
         if (!status && fresh && !outcome->result) {
-            if (job) job->noteLogged(outcome->result.error());
+            if (job && !job->isCalled()) job->noteLogged(outcome->result.error());
             return next(base::fail(outcome->result.error()));
         }
         next(std::move(status));
@@ -195,7 +196,9 @@ void Unlocker::unlock(const Authorized<action::Unlock> &proof, const VolumePoint
 
 void Unlocker::retry(const VolumePointer &volume) {
     if (!volume->begin("unlock")) return;
-    begun(volume, jobs_.create("unlock", volume->id().text(), 0), {}, [](const base::Result<std::string> &) {});
+    const auto job = jobs_.create("unlock", volume->id().text(), 0);
+    job->setUncalled();
+    begun(volume, job, {}, [](const base::Result<std::string> &) {});
 }
 
 void Unlocker::begun(const VolumePointer &volume, const JobPointer &job, base::UniqueFd secret,

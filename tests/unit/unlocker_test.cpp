@@ -99,6 +99,27 @@ TEST_F(UnlockerWithNestedMounts, AFailureBelowIsNotTheUppers) {
     EXPECT_EQ(systemd_.calls.back(), "start srv-a-b.mount");
 }
 
+// The attach unit's engine knows of no caller: who wanted it is in the entry of the job.
+TEST_F(UnlockerWithNestedMounts, AFailureOfTheUnitIsLoggedWithItsCaller) {
+    systemd_.failing = {"start volumecrypt@u-top.service"};
+    std::filesystem::create_directories(paths_.outcomeDir());
+    std::ofstream(paths_.outcome(*model::VolumeId::parse("u-top"), "attach"))
+        << R"({"type":"error","verb":"attach","volume":"u-top","code":"NoUsableKey",)"
+        << R"("message":"no declared key opens it","hint":"","retry":false,"slot":null})"
+        << "\n";
+    for (const bool called : {true, false}) {
+        const auto job = jobs_.create("unlock", "u-top", 1000);
+        if (!called) job->setUncalled();
+        std::optional<base::Error> failed;
+        unlocker_.open(volumes_.find("u-top"), {}, job, [&](const base::Status &status) {
+            if (!status) failed = status.error();
+        });
+        ASSERT_TRUE(failed);
+        EXPECT_EQ(failed->code, base::ErrorCode::NoUsableKey);
+        EXPECT_EQ(job->isLogged(*failed), !called);
+    }
+}
+
 // What lies below was stopped before the upper one was found to be in use.
 TEST_F(UnlockerWithNestedMounts, ALockThatFailsLeavesThemMounted) {
     systemd_.failing = {"stop srv.mount"};
