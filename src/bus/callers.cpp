@@ -4,7 +4,7 @@
 
 #include <utility>
 
-#include "daemon/guarded.h"
+#include "daemon/event_loop.h"
 
 namespace volumecrypt::bus {
 namespace {

@@ -20,7 +20,7 @@ base::Result<std::unique_ptr<BusConnection>> BusConnection::open(daemon::EventLo
     } catch (const sdbus::Error &error) {
         return base::fail(base::ErrorCode::Io,
                           "cannot connect to the system bus: " + error.getMessage(),
-                          "is dbus.service running?");
+                          "Is dbus.service running?");
     }
 }
 
@@ -40,7 +40,7 @@ base::Status BusConnection::requestName(const std::string &name) {
     } catch (const sdbus::Error &error) {
         return base::fail(base::ErrorCode::Busy,
                           "cannot take the bus name " + name + ": " + error.getMessage(),
-                          "another volumecryptd may be running");
+                          "Another volumecryptd may be running.");
     }
 }
 

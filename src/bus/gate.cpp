@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Admission of calls.
+// Admission of calls: a place, the caller, then polkit.
 #include "bus/gate.h"
 
 #include "bus/raw.h"
-#include "daemon/descriptors.h"
+#include "daemon/call_limits.h"
 
 namespace volumecrypt::bus {
 namespace {

@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 #include "base/journal.h"
-#include "daemon/guarded.h"
+#include "daemon/event_loop.h"
 
 namespace volumecrypt::bus {
 

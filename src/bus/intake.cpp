@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A filter of sd-bus.
+// Turns calls away that are too large or too many, by a filter of sd-bus.
 #include "bus/intake.h"
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 
 #include "bus/raw.h"
 #include "bus/size.h"
-#include "daemon/guarded.h"
+#include "daemon/event_loop.h"
 
 namespace volumecrypt::bus {
 namespace {

@@ -9,7 +9,7 @@
 #include <sdbus-c++/sdbus-c++.h>
 #include <systemd/sd-bus.h>
 
-#include "base/c_handle.h"
+#include "base/scope_exit.h"
 #include "bus/callers.h"
 #include "bus/refusals.h"
 #include "daemon/call_share.h"

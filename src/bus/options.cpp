@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Strict: a misspelt option must not be taken for one that was not given.
+// Reading of options, strictly: a misspelt one must not be taken for one that was not given.
 #include "bus/options.h"
 
 #include <algorithm>

@@ -23,7 +23,7 @@ base::Error systemdError(const std::string &what, const sdbus::Error &cause) {
     base::Error error;
     error.code = base::ErrorCode::Io;
     error.message = "systemd cannot " + what + ": " + cause.getMessage();
-    error.hint = "see `journalctl -b -u init.scope`";
+    error.hint = "See `journalctl -b -u init.scope`.";
     return error;
 }
 
@@ -37,7 +37,7 @@ base::Status jobStatus(const std::string &unit, const std::string &result) {
     base::Error error;
     error.code = result == "canceled" ? base::ErrorCode::Cancelled : base::ErrorCode::Io;
     error.message = "systemd's job for " + unit + " ended with \"" + result + "\"";
-    error.hint = "see `journalctl -u '" + unit + "'`";
+    error.hint = "See `journalctl -u '" + unit + "'`.";
     return base::fail(std::move(error));
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One proxy a unit.
+// Follows ActiveState of units, by one proxy a unit.
 #include "bus/unit_states.h"
 
 #include <cstdlib>

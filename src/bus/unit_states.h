@@ -8,7 +8,7 @@
 
 #include <sdbus-c++/sdbus-c++.h>
 
-#include "daemon/unit_states.h"
+#include "daemon/systemd_manager.h"
 
 namespace volumecrypt::bus {
 

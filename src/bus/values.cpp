@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Conversions.
+// Conversion of our values to those of sdbus-c++.
 #include "bus/values.h"
 
 #include <cstdlib>

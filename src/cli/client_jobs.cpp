@@ -21,11 +21,8 @@ std::string jobPath(const std::string &number) {
 }
 
 base::Error interruptedError(const std::string &number) {
-    base::Error error;
-    error.code = base::ErrorCode::Cancelled;
-    error.message = "no longer waiting: job " + number + " goes on";
-    error.hint = "`volumecryptctl cancel " + number + "` stops it, `volumecryptctl jobs` shows it.";
-    return error;
+    return {base::ErrorCode::Cancelled, "no longer waiting: job " + number + " goes on",
+            "`volumecryptctl cancel " + number + "` stops it, `volumecryptctl jobs` shows it."};
 }
 
 Event eventOf(const std::string &path, const std::string &interface, std::string what) {

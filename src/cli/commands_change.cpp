@@ -66,10 +66,7 @@ std::optional<int> refused(Session &session) {
     const auto typed = person->askLine("Type " + printable(arguments.volume) + " to go on: ");
     if (!typed) return failed(session, typed.error());
     if (*typed == arguments.volume) return std::nullopt;
-    base::Error error;
-    error.code = ErrorCode::Cancelled;
-    error.message = "not confirmed, nothing was done";
-    return failed(session, error);
+    return failed(session, {ErrorCode::Cancelled, "not confirmed, nothing was done"});
 }
 
 // Locking STATE takes down what has no key without it. Empty for others, and when it cannot be
@@ -79,7 +76,7 @@ std::set<std::string> unlockedBesides(Session &session, const std::string &id) {
     if (id != "STATE") return unlocked;
     if (const auto volumes = session.client().volumes())
         for (const auto &volume : *volumes)
-            if (volume.id != id && volume.state == "unlocked") unlocked.insert(volume.id);
+            if (volume.id != id && volume.isOpen()) unlocked.insert(volume.id);
     return unlocked;
 }
 
@@ -161,13 +158,12 @@ int runReload(Session &session) {
     if (!service) return failed(session, service.error());
     showProblems(session.arguments(), *service, session.err());
     if (const auto count = service->problems.size(); count != 0) {
-        base::Error error;
-        error.code = ErrorCode::InvalidConfig;
-        error.message = fmt::format("the configuration was read, with {} error{}", count,
-                                    count == 1 ? "" : "s");
-        error.hint =
+        base::Error error(
+            ErrorCode::InvalidConfig,
+            fmt::format("the configuration was read, with {} error{}", count,
+                        count == 1 ? "" : "s"),
             "Correct it, try it with `volumecryptctl check`, and reload again. Volumes without an "
-            "error are not concerned.";
+            "error are not concerned.");
         return failed(session, error);
     }
     session.result("The configuration was read, without an error.", "", {{"configErrors", 0}});

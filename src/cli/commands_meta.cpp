@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The `meta` member of the engine's `inspect STATE`, which holds no secret.
+// meta: shows the `meta` member of the engine's `inspect STATE`, which holds no secret.
 #include "cli/commands_meta.h"
 
 #include <string>

@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// Declared keys first, then a person, who may try three times.
+// unlock: declared keys first, then a person, who may try three times.
 #include "cli/commands_unlock.h"
 
+#include <cerrno>
+#include <cstdio>
 #include <functional>
 
 #include <fmt/format.h>
+#include <unistd.h>
 
-#include "base/key_withheld.h"
+#include "base/error.h"
 #include "cli/commands_recovery.h"
 #include "cli/engine.h"
 #include "cli/exit_code.h"
 #include "cli/text.h"
+#include "model/system_paths.h"
+#include "model/volume_id.h"
 
 namespace volumecrypt::cli {
 namespace {
@@ -75,6 +80,17 @@ Result<std::string> unlock(const Arguments &arguments, const Door &door) {
     return unlockByPerson(arguments, door, *person);
 }
 
+// What the service does when it is told to unlock: else the next one would keep the volume locked.
+void forgetLock(const Arguments &arguments) {
+    const auto id = model::VolumeId::parse(arguments.volume);
+    if (!id) return;
+    const std::string mark = model::SystemPaths(arguments.root).lockMark(*id);
+    if (::unlink(mark.c_str()) == 0 || errno == ENOENT) return;
+    const auto error = base::errnoError("remove " + mark, errno);
+    (void)std::fprintf(stderr, "volumecryptctl: %s: it is still taken for locked on purpose: %s\n",
+                       id->text().c_str(), error.message.c_str());
+}
+
 Result<std::string> attach(const Arguments &arguments, const UniqueFd &secret) {
     VC_ASSIGN(const nlohmann::json line,
               runEngine(arguments, {"attach", arguments.volume}, secret));
@@ -85,11 +101,8 @@ Result<std::string> attach(const Arguments &arguments, const UniqueFd &secret) {
 }  // namespace
 
 base::Error noTerminal() {
-    base::Error error;
-    error.code = ErrorCode::InvalidConfig;
-    error.message = "there is no terminal to ask for a passphrase on";
-    error.hint = "Give it with --secret-file FILE, or --secret-file - on standard input.";
-    return error;
+    return {ErrorCode::InvalidConfig, "there is no terminal to ask for a passphrase on",
+            "Give it with --secret-file FILE, or --secret-file - on standard input."};
 }
 
 Result<UniqueFd> secretFromFile(const std::string &path) {
@@ -111,6 +124,7 @@ int runUnlock(Session &session) {
 
 int runUnlockWithoutBus(const Arguments &arguments) {
     const std::string &id = arguments.volume;
+    forgetLock(arguments);
     const Door door{.mayType = [] { return base::Status(); },
                     .open = [&](const UniqueFd &secret) { return attach(arguments, secret); }};
     const auto mapping = unlock(arguments, door);

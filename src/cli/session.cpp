@@ -122,10 +122,8 @@ void showResult(const Session &session, const JobResult &result) {
         print(renderResult(result, session.out()));
         return;
     }
-    base::Error error;
-    error.message = result.text;
-    error.hint = result.hint;
-    const std::string text = renderError(result.volume, error, session.err());
+    const std::string text = renderError(
+        result.volume, {base::ErrorCode::Internal, result.text, result.hint}, session.err());
     (void)std::fwrite(text.data(), 1, text.size(), stderr);
 }
 

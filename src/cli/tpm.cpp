@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Handing over to the engine.
+// tpm: becomes the engine.
 #include "cli/tpm.h"
 
 #include <cerrno>
@@ -14,11 +14,9 @@ namespace volumecrypt::cli {
 namespace {
 
 base::Error notRoot() {
-    base::Error error;
-    error.code = base::ErrorCode::NotAuthorized;
-    error.message = "only root may ask the TPM and read the volumes' headers";
-    error.hint = "Run the command as root, with sudo for instance.";
-    return error;
+    return {base::ErrorCode::NotAuthorized,
+            "only root may ask the TPM and read the volumes' headers",
+            "Run the command as root, with sudo for instance."};
 }
 
 }  // namespace

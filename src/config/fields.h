@@ -93,4 +93,8 @@ std::optional<Value> Fields::choice(
     return std::nullopt;
 }
 
+// A field that holds a path.
+// Empty when it is absent or wrong.
+std::string readPath(Fields &fields, std::string_view name);
+
 }  // namespace volumecrypt::config

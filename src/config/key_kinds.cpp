@@ -7,8 +7,8 @@
 
 #include <fmt/format.h>
 
+#include "config/fields.h"
 #include "config/passphrase_form.h"
-#include "config/paths.h"
 #include "config/values.h"
 
 namespace volumecrypt::config {

@@ -113,7 +113,7 @@ void EngineJobs::adopt(const JobRecord &record) {
     if (record.handle.empty() || !volume || !volume->begin(record.operation)) {
         jobs_.finish(*job, base::fail(base::ErrorCode::Cancelled,
                                       "the service was restarted during " + record.operation,
-                                      "start it again; it goes on from where it is"));
+                                      "Start it again; it goes on from where it is."));
         return;
     }
     const auto number = record.number;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Small JSON files, written atomically.
+// Jobs as small JSON files, written atomically.
 #include "daemon/job_store.h"
 
 #include <algorithm>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Method -> engine command line.
+// From a method of a volume to the command line of its engine.
 #include "daemon/volume_operations.h"
 
 #include <algorithm>
@@ -95,7 +95,7 @@ void VolumeOperations::addKey(const Authorized<action::ManageKeys> &proof,
             if (!result->slot)
                 return added(base::fail(base::ErrorCode::Internal,
                                         "the engine did not say which slot it used",
-                                        "see the volume's KeySlots"));
+                                        "See the volume's KeySlots."));
             added(*result->slot);
         });
     if (!job) added(base::fail(job.error()));

@@ -16,12 +16,10 @@
 #include "luks/mapping.h"
 #include "model/names.h"
 #include "volume/comparison.h"
-#include "volume/content_link.h"
 #include "volume/content_room.h"
 #include "volume/device_state.h"
 #include "volume/device_wipe.h"
 #include "volume/first_header.h"
-#include "volume/may_format.h"
 #include "volume/pin.h"
 #include "volume/state_meta.h"
 #include "volume/stop.h"
@@ -328,8 +326,7 @@ base::Result<volume::Outcome> attach(volume::Session &session) {
                               session.device().node + "`) and declare that.");
     VC_TRY(session.lock());
     VC_ASSIGN(volume::Outcome outcome, attachAny(session));
-    const bool isOpen = outcome.state == model::VolumeState::Unlocked;
-    if (isOpen && session.secret() != nullptr) bringKeysIn(session);
+    if (model::isOpen(outcome.state) && session.secret() != nullptr) bringKeysIn(session);
     if (session.id().kind() == model::VolumeKind::State) VC_TRY(volume::linkContent(session));
     return outcome;
 }

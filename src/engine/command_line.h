@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "volume/options.h"
 
 namespace volumecrypt::engine {
 
@@ -29,5 +30,8 @@ base::Result<std::variant<CommandLine, Request>> parseCommandLine(int argc, char
 
 void printHelp();
 void printVersion();
+
+// The options, or the exit status after help, version or a usage error has been printed.
+std::variant<volume::Options, int> parseOptions(int argc, char **argv);
 
 }  // namespace volumecrypt::engine

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the words mean together; usage errors end with status 64.
-#include "engine/read_options.h"
+// What the engine's words mean together; usage errors end with status 64.
 
 #include <cstdio>
 #include <utility>
@@ -8,7 +7,7 @@
 #include "build_config.h"
 #include "engine/command_line.h"
 #include "engine/verbs.h"
-#include "volume/exit_status.h"
+#include "volume/options.h"
 
 namespace volumecrypt::engine {
 namespace {

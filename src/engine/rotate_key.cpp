@@ -3,7 +3,6 @@
 #include "engine/verbs.h"
 #include "model/key_advice.h"
 #include "volume/enrol.h"
-#include "volume/key_edit.h"
 #include "volume/maker.h"
 #include "volume/slot_session.h"
 

@@ -55,11 +55,10 @@ base::Status firstRefusal(const volume::Session &session, const std::vector<mode
                           const model::Record &record) {
     for (const model::Step &step : steps) {
         if (step.action != model::StepAction::Refuse) continue;
-        base::Error error;
-        error.code = step.error.value_or(base::ErrorCode::SlotInUse);
-        error.message =
-            session.describe() + ", slot " + std::to_string(step.slot) + ": " + step.reason;
-        error.hint = "Declare the key in another slot, or declare this one as `unmanaged: {}`.";
+        base::Error error(
+            step.error.value_or(base::ErrorCode::SlotInUse),
+            session.describe() + ", slot " + std::to_string(step.slot) + ": " + step.reason,
+            "Declare the key in another slot, or declare this one as `unmanaged: {}`.");
         if (isAdded(record, step.slot))
             error.hint =
                 "Declare the key in another slot, or remove the added one: `volumecryptctl "

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One row a verb.
+// The table of verbs: one row a verb.
 #include "engine/verbs.h"
 
 #include <algorithm>

@@ -16,14 +16,12 @@ namespace {
 using base::ErrorCode;
 
 base::Error unsupported(const model::KeySpec &spec) {
-    base::Error error;
-    error.code = ErrorCode::Unsupported;
-    error.message = "slot " + std::to_string(spec.slot) +
-                    ": this version cannot make or open keys of kind " +
-                    std::string(model::keyKindName(spec.kind()));
-    error.hint = "Declare a static or nodeID key for this volume as well.";
-    error.slot = spec.slot;
-    return error;
+    return base::Error(ErrorCode::Unsupported,
+                       "slot " + std::to_string(spec.slot) +
+                           ": this version cannot make or open keys of kind " +
+                           std::string(model::keyKindName(spec.kind())),
+                       "Declare a static or nodeID key for this volume as well.")
+        .withSlot(spec.slot);
 }
 
 // Without the salt of STATE.

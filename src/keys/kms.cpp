@@ -10,9 +10,9 @@
 #include <nlohmann/json.hpp>
 #include <openssl/rand.h>
 
-#include "base/display_text.h"
+#include "base/child_process.h"
 #include "base/foreign_json.h"
-#include "base/secret_child.h"
+#include "base/text.h"
 #include "crypto/base64.h"
 #include "keys/node_id.h"
 #include "model/slot_token.h"
@@ -138,11 +138,10 @@ base::Result<base::SecretBuffer> KmsKeySource::call(KmsOperation operation,
 base::Result<base::SecretBuffer> KmsKeySource::obtain(
     const std::optional<model::TokenView> &token) {
     if (!token)
-        return base::fail(inSlot({.code = ErrorCode::HeaderCorrupt,
-                                  .message = "the header holds no sealed KMS key for it",
-                                  .hint = "When another key opens the volume, sync makes a new "
-                                          "one.",
-                                  .slot = {}}));
+        return base::fail(
+            inSlot({ErrorCode::HeaderCorrupt, "the header holds no sealed KMS key for it",
+                    "When another key opens the volume, sync makes a new "
+                    "one."}));
     auto sealed = KmsToken::fromJson(token->json);
     if (!sealed) return base::fail(inSlot(std::move(sealed).error()));
     auto secret = call(KmsOperation::Unseal, base::SecretBuffer::copyOf(sealed->sealedData));
@@ -153,11 +152,10 @@ base::Result<base::SecretBuffer> KmsKeySource::obtain(
     if (!secret) return base::fail(inSlot(std::move(secret).error()));
     if (secret->size() != kKeySize)
         return base::fail(
-            inSlot({.code = ErrorCode::KmsRejected,
-                    .message = "the KMS " + key_.endpoint + " unsealed " +
-                               std::to_string(secret->size()) + " bytes instead of the key's 32",
-                    .hint = "Does the endpoint belong to the server that sealed the key?",
-                    .slot = {}}));
+            inSlot({ErrorCode::KmsRejected,
+                    "the KMS " + key_.endpoint + " unsealed " + std::to_string(secret->size()) +
+                        " bytes instead of the key's 32",
+                    "Does the endpoint belong to the server that sealed the key?"}));
     return crypto::base64Text(*secret);
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The salt is asked for first: without it there is no use in troubling a TPM or a network.
+// Appends the salt of STATE. It is asked for first: without it a TPM or a network need not be
+// troubled.
 #include "keys/salted_key.h"
 
 namespace volumecrypt::keys {

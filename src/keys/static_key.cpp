@@ -9,7 +9,7 @@
 
 #include <unistd.h>
 
-#include "base/links.h"
+#include "base/files.h"
 #include "base/unique_fd.h"
 
 namespace volumecrypt::keys {
@@ -17,8 +17,8 @@ namespace {
 
 using base::ErrorCode;
 
-// cryptsetup's default limit for key files is 8 MiB; nobody types that, and design.md caps secrets
-// at 8 KiB.
+// cryptsetup's default limit for key files is 8 MiB; nobody types that, and what D-Bus callers may
+// pass is as much.
 constexpr std::size_t kLongestPassphrase = std::size_t{8} << 10;
 constexpr int kFileTimeoutMs = 10'000;
 
@@ -30,11 +30,11 @@ base::Status checkOwnership(int fd, const std::string &path) {
     if (info.st_uid != 0 && info.st_uid != ::geteuid())
         return base::fail(ErrorCode::InvalidConfig,
                           path + " holds a passphrase and is not owned by root",
-                          "Run: chown root: " + path);
+                          "Run `chown root: " + path + "`.");
     if ((info.st_mode & 077U) != 0)
         return base::fail(ErrorCode::InvalidConfig,
                           path + " holds a passphrase and can be read by others",
-                          "Run: chmod 0600 " + path);
+                          "Run `chmod 0600 " + path + "`.");
     return {};
 }
 

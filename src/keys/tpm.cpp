@@ -5,8 +5,9 @@
 #include <utility>
 
 #include "crypto/base64.h"
+#include "model/slot_token.h"
+#include "tpm/policy_key.h"
 #include "tpm/secure_boot.h"
-#include "tpm/signature_file.h"
 
 namespace volumecrypt::keys {
 namespace {
@@ -52,11 +53,10 @@ base::Result<tpm::Policy> TpmKeySource::policy() const {
 base::Result<base::SecretBuffer> TpmKeySource::obtain(
     const std::optional<model::TokenView> &token) {
     if (!token)
-        return base::fail(inSlot({.code = ErrorCode::HeaderCorrupt,
-                                  .message = "the header holds no sealed TPM key for it",
-                                  .hint = "When another key opens the volume, sync makes a new "
-                                          "one.",
-                                  .slot = {}}));
+        return base::fail(
+            inSlot({ErrorCode::HeaderCorrupt, "the header holds no sealed TPM key for it",
+                    "When another key opens the volume, sync makes a new "
+                    "one."}));
     auto key = tpm::SealedKey::fromJson(token->json);
     if (!key) return base::fail(inSlot(std::move(key).error()));
     auto secret = tpm::unseal(access_, *key);
@@ -78,7 +78,7 @@ base::Result<NewKey> TpmKeySource::create() {
     if (!made) return base::fail(inSlot(std::move(made).error()));
     if (auto proven = prove(access_, *made); !proven)
         return base::fail(inSlot(std::move(proven).error()));
-    const char *type = spec_.lockToState ? tpm::kLockedTokenType : tpm::kSystemdTokenType;
+    const char *type = spec_.lockToState ? model::kLockedTpmTokenType : model::kSystemdTpmTokenType;
     return NewKey{.passphrase = crypto::base64Text(made->secret),
                   .token = made->key.toJson(type, spec_.slot)};
 }

@@ -14,7 +14,6 @@
 
 #include "base/files.h"
 #include "crypto/digest.h"
-#include "luks/header_layout.h"
 #include "luks/metadata.h"
 
 namespace volumecrypt::luks {
@@ -25,7 +24,7 @@ using base::ErrorCode;
 constexpr std::size_t kBlock = 4096;
 constexpr std::size_t kChunk = std::size_t{1} << 20;
 
-// The marker (header_build.h says what its fields are). All of it lies in the first 512 bytes, and
+// The marker (header_write.h says what its fields are). All of it lies in the first 512 bytes, and
 // the rest is zero as in a binary header: a disk that writes whole sectors leaves the one or the
 // other, never a mixture.
 constexpr std::string_view kMarkerText = "VOLUMECRYPT-FORMATTING";

@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/foreign_json.h"
-#include "base/hex.h"
+#include "base/text.h"
 
 namespace volumecrypt::model {
 namespace {
@@ -170,11 +170,6 @@ std::string Record::authenticatedText() const {
 const RecordSlot *Record::entry(unsigned slot) const {
     const auto at = slots.find(slot);
     return at == slots.end() ? nullptr : &at->second;
-}
-
-bool Record::isOurs(unsigned slot) const {
-    if (slots.contains(slot)) return true;
-    return pending && (pending->slot == slot || pending->spare == slot);
 }
 
 base::Result<Record> Record::fromJson(const std::string &json) {

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "model/slot_token.h"
+
 namespace volumecrypt::model {
 namespace {
 
@@ -107,7 +109,7 @@ Step planTaken(const DeclaredKey &key, const std::string &whose) {
 // Talos seals under a policy of its own, which nobody else can satisfy.
 bool isTalosTpm(const HeaderView &header, unsigned slot) {
     const auto token = header.tokens.find(slot);
-    return token != header.tokens.end() && token->second.type == "talos-tpm2";
+    return token != header.tokens.end() && token->second.type == kTalosTpmTokenType;
 }
 
 Step refuseTalosTpm(const PlanInput &input, const DeclaredKey &key) {

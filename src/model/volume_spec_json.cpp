@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Both directions, member by member.
+// Writes and reads a declared volume as JSON, member by member.
 #include "model/volume_spec_json.h"
 
 #include <utility>

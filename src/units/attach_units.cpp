@@ -68,7 +68,7 @@ void addSource(UnitText &text, const BootRole &role) {
 // STATE holds the salt, and copies of the other volumes' pins; META may be a file.
 void addStateAccess(UnitText &text, const VolumeSpec &volume, const Relations &relations) {
     const bool isState = volume.id.kind() == model::VolumeKind::State;
-    if (isState && !volume.metaDevice.empty() && !isDevice(volume.metaDevice))
+    if (isState && !volume.metaDevice.empty() && !model::isDevicePath(volume.metaDevice))
         text.set("ReadWritePaths", wordValue(volume.metaDevice, "-"));
     if (relations.stateMount().empty() || isState) return;
     text.set("ReadWritePaths", wordValue(relations.stateMount(), "-"));

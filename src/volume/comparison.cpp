@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Opening, authenticating and planning.
+// Opens a volume, authenticates its record and plans.
 #include "volume/comparison.h"
 
 #include <utility>
 
 #include "keys/derivations.h"
 #include "volume/device_state.h"
-#include "volume/evidence.h"
 #include "volume/maker.h"
 
 namespace volumecrypt::volume {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Looking at the device without changing it.
+// Looks at the device without changing it.
 #include "volume/device_state.h"
 
 #include <string_view>
@@ -7,11 +7,11 @@
 
 #include <fmt/format.h>
 
-#include "blockdev/crypttab.h"
-#include "luks/ciphers.h"
-#include "luks/header_build.h"
+#include "blockdev/device.h"
 #include "luks/header_store.h"
+#include "luks/header_write.h"
 #include "model/names.h"
+#include "model/volume_spec.h"
 #include "volume/former_name.h"
 #include "volume/record_book.h"
 
@@ -25,11 +25,7 @@ using blockdev::ContentKind;
 constexpr std::string_view kDeviceInHints = "DEVICE";
 
 base::Error makeError(ErrorCode code, std::string message, std::string hint) {
-    base::Error error;
-    error.code = code;
-    error.message = std::move(message);
-    error.hint = std::move(hint);
-    return error;
+    return {code, std::move(message), std::move(hint)};
 }
 
 constexpr const char *kLuksType = "crypto_LUKS";
@@ -208,7 +204,7 @@ std::optional<model::HeaderView> reencryptingHeader(const Session &session) {
     auto view = luks::openHeaderStore(session.device().node)->view();
     const bool isOne = view && view->isReencrypting() && !view->segments.empty();
     // What it says is shown, though nobody has checked it.
-    if (!isOne || luks::findCipher(view->segments.front().cipher) == nullptr) return std::nullopt;
+    if (!isOne || model::findCipher(view->segments.front().cipher) == nullptr) return std::nullopt;
     return std::move(*view);
 }
 

@@ -63,4 +63,7 @@ base::Status checkUnclaimed(const Session &session);
 // "nothing was written …" for content that is not what is declared.
 base::Error unexpectedContent(const Session &session, const DeviceContent &found);
 
+// Points the volume's content link to its mapping, or to the device of a plain volume.
+base::Status linkContent(const Session &session);
+
 }  // namespace volumecrypt::volume

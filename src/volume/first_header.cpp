@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// From nothing to a LUKS2 header, through memory.
+// Makes the first header of a volume: in memory, then on the device.
 #include "volume/first_header.h"
 
 #include <algorithm>

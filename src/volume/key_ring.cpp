@@ -10,7 +10,6 @@
 #include "keys/static_key.h"
 #include "model/slot_token.h"
 #include "volume/state_meta.h"
-#include "volume/state_place.h"
 #include "volume/stop.h"
 
 namespace volumecrypt::volume {

@@ -15,7 +15,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/foreign_json.h"
-#include "base/hex.h"
+#include "base/text.h"
 #include "keys/derivations.h"
 
 namespace volumecrypt::volume {

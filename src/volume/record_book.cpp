@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Finding, authenticating and placing the record.
+// Finds, authenticates and places the record.
 #include "volume/record_book.h"
 
 #include <algorithm>
 #include <utility>
 
-#include "crypto/mac.h"
+#include "crypto/digest.h"
 #include "model/slot_token.h"
 #include "volume/former_name.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Trying keys, cheapest first, one key derivation at a time.
+// Tries keys, cheapest first, one key derivation at a time.
 #include "volume/unlock.h"
 
 #include <algorithm>
@@ -97,7 +97,7 @@ base::Result<std::optional<Unlocked>> Attempt::trySecret(const base::SecretBuffe
         if (!volumeKey && noKeyWasTried(volumeKey.error())) return base::fail(volumeKey.error());
         if (volumeKey) {
             // Of a declared slot it says nothing of the declared key.
-            if (session_.encryption().keyInSlot(slot) == nullptr)
+            if (!session_.encryption().declares(slot))
                 session_.reporter().key(slot, model::SlotHealth::Ok);
             return Unlocked{.volumeKey = std::move(*volumeKey),
                             .slot = slot,
@@ -208,7 +208,8 @@ void Attempt::explainNewline(const model::KeySpec &key, base::Error &shown) cons
     if (fixed->passphraseFile.empty())
         shown.hint = "Declare a passphraseFile that holds exactly the bytes of the key.";
     else
-        shown.hint = surplus ? "Run: truncate --size=-1 " + what : "Run: echo >> " + what;
+        shown.hint =
+            surplus ? "Run `truncate --size=-1 " + what + "`." : "Run `echo >> " + what + "`.";
 }
 
 base::Result<std::optional<Unlocked>> Attempt::opened(const model::KeySpec &key, unsigned slot) {
@@ -313,14 +314,11 @@ base::Result<Unlocked> Attempt::byDeclaredKeys() {
 
 // Erased: no passphrase can help.
 base::Error Attempt::erased(ErrorCode code) const {
-    base::Error error;
-    error.code = code;
-    error.message = session_.describe() + ": it has no key slot any more: nothing opens it";
-    error.hint = "Restore a backup of its header (`cryptsetup luksHeaderRestore " +
-                 session_.device().node +
-                 " --header-backup-file FILE`), or give its data up: `volumecryptctl wipe " +
-                 session_.id().text() + "` makes the device usable again.";
-    return error;
+    return {code, session_.describe() + ": it has no key slot any more: nothing opens it",
+            "Restore a backup of its header (`cryptsetup luksHeaderRestore " +
+                session_.device().node +
+                " --header-backup-file FILE`), or give its data up: `volumecryptctl wipe " +
+                session_.id().text() + "` makes the device usable again."};
 }
 
 base::Error Attempt::noUsableKey() const {

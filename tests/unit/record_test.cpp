@@ -72,17 +72,6 @@ TEST(RecordTest, TheMarkOfTheMachineChangesNothingThatEarlierVersionsRead) {
     EXPECT_EQ(record.toJson(), unmarked);
 }
 
-TEST(RecordTest, SlotsOfAPendingChangeAreOurs) {
-    Record record;
-    EXPECT_FALSE(record.isOurs(4));
-    record.pending = Pending{};
-    record.pending->slot = 4;
-    record.pending->spare = 29;
-    EXPECT_TRUE(record.isOurs(4));
-    EXPECT_TRUE(record.isOurs(29));
-    EXPECT_FALSE(record.isOurs(5));
-}
-
 TEST(RecordTest, NewerVersionIsUnsupported) {
     std::string text = sampleRecord().toJson();
     text.replace(text.find("\"version\":1"), 11, "\"version\":2");

@@ -176,7 +176,7 @@ TEST_F(Authorization, CancellingAJobIsGuarded) {
 }
 
 // polkit's own view of the installed actions.
-TEST_F(Authorization, ActionsHaveTheDefaultsOfTheDesign) {
+TEST_F(Authorization, ActionsHaveTheirDefaults) {
     using Details = std::map<std::string, std::string>;
     using Action = sdbus::Struct<std::string, std::string, std::string, std::string, std::string,
                                  std::string, std::uint32_t, std::uint32_t, std::uint32_t, Details>;
