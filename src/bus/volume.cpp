@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "bus/options.h"
+#include "model/key_kind.h"
 
 namespace volumecrypt::bus {
 namespace {
@@ -257,8 +258,10 @@ void BusVolume::AddKey(sdbus::Result<std::uint32_t> &&result, std::string kind,
                        sdbus::UnixFd secret, Options options) {
     answering([&] {
         checkOptions(options, {"unlockSecret"});
-        if (kind != "passphrase" && kind != "recovery")
-            refuseArgument("the kind of an added key is passphrase or recovery");
+        const auto known = model::keyKindFromName(kind);
+        if (!known || !model::rowOf(*known).addable)
+            refuseArgument("the kind of an added key is " +
+                           model::kindNames(&model::KeyKindRow::addable, "or"));
         const auto held = std::make_shared<daemon::VolumeOperations::AddedKey>();
         held->kind = kind;
         held->secret = ownFd(secret);

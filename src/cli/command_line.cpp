@@ -10,6 +10,7 @@
 
 #include "cli/exit_code.h"
 #include "cli/text.h"
+#include "model/key_kind.h"
 
 namespace volumecrypt::cli {
 namespace {
@@ -225,8 +226,9 @@ class Parser {
         removeKey->footer(std::string("Whoever copied the header before can still use the key on "
                                       "that copy.\n") +
                           kCommandFooter);
-        CLI::App *rotate =
-            add(kGroup, Command::RotateKey, "rotate-key", "Make a kms or tpm key anew");
+        CLI::App *rotate = add(
+            kGroup, Command::RotateKey, "rotate-key",
+            ("Make a " + model::kindNames(&model::KeyKindRow::sealed, "or") + " key anew").c_str());
         volume(rotate, true);
         slot(rotate);
     }

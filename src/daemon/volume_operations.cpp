@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "daemon/mounted.h"
-#include "model/key_advice.h"
 #include "model/names.h"
 
 namespace volumecrypt::daemon {
@@ -129,7 +128,7 @@ base::Result<JobPointer> VolumeOperations::rotateKey(const Authorized<action::Ma
                           "volume " + volume->id().text() + ", slot " + std::to_string(slot) +
                               ": a " + std::string(model::keyKindName(key->kind())) +
                               " key cannot be made anew here",
-                          model::howToChange(key->kind()));
+                          key->row().howToChange);
     return engines_.start(
         volume,
         {.verb = "rotate", .volume = volume->id(), .arguments = {"--slot", std::to_string(slot)}},

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "model/key_kind.h"
 #include "volume/options.h"
 
 namespace volumecrypt::engine {
@@ -18,8 +19,8 @@ struct CommandLine {
     std::vector<std::string> configDirs;
     std::optional<int> secretFd, unlockFd, secretsFrom;
     std::optional<unsigned> slot;
-    bool recovery = false;  // --kind
-    bool json = false;      // --output
+    model::KeyKind kind = model::KeyKind::Passphrase;
+    bool json = false;  // --output
     bool force = false, verify = false, adopt = false, testKdf = false;
 };
 

@@ -81,13 +81,8 @@ model::KeyKind SlotReport::kindOf(unsigned slot, const model::RecordSlot *entry)
     if (entry != nullptr) return entry->kind;
     const auto token = tokenOf(slot);
     if (!token) return model::KeyKind::Unknown;
-    const std::string &type = header_.tokens.at(*token).type;
-    if (type == model::kRecoveryTokenType) return model::KeyKind::Recovery;
-    if (type == model::kSystemdTpmTokenType || type == model::kLockedTpmTokenType ||
-        type == model::kTalosTpmTokenType)
-        return model::KeyKind::Tpm;
-    if (type == model::kKmsTokenType) return model::KeyKind::Kms;
-    return model::KeyKind::Unknown;
+    const auto known = model::kindOfToken(header_.tokens.at(*token).type);
+    return known ? known->kind : model::KeyKind::Unknown;
 }
 
 // By the record's digest of the area: whether the slot is as we left it. No key is tried here, so

@@ -75,7 +75,7 @@ std::variant<volume::Options, int> parseOptions(int argc, char **argv) {
         .secretsFrom = line.secretsFrom,
         .slot = line.slot,
         .confirm = std::move(line.confirm),
-        .kind = line.recovery ? model::KeyKind::Recovery : model::KeyKind::Passphrase,
+        .kind = line.kind,
         .output = line.json ? volume::OutputFormat::Json : volume::OutputFormat::Text,
         .force = line.force,
         .verify = line.verify,

@@ -73,7 +73,8 @@ base::Status firstRefusal(const volume::Session &session, const std::vector<mode
 base::Status firstToRetry(const volume::Session &session, const std::vector<model::Step> &steps,
                           volume::KeyRing &ring) {
     for (const model::Step &step : steps) {
-        if (step.action != model::StepAction::Defer || step.kind != model::KeyKind::Kms) continue;
+        const bool remote = model::rowOf(step.kind).reach == model::KeyReach::Network;
+        if (step.action != model::StepAction::Defer || !remote) continue;
         const model::KeySpec *key = session.encryption().keyInSlot(step.slot);
         if (key == nullptr) continue;  // one that may not be removed
         auto can = ring.canCreate(*key);

@@ -26,6 +26,13 @@ base::Result<NewKey> SaltedKeySource::create() {
     return key;
 }
 
+base::Error SaltedKeySource::whyNotOpened(base::Error rejected,
+                                          const base::SecretBuffer &passphrase,
+                                          const Opens & /*opens*/) const {
+    return inner_->whyNotOpened(std::move(rejected), passphrase,
+                                [](const base::SecretBuffer &) { return false; });
+}
+
 base::Status SaltedKeySource::canCreate() {
     VC_TRY(salt());
     return inner_->canCreate();

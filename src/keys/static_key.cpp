@@ -78,4 +78,24 @@ base::Result<NewKey> StaticKeySource::create() {
     return NewKey{.passphrase = std::move(passphrase), .token = {}};
 }
 
+// The most common fault of key files: an editor or `echo` put a newline at the end, or the slot was
+// made with one. One more key derivation, and only where the volume stays closed otherwise.
+base::Error StaticKeySource::whyNotOpened(base::Error rejected,
+                                          const base::SecretBuffer &passphrase,
+                                          const Opens &opens) const {
+    const base::SecretBuffer variant = withOtherNewline(passphrase);
+    if (!opens(variant)) return rejected;
+    const std::string what =
+        key_.passphraseFile.empty() ? "the declared passphrase" : key_.passphraseFile;
+    const bool surplus = variant.size() < passphrase.size();
+    rejected.message += surplus ? ": " + what + " ends in a newline, without which it would"
+                                : ": " + what + " lacks a newline at its end, with which it would";
+    if (key_.passphraseFile.empty())
+        rejected.hint = "Declare a passphraseFile that holds exactly the bytes of the key.";
+    else
+        rejected.hint =
+            surplus ? "Run `truncate --size=-1 " + what + "`." : "Run `echo >> " + what + "`.";
+    return rejected;
+}
+
 }  // namespace volumecrypt::keys

@@ -30,7 +30,11 @@ struct ToMeta {
         if (key.wording.options) tpm.options = TpmOptions{.pcrs = key.wording.pcrs};
         return tpm;
     }
-    Kind operator()(const model::UnmanagedKey & /*unused*/) const { return std::nullopt; }
+    // A kind that Talos does not have. One that it has needs a form above to compile.
+    template <typename Other>
+    requires(!model::rowOf(Other::kKind).inTalos) Kind operator()(const Other & /*unused*/) const {
+        return std::nullopt;
+    }
 };
 
 struct ToModel {
@@ -94,7 +98,8 @@ base::Result<std::vector<model::KeySpec>> keysOf(const StateEncryption &encrypti
     }
     if (keys.empty()) return unusable("static key must have key data defined");
     if (std::ranges::count_if(keys, &model::KeySpec::isSealed) > kMostSealedKeys)
-        return unusable("more kms and tpm keys than a header takes");
+        return unusable("more " + model::kindNames(&model::KeyKindRow::sealed, "and") +
+                        " keys than a header takes");
     std::ranges::sort(keys, {}, &model::KeySpec::slot);
     return keys;
 }

@@ -56,7 +56,7 @@ Step renew(const DeclaredKey &key) {
 }
 
 std::string whyRejected(const PlanInput &input, const DeclaredKey &key) {
-    if (key.kind == KeyKind::NodeId && !input.formerName.empty())
+    if (rowOf(key.kind).ofVolumeName && !input.formerName.empty())
         return "the volume was renamed: its key is made of the name " + input.formerName +
                " as yet";
     return "the declared key does not open the slot";
@@ -202,8 +202,7 @@ bool isOnRecord(const PlanInput &input, const Step &step) {
     if (step.action == StepAction::Remove || !input.record) return false;
     const auto key = std::ranges::find(input.declared, step.slot, &DeclaredKey::slot);
     const RecordSlot *entry = input.record->entry(step.slot);
-    const bool sealed = step.kind == KeyKind::Kms || step.kind == KeyKind::Tpm;
-    return sealed && key != input.declared.end() && entry != nullptr &&
+    return rowOf(step.kind).sealed && key != input.declared.end() && entry != nullptr &&
            differenceFromRecord(*key, *entry).empty();
 }
 

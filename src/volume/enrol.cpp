@@ -11,14 +11,7 @@
 namespace volumecrypt::volume {
 
 luks::KdfCost costFor(const Session &session, model::KeyKind kind) {
-    switch (kind) {
-        case model::KeyKind::Kms:
-        case model::KeyKind::Tpm:
-        case model::KeyKind::Recovery:
-            return luks::KdfCost::Minimal;
-        default:
-            return session.options().cost;
-    }
+    return model::rowOf(kind).machineMade ? luks::KdfCost::Minimal : session.options().cost;
 }
 
 base::Status addAndProve(const Session &session, luks::HeaderStore &store, unsigned slot,

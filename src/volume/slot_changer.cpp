@@ -90,7 +90,7 @@ void SlotChanger::mark(std::string machine) {
 void SlotChanger::takeName(const model::HeaderView &view) {
     if (record_.volume == session_.id().text()) return;
     for (const model::KeySpec *key : ring_.keys()) {
-        if (key->kind() != model::KeyKind::NodeId || !view.slots.contains(key->slot)) continue;
+        if (!key->row().ofVolumeName || !view.slots.contains(key->slot)) continue;
         const model::RecordSlot *entry = record_.entry(key->slot);
         const base::SecretBuffer *passphrase = ring_.passphrase(*key, view);
         if (passphrase == nullptr || entry == nullptr) return;

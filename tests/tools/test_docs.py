@@ -202,7 +202,7 @@ def test_formats():
         version = re.search(rf"{constant} = (\d+);", (SOURCE / path).read_text(encoding="utf-8")).group(1)
         said = re.search(r"\| `version` \| (\d+)\b", text[text.index(heading):]).group(1)
         equal((path, said), (path, version))
-    token = (SOURCE / "src/model/slot_token.h").read_text(encoding="utf-8")
+    token = (SOURCE / "src/model/key_kind.h").read_text(encoding="utf-8")
     types = re.findall(r'TokenType = "([\w-]+)"', token)
     equal(sorted(row[0] for row in table_in(text_of(ARCHITECTURE), "| Type |")), sorted(types))
 
