@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "base/key_withheld.h"
-#include "cli/commands_unlock.h"
+#include "cli/secrets.h"
 #include "cli/text.h"
 
 namespace volumecrypt::cli {
