@@ -42,10 +42,6 @@ Properties withSecret(const base::UniqueFd &secret) {
     return options;
 }
 
-Properties withConfirm(const std::string &confirm) {
-    return {{"confirm", sdbus::Variant(confirm)}};
-}
-
 }  // namespace
 
 proxies::Volume Client::Impl::volume(const std::string &id) {
@@ -208,42 +204,26 @@ Result<std::string> Client::apply(const std::string &id, const base::UniqueFd &s
     });
 }
 
-Result<std::string> Client::sync(const std::string &id, SyncOptions how,
-                                 const base::UniqueFd &secret) {
+Result<std::string> Client::start(const std::string &id, const char *method,
+                                  const JobOptions &how) {
     return guarded([&] {
-        Properties options = withSecret(secret);
-        if (how.verify) options.emplace("verify", sdbus::Variant(true));
-        if (how.adopt) options.emplace("adopt", sdbus::Variant(true));
-        return jobNumber(impl_->volume(id).Sync(options));
+        Properties options;
+        if (how.secret != nullptr) options = withSecret(*how.secret);
+        if (!how.confirm.empty()) options.emplace("confirm", sdbus::Variant(how.confirm));
+        for (const std::string &flag : how.flags) options.emplace(flag, sdbus::Variant(true));
+        sdbus::ObjectPath job;
+        impl_->volume(id)
+            .getProxy()
+            .callMethod(method)
+            .onInterface(kVolumeInterface)
+            .withArguments(options)
+            .storeResultsTo(job);
+        return jobNumber(job);
     });
-}
-
-Result<std::string> Client::grow(const std::string &id, const base::UniqueFd &secret) {
-    return guarded([&] { return jobNumber(impl_->volume(id).Grow(withSecret(secret))); });
 }
 
 Result<std::string> Client::rotateKey(const std::string &id, unsigned slot) {
     return guarded([&] { return jobNumber(impl_->volume(id).RotateKey(slot, {})); });
-}
-
-Result<std::string> Client::format(const std::string &id, const std::string &confirm, bool force) {
-    return guarded([&] {
-        Properties options = withConfirm(confirm);
-        if (force) options.emplace("force", sdbus::Variant(true));
-        return jobNumber(impl_->volume(id).Format(options));
-    });
-}
-
-Result<std::string> Client::wipe(const std::string &id, const std::string &confirm) {
-    return guarded([&] { return jobNumber(impl_->volume(id).Wipe(withConfirm(confirm))); });
-}
-
-Result<std::string> Client::erase(const std::string &id, const std::string &confirm) {
-    return guarded([&] { return jobNumber(impl_->volume(id).Erase(withConfirm(confirm))); });
-}
-
-Result<std::string> Client::forget(const std::string &id, const std::string &confirm) {
-    return guarded([&] { return jobNumber(impl_->volume(id).Forget(withConfirm(confirm))); });
 }
 
 }  // namespace volumecrypt::cli

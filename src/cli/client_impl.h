@@ -39,6 +39,7 @@ class Manager final : public sdbus::ProxyInterfaces<org::example::VolumeCrypt::M
 class Volume final : public sdbus::ProxyInterfaces<org::example::VolumeCrypt::Volume_proxy> {
   public:
     using ProxyInterfaces::ProxyInterfaces;
+    using sdbus::ProxyObjectHolder::getProxy;  // for methods that are called by their name
 };
 
 }  // namespace proxies

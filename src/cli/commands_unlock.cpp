@@ -1,18 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-// unlock: declared keys first, then a person, who may try three times.
-#include "cli/commands_unlock.h"
-
+// unlock: declared keys first, then a person, who may try three times. By the service, or by the
+// engine where the machine has no bus yet.
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <functional>
+#include <span>
+#include <string>
 
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include "base/error.h"
-#include "cli/commands_recovery.h"
+#include "cli/commands.h"
 #include "cli/engine.h"
 #include "cli/exit_code.h"
+#include "cli/parameters.h"
+#include "cli/recovery.h"
+#include "cli/secrets.h"
+#include "cli/session.h"
 #include "cli/text.h"
 #include "model/system_paths.h"
 #include "model/volume_id.h"
@@ -98,18 +104,6 @@ Result<std::string> attach(const Arguments &arguments, const UniqueFd &secret) {
     return "/dev/mapper/luks2-" + arguments.volume;
 }
 
-}  // namespace
-
-base::Error noTerminal() {
-    return {ErrorCode::InvalidConfig, "there is no terminal to ask for a passphrase on",
-            "Give it with --secret-file FILE, or --secret-file - on standard input."};
-}
-
-Result<UniqueFd> secretFromFile(const std::string &path) {
-    VC_ASSIGN(const base::SecretBuffer secret, readSecretFile(path));
-    return base::secretToMemfd(secret);
-}
-
 int runUnlock(Session &session) {
     const std::string &id = session.arguments().volume;
     const Door door{
@@ -122,6 +116,7 @@ int runUnlock(Session &session) {
     return kExitDone;
 }
 
+// In the emergency shell there is no bus. Opens the volume and leaves mounting to systemd.
 int runUnlockWithoutBus(const Arguments &arguments) {
     const std::string &id = arguments.volume;
     forgetLock(arguments);
@@ -136,6 +131,30 @@ int runUnlockWithoutBus(const Arguments &arguments) {
                             id, what),
                 *mapping, {{"volume", id}, {"mapping", *mapping}});
     return kExitDone;
+}
+
+Parameters takesUnlock() {
+    return {
+        volume(), engine(),
+        secretFile("Try the passphrase in this file too (- is standard input), every byte of it"),
+        flag("--passphrase", &Arguments::passphrase,
+             "Ask for a passphrase at once, not only when no declared key fits", {"--secret-file"}),
+        flag("--recovery", &Arguments::recovery,
+             "Ask for a recovery key; capitals and missing dashes do not matter",
+             {"--secret-file", "--passphrase"})};
+}
+
+constexpr std::array kRows{Command{.group = kChangeVolumes,
+                                   .name = "unlock",
+                                   .help = "Unlock a volume with its declared keys, and mount it",
+                                   .takes = takesUnlock,
+                                   .run = runUnlock,
+                                   .runWithoutBus = runUnlockWithoutBus}};
+
+}  // namespace
+
+std::span<const Command> unlockCommands() {
+    return kRows;
 }
 
 }  // namespace volumecrypt::cli

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "cli/commands_unlock.h"
+#include "cli/secrets.h"
 #include "cli/text.h"
 
 namespace volumecrypt::cli {

@@ -96,8 +96,9 @@ def sources():
 
 def commands():
     """Those of volumecryptctl."""
-    text = (SOURCE / "src/cli/command_line.cpp").read_text(encoding="utf-8")
-    found = set(re.findall(r'Command::\w+,\s*"([a-z-]+)"', text))
+    found = set()
+    for path in (SOURCE / "src/cli").glob("commands_*.cpp"):
+        found |= set(re.findall(r'\.name = "([a-z][a-z-]+)"', path.read_text(encoding="utf-8")))
     assert len(found) > 20, found
     return found
 

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "cli/commands_unlock.h"
+#include "cli/commands.h"
 #include "cli/exit_code.h"
 #include "support/temp_dir.h"
 
@@ -22,10 +22,11 @@ TEST(CliUnlock, WithoutABusTheMarkOfLockIsForgottenToo) {
     arguments.engine =
         root.write("engine", "#!/bin/sh\necho '{\"type\":\"result\",\"state\":\"unlocked\"}'\n",
                    std::filesystem::perms{0755});
-    EXPECT_EQ(runUnlockWithoutBus(arguments), kExitDone);
+    const Command &unlock = *findCommand("unlock");
+    EXPECT_EQ(unlock.runWithoutBus(arguments), kExitDone);
     EXPECT_FALSE(std::filesystem::exists(mark));
     EXPECT_TRUE(std::filesystem::exists(other));
-    EXPECT_EQ(runUnlockWithoutBus(arguments), kExitDone) << "there is no mark any more";
+    EXPECT_EQ(unlock.runWithoutBus(arguments), kExitDone) << "there is no mark any more";
 }
 
 }  // namespace

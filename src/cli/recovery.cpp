@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A recovery key is worth something only when somebody has written it down: it is typed back before
 // it opens anything.
-#include "cli/commands_recovery.h"
+#include "cli/recovery.h"
 
 #include <string_view>
 

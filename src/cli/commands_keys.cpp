@@ -1,23 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// apply, reload, lock, sync, keys' changes, and what destroys data.
-#include "cli/commands_change.h"
-
+// apply, reload, sync, add-key, remove-key, rotate-key.
 #include <algorithm>
-#include <cstdio>
-#include <set>
+#include <array>
+#include <span>
 #include <vector>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
-#include "cli/check.h"
-#include "cli/commands_recovery.h"
-#include "cli/commands_unlock.h"
+#include "cli/commands.h"
 #include "cli/exit_code.h"
 #include "cli/key_adder.h"
-#include "cli/render.h"
+#include "cli/parameters.h"
+#include "cli/problems.h"
+#include "cli/recovery.h"
+#include "cli/secrets.h"
+#include "cli/session.h"
 #include "cli/text.h"
-#include "cli/volume_json.h"
 
 namespace volumecrypt::cli {
 namespace {
@@ -26,92 +24,11 @@ using base::ErrorCode;
 using base::Result;
 using base::UniqueFd;
 
-// What somebody must know before confirming.
-std::string warning(const Session &session, const VolumeInfo &volume) {
-    const std::string device = volume.device.empty() ? "its device" : volume.device;
-    switch (session.arguments().command) {
-        case Command::Format:
-            return fmt::format(
-                "This makes a new, empty encrypted volume on {}: what is on it is "
-                "lost.",
-                device);
-        case Command::Wipe:
-            return fmt::format("This makes {} blank: what is on it is lost.", device);
-        case Command::Erase:
-            return fmt::format(
-                "This destroys every key slot of {}: what is on it is lost for "
-                "good, unless somebody has a backup of the header.",
-                device);
-        default:
-            return "This forgets which volume this was: whatever is in its place at the next "
-                   "unlock is accepted, or, if blank, formatted.";
-    }
-}
-
-// Confirmed by --confirm or by typing the ID; an exit code when it is not.
-std::optional<int> refused(Session &session) {
-    const Arguments &arguments = session.arguments();
-    if (arguments.confirm) {
-        if (*arguments.confirm == arguments.volume) return std::nullopt;
-        return reportUsage("--confirm is not the volume's ID",
-                           "It must be " + printable(arguments.volume) + ".");
-    }
-    auto person = session.person();
-    if (!person)
-        return reportUsage(arguments.name + " must be confirmed",
-                           "Add --confirm=" + printable(arguments.volume) + ".");
-    const auto volume = session.client().volume(arguments.volume);
-    if (!volume) return failed(session, volume.error());
-    person->say(printable(warning(session, *volume)) + "\n");
-    const auto typed = person->askLine("Type " + printable(arguments.volume) + " to go on: ");
-    if (!typed) return failed(session, typed.error());
-    if (*typed == arguments.volume) return std::nullopt;
-    return failed(session, {ErrorCode::Cancelled, "not confirmed, nothing was done"});
-}
-
-// Locking STATE takes down what has no key without it. Empty for others, and when it cannot be
-// found out.
-std::set<std::string> unlockedBesides(Session &session, const std::string &id) {
-    std::set<std::string> unlocked;
-    if (id != "STATE") return unlocked;
-    if (const auto volumes = session.client().volumes())
-        for (const auto &volume : *volumes)
-            if (volume.id != id && volume.isOpen()) unlocked.insert(volume.id);
-    return unlocked;
-}
-
-// Those of `before` that are locked now.
-std::vector<std::string> lockedOf(Session &session, const std::set<std::string> &before) {
-    std::vector<std::string> locked;
-    for (const auto &id : before) {
-        const auto volume = session.client().volume(id);
-        if (volume && volume->state == "locked") locked.push_back(id);
-    }
-    return locked;
-}
-
-Result<std::string> startConfirmed(Session &session) {
-    const Arguments &arguments = session.arguments();
-    const std::string &id = arguments.volume;
-    Client &client = session.client();
-    switch (arguments.command) {
-        case Command::Format:
-            return client.format(id, id, arguments.force);
-        case Command::Wipe:
-            return client.wipe(id, id);
-        case Command::Erase:
-            return client.erase(id, id);
-        default:
-            return client.forget(id, id);
-    }
-}
-
-// What --secret-file names; invalid without it.
-Result<UniqueFd> givenSecret(Session &session) {
-    const auto &file = session.arguments().secretFile;
-    if (!file) return UniqueFd();
-    if (isTyped(*file)) VC_TRY(session.mayType());
-    return secretFromFile(*file);
+std::vector<std::string> syncFlags(const Arguments &arguments) {
+    std::vector<std::string> flags;
+    if (arguments.verify) flags.emplace_back("verify");
+    if (arguments.adopt) flags.emplace_back("adopt");
+    return flags;
 }
 
 int syncOne(Session &session) {
@@ -119,12 +36,10 @@ int syncOne(Session &session) {
     const auto secret = givenSecret(session);
     if (!secret) return failed(session, secret.error());
     return session.finish(
-        session.client().sync(arguments.volume,
-                              {.verify = arguments.verify, .adopt = arguments.adopt}, *secret),
+        session.client().start(arguments.volume, "Sync",
+                               {.flags = syncFlags(arguments), .secret = &*secret}),
         arguments.volume);
 }
-
-}  // namespace
 
 // A line for each volume: what failed goes where errors go.
 int runApply(Session &session) {
@@ -170,21 +85,6 @@ int runReload(Session &session) {
     return kExitDone;
 }
 
-int runLock(Session &session) {
-    const std::string &id = session.arguments().volume;
-    const auto before = unlockedBesides(session, id);
-    const auto done = session.client().lock(id);
-    if (!done) return failed(session, done.error());
-    const auto taken = lockedOf(session, before);
-    std::string sentence = id + ": locked";
-    if (!taken.empty())
-        sentence += fmt::format(", and with it, since all their keys are locked to it: {}",
-                                fmt::join(taken, ", "));
-    session.result(sentence, fmt::format("{}", fmt::join(taken, "\n")),
-                   {{"volume", id}, {"alsoLocked", taken}});
-    return kExitDone;
-}
-
 int runSync(Session &session) {
     const Arguments &arguments = session.arguments();
     if (!arguments.volume.empty()) return syncOne(session);
@@ -203,7 +103,7 @@ int runSync(Session &session) {
         if (volume.state != "unlocked") continue;
         any = true;
         const int one = session.finish(
-            session.client().sync(volume.id, {.verify = arguments.verify}), volume.id);
+            session.client().start(volume.id, "Sync", {.flags = syncFlags(arguments)}), volume.id);
         // What will fail again outweighs what may pass.
         if (code == kExitDone || one == kExitError) code = one;
     }
@@ -251,24 +151,91 @@ int runRotateKey(Session &session) {
                           arguments.volume);
 }
 
-int runGrow(Session &session) {
-    const Arguments &arguments = session.arguments();
-    const auto secret = givenSecret(session);
-    if (!secret) return failed(session, secret.error());
-    return session.finish(session.client().grow(arguments.volume, *secret), arguments.volume);
+Parameters takesApply() {
+    return {anyVolume(),
+            secretFile("Where no declared key opens the volume, open it with the passphrase in "
+                       "this file (- is standard input), every byte of it; needs ID")};
 }
 
-int runCancel(Session &session) {
-    const std::string &job = session.arguments().job;
-    const auto done = session.client().cancel(job);
-    if (!done) return failed(session, done.error());
-    session.result("Job " + job + " stops at its next safe point.", "", {{"job", job}});
-    return kExitDone;
+Parameters takesSync() {
+    return {anyVolume(),
+            flag("--verify", &Arguments::verify,
+                 "Really open every slot instead of comparing with the record"),
+            flag("--adopt", &Arguments::adopt,
+                 "The volume was made by another machine and is this one's from now on: its keys "
+                 "are replaced and removed as declared; needs ID"),
+            secretFile("Open the volume with the passphrase in this file (- is standard input), "
+                       "every byte of it: for when no declared key opens it; needs ID")};
 }
 
-int runConfirmed(Session &session) {
-    if (const auto code = refused(session)) return *code;
-    return session.finish(startConfirmed(session), session.arguments().volume);
+Parameters takesAddKey() {
+    return {
+        volume(),
+        secretFile(
+            "Read the new passphrase from this file (- is standard input), every byte of it"),
+        {.name = "--unlock-file",
+         .help = "Where no declared key opens the volume, open it with the passphrase in this file "
+                 "(- is standard input)",
+         .target = &Arguments::unlockFile,
+         .value = "FILE",
+         .offer = Offer::Files},
+        flag("--recovery", &Arguments::recovery,
+             "Make a recovery key, show it, and add it once it was typed back", {"--secret-file"})};
+}
+
+bool wasAdded(const SlotInfo &slot) {
+    return slot.kind == "passphrase" || slot.kind == "recovery";
+}
+
+Parameters takesRemoveKey() {
+    return {volume(), slot(wasAdded)};
+}
+
+bool isSealed(const SlotInfo &slot) {
+    return slot.kind == "kms" || slot.kind == "tpm";
+}
+
+Parameters takesRotateKey() {
+    return {volume(), slot(isSealed)};
+}
+
+constexpr std::array kRows{
+    Command{.group = kChangeKeys,
+            .name = "apply",
+            .help = "Make the machine equal to the configuration: units, mounts and keys",
+            .takes = takesApply,
+            .run = runApply,
+            .takesNewVolumes = true},
+    Command{.group = kChangeKeys,
+            .name = "reload",
+            .help = "Read the configuration again; changes nothing on any volume",
+            .run = runReload},
+    Command{.group = kChangeKeys,
+            .name = "sync",
+            .help = "Make key slots equal to the declared keys, online",
+            .takes = takesSync,
+            .run = runSync},
+    Command{.group = kChangeKeys,
+            .name = "add-key",
+            .help = "Add a passphrase that is not declared; asks for it twice",
+            .takes = takesAddKey,
+            .run = runAddKey},
+    Command{.group = kChangeKeys,
+            .name = "remove-key",
+            .help = "Remove a key made by add-key",
+            .takes = takesRemoveKey,
+            .run = runRemoveKey,
+            .footer = "Whoever copied the header before can still use the key on that copy.\n"},
+    Command{.group = kChangeKeys,
+            .name = "rotate-key",
+            .help = "Make a kms or tpm key anew",
+            .takes = takesRotateKey,
+            .run = runRotateKey}};
+
+}  // namespace
+
+std::span<const Command> keysCommands() {
+    return kRows;
 }
 
 }  // namespace volumecrypt::cli

@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads the configuration as the generator does, as far as the units, and writes nothing.
-#include "cli/check.h"
-
-#include <cstdio>
+// check: reads the configuration as the generator does, as far as the units, and writes nothing.
+#include <array>
 
 #include <build_config.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <unistd.h>
 
+#include "cli/commands.h"
 #include "cli/exit_code.h"
-#include "cli/render.h"
+#include "cli/problems.h"
 #include "cli/session.h"
-#include "cli/text.h"
 #include "cli/volume_json.h"
 #include "config/loader.h"
 #include "units/volume_units.h"
@@ -55,22 +53,6 @@ Findings examine(const config::Configuration &configuration) {
     return findings;
 }
 
-// FILE:LINE:COLUMN: error: MESSAGE, which editors know how to follow.
-std::string line(const ConfigProblem &problem, std::string_view level, Colour colour,
-                 const Style &style) {
-    const std::string text = problemText(problem);
-    const std::string place = text.substr(0, text.size() - printable(problem.message).size());
-    return place + style.paint(colour, level) + ": " + printable(problem.message) + "\n";
-}
-
-std::string lines(const std::vector<ConfigProblem> &errors,
-                  const std::vector<ConfigProblem> &warnings, const Style &style) {
-    std::string text;
-    for (const auto &problem : errors) text += line(problem, "error", Colour::Red, style);
-    for (const auto &problem : warnings) text += line(problem, "warning", Colour::Yellow, style);
-    return text;
-}
-
 std::string summary(const Findings &findings) {
     if (const auto count = findings.errors.size(); count != 0)
         return fmt::format("The configuration has {} error{}.\n", count, count == 1 ? "" : "s");
@@ -78,8 +60,6 @@ std::string summary(const Findings &findings) {
     return fmt::format("The configuration is valid. It declares {}.\n",
                        fmt::join(findings.volumes, ", "));
 }
-
-}  // namespace
 
 int runCheck(const Arguments &arguments) {
     const auto configuration =
@@ -94,24 +74,40 @@ int runCheck(const Arguments &arguments) {
                             {"configErrors", toJson(findings.errors)},
                             {"configWarnings", toJson(findings.warnings)}}));
     else
-        print(lines(findings.errors, findings.warnings, style) +
+        print(problemLines(findings.errors, findings.warnings, style) +
               (style.terminal ? summary(findings) : ""));
     return findings.errors.empty() ? kExitDone : kExitError;
 }
 
-void showProblems(const Arguments &arguments, const ServiceInfo &service, const Style &style) {
-    if (!arguments.json) {
-        const std::string text = lines(service.problems, service.warnings, style);
-        (void)std::fwrite(text.data(), 1, text.size(), stderr);
-        return;
-    }
-    const auto show = [](const ConfigProblem &problem, const char *level) {
-        nlohmann::json object = toJson(problem);
-        object.update({{"type", "problem"}, {"level", level}});
-        print(jsonLine(object));
-    };
-    for (const auto &problem : service.problems) show(problem, "error");
-    for (const auto &problem : service.warnings) show(problem, "warning");
+Parameters takesFiles() {
+    return {{.name = "FILE",
+             .help = "Only these files; without one, all that count",
+             .target = &Arguments::files,
+             .offer = Offer::Files},
+            {.name = "--config-dir",
+             .help = "Read this directory instead of the usual ones; may be repeated, the first "
+                     "hides later ones",
+             .target = &Arguments::configDirs,
+             .value = "DIR",
+             .offer = Offer::Folders},
+            {.name = "--root",
+             .help = "Read the usual directories below this one",
+             .target = &Arguments::root,
+             .value = "DIR",
+             .offer = Offer::Folders}};
+}
+
+constexpr std::array kRows{
+    Command{.group = kShow,
+            .name = "check",
+            .help = "Read the configuration and say what is wrong with it; asks nobody",
+            .takes = takesFiles,
+            .run = runCheck}};
+
+}  // namespace
+
+std::span<const Command> checkCommands() {
+    return kRows;
 }
 
 }  // namespace volumecrypt::cli

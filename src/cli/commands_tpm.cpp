@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// tpm: becomes the engine.
-#include "cli/tpm.h"
-
+// tpm: becomes the engine, since the service has no access to the TPM, and needs none.
+#include <array>
 #include <cerrno>
+#include <span>
+#include <string>
 #include <vector>
 
 #include <unistd.h>
 
+#include "cli/commands.h"
 #include "cli/engine.h"
+#include "cli/parameters.h"
 #include "cli/session.h"
 
 namespace volumecrypt::cli {
@@ -19,8 +22,7 @@ base::Error notRoot() {
             "Run the command as root, with sudo for instance."};
 }
 
-}  // namespace
-
+// Returns only when it fails.
 int runTpm(const Arguments &arguments) {
     if (::geteuid() != 0) return reportError(arguments, arguments.volume, notRoot());
     std::vector<std::string> words{enginePath(arguments), "tpm"};
@@ -33,6 +35,23 @@ int runTpm(const Arguments &arguments) {
     ::execv(pointers.front(), pointers.data());
     return reportError(arguments, arguments.volume,
                        base::errnoError("run " + words.front(), errno));
+}
+
+Parameters takesAnyVolume() {
+    return {anyVolume()};
+}
+
+constexpr std::array kRows{
+    Command{.group = kShow,
+            .name = "tpm",
+            .help = "Show the TPM, and whether it would open the volumes now; for root",
+            .takes = takesAnyVolume,
+            .run = runTpm}};
+
+}  // namespace
+
+std::span<const Command> tpmCommands() {
+    return kRows;
 }
 
 }  // namespace volumecrypt::cli
