@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keys that a TPM seals, interrupted: their tokens must be where their slots are, or in the record."""
-import atexit
 import ctypes
 import pathlib
 import shutil
@@ -31,10 +30,10 @@ class Swtpm:
              f"type=unixio,path={self._socket}", "--ctrl", f"type=unixio,path={self._socket}.ctrl", "--flags",
              "not-need-init,startup-clear"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL, preexec_fn=die_with_parent)
-        atexit.register(self.stop)
         deadline = time.monotonic() + 20
         while not pathlib.Path(f"{self._socket}.ctrl").exists():
             if self._process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
                 raise Lost("swtpm did not start")
             time.sleep(0.02)
         self.extend(7, "1")
@@ -104,6 +103,10 @@ class Tpm(Scenario):
         last = place.must("sync", "--verify")
         if sealed and last["unlockedBySlot"] != sealed[0]:
             raise Lost(f"the TPM does not open the volume, but slot {last['unlockedBySlot']}")
+
+    def finish(self):
+        if self.tpm is not None:
+            self.tpm.stop()
 
 
 def tpm_scenarios():
