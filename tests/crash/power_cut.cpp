@@ -6,6 +6,8 @@
 //   torn     after half of the write
 //   lost     before the operation, and what was not flushed is gone
 //   reorder  after the write, of what was not flushed only this write is there
+// With $CUT_SNAPSHOTS nothing is cut: there, and for each operation and each mode that makes a
+// difference, the folder $CUT_SCOPE is kept as the cut would leave it.
 
 // Both names of a function that takes an offset are to be ours, not one with two names.
 #undef _FILE_OFFSET_BITS
@@ -15,6 +17,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,7 +32,12 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "snapshot.h"
+
 namespace {
+
+using volumecrypt::crash::Snapshots;
+using volumecrypt::crash::writeInto;
 
 template <typename Function>
 Function *real(const char *name) {
@@ -52,6 +60,15 @@ struct Unflushed {
     off64_t sizeBefore = 0;
 };
 
+// What is about to be done. Only a write has bytes.
+struct Operation {
+    const char *kind;
+    const std::string &path;
+    const void *bytes = nullptr;
+    std::size_t length = 0;
+    off64_t offset = 0;
+};
+
 struct State {
     std::vector<std::string> scope;
     std::string skipped, mode;
@@ -59,6 +76,7 @@ struct State {
     int log = -1;
     long count = 0;
     std::vector<Unflushed> unflushed;
+    std::unique_ptr<Snapshots> snapshots;
 };
 
 std::string environment(const char *name) {
@@ -88,6 +106,8 @@ State &state() {
             made->log = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
             if (made->log < 0) std::abort();
         }
+        if (const std::string folder = environment("CUT_SNAPSHOTS"); !folder.empty())
+            made->snapshots = std::make_unique<Snapshots>(made->scope.at(0), made->skipped, folder);
         return made;
     }();
     return *kept;
@@ -119,8 +139,12 @@ std::string pathOf(int fd) {
     std::abort();
 }
 
-void undo(const Unflushed &write) {
-    const int fd = ::open(write.path.c_str(), O_RDWR | O_CLOEXEC);
+bool hasName(const std::string &path) {
+    return path.find(" (deleted)") == std::string::npos;
+}
+
+void undo(const Unflushed &write, const std::string &path) {
+    const int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
     if (fd < 0) return;  // removed since
     if (!write.before.empty() &&
         realPwrite(fd, write.before.data(), write.before.size(), write.offset) !=
@@ -133,32 +157,62 @@ void undo(const Unflushed &write) {
     ::close(fd);
 }
 
-void loseUnflushed() {
-    auto &list = state().unflushed;
-    for (auto at = list.rbegin(); at != list.rend(); ++at) undo(*at);
-    list.clear();
+void loseUnflushed(const Snapshots::Placed &placed) {
+    const auto &list = state().unflushed;
+    for (auto at = list.rbegin(); at != list.rend(); ++at) undo(*at, placed(at->path));
 }
 
-// True when this operation is the one, for writes to finish in their own way.
-bool count(const char *kind, std::size_t length, const std::string &path) {
+// The disk as the power leaves it.
+void leave(const Operation &operation, std::string_view mode, const Snapshots::Placed &placed) {
+    if (mode == "lost" || mode == "reorder") loseUnflushed(placed);
+    if (mode != "torn" && mode != "reorder") return;
+    // Without a name nobody finds it after a power cut.
+    if (!hasName(operation.path)) return;
+    const std::size_t done = mode == "torn" ? operation.length / 2 : operation.length;
+    if (!writeInto(placed(operation.path), operation.bytes, done, operation.offset)) std::abort();
+}
+
+// The ways in which the power can go here that differ from one another (Operation.modes of run.py).
+std::vector<const char *> modesOf(const Operation &operation) {
+    const bool unflushed = !state().unflushed.empty();
+    std::vector<const char *> modes = {"kill"};
+    if (operation.bytes != nullptr && operation.length > 1) modes.push_back("torn");
+    if (operation.bytes != nullptr && unflushed) modes.push_back("reorder");
+    if (unflushed) modes.push_back("lost");
+    return modes;
+}
+
+void logged(const Operation &operation) {
+    const State &now = state();
+    const std::string line = std::to_string(now.count) + " " + operation.kind + " " +
+                             std::to_string(operation.length) + " " +
+                             std::to_string(now.unflushed.size()) + " " + operation.path + "\n";
+    static auto *const writeOut = real<ssize_t(int, const void *, std::size_t)>("write");
+    if (writeOut(now.log, line.data(), line.size()) != static_cast<ssize_t>(line.size()))
+        std::abort();
+}
+
+// Returns unless this operation is the one.
+void before(const Operation &operation) {
     State &now = state();
     ++now.count;
-    if (now.log >= 0) {
-        const std::string line = std::to_string(now.count) + " " + kind + " " +
-                                 std::to_string(length) + " " +
-                                 std::to_string(now.unflushed.size()) + " " + path + "\n";
-        static auto *const writeOut = real<ssize_t(int, const void *, std::size_t)>("write");
-        if (writeOut(now.log, line.data(), line.size()) != static_cast<ssize_t>(line.size()))
-            std::abort();
+    if (now.log >= 0) logged(operation);
+    if (now.snapshots) {
+        const std::string text =
+            std::string(operation.kind) + " " + std::to_string(operation.length);
+        for (const char *mode : modesOf(operation))
+            now.snapshots->take(now.count, mode, text, [&](const Snapshots::Placed &placed) {
+                leave(operation, mode, placed);
+            });
     }
-    return now.count == now.at;
+    if (now.count != now.at) return;
+    leave(operation, now.mode, [](const std::string &path) { return path; });
+    die();
 }
 
 // Operations that are done or not, never half.
 void cutBefore(const char *kind, const std::string &path) {
-    if (path.empty() || !count(kind, 0, path)) return;
-    if (state().mode == "lost") loseUnflushed();
-    die();
+    if (!path.empty()) before({.kind = kind, .path = path});
 }
 
 bool isSynchronous(int fd) {
@@ -182,26 +236,10 @@ void remember(int fd, const std::string &path, std::size_t count, off64_t offset
     state().unflushed.push_back(std::move(write));
 }
 
-void cutWrite(int fd, const std::string &path, const void *bytes, std::size_t length,
-              off64_t offset) {
-    const std::string &mode = state().mode;
-    if (mode == "lost" || mode == "reorder") loseUnflushed();
-    if (mode == "torn" || mode == "reorder") {
-        // Through a descriptor of its own: the caller's may ask for whole blocks.
-        const int writer = path.find(" (deleted)") == std::string::npos
-                               ? ::open(path.c_str(), O_WRONLY | O_CLOEXEC)
-                               : ::dup(fd);
-        const std::size_t done = mode == "torn" ? length / 2 : length;
-        if (writer < 0 || realPwrite(writer, bytes, done, offset) != static_cast<ssize_t>(done))
-            std::abort();
-    }
-    die();
-}
-
 ssize_t positioned(int fd, const void *bytes, std::size_t length, off64_t offset) {
     const std::string path = pathOf(fd);
     if (path.empty()) return realPwrite(fd, bytes, length, offset);
-    if (count("write", length, path)) cutWrite(fd, path, bytes, length, offset);
+    before({.kind = "write", .path = path, .bytes = bytes, .length = length, .offset = offset});
     remember(fd, path, length, offset);
     return realPwrite(fd, bytes, length, offset);
 }
@@ -234,7 +272,7 @@ ssize_t write(int fd, const void *bytes, std::size_t length) {
     const std::string path = pathOf(fd);
     if (path.empty()) return function(fd, bytes, length);
     const off64_t offset = ::lseek64(fd, 0, SEEK_CUR);
-    if (count("write", length, path)) cutWrite(fd, path, bytes, length, offset);
+    before({.kind = "write", .path = path, .bytes = bytes, .length = length, .offset = offset});
     remember(fd, path, length, offset);
     return function(fd, bytes, length);
 }

@@ -1,16 +1,20 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """Takes the power away at every write, flush, discard and rename of every verb that changes a volume,
-and checks each time that nothing is lost. Last line: N points tried, N lost."""
+and checks each time that nothing is lost. Last line: N points tried, N lost.
+
+One run of the verb leaves the disk of each point behind; points that leave the same are judged once. The first and the
+last operation are also reached by a real kill; with --long (or VOLUMECRYPT_TEST_LONG) every point is."""
 import argparse
 import concurrent.futures
+import multiprocessing
 import os
 import pathlib
 import shutil
 import signal
 import sys
 import tempfile
-import threading
+import typing
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from place import Lost, Place  # pylint: disable=wrong-import-position
@@ -20,114 +24,133 @@ from state_scenarios import state_scenarios  # pylint: disable=wrong-import-posi
 from tpm_scenarios import tpm_scenarios  # pylint: disable=wrong-import-position
 
 
-class Operation:
-    """One line of the interposer's log: what the verb does to the disk, in its order."""
+class Point(typing.NamedTuple):
+    """The power goes at this operation in this way, and the disk is as in this state."""
+    number: int
+    mode: str
+    operation: str
+    state: str
 
-    def __init__(self, line):
-        number, self.kind, length, unflushed, self.path = line.split(" ", 4)
-        self.number, self.length, self.unflushed = int(number), int(length), int(unflushed)
-
-    def modes(self):
-        """The ways in which the power can go here that differ from one another."""
-        yield "kill"
-        if self.kind == "write":
-            if self.length > 1:
-                yield "torn"
-            if self.unflushed:
-                yield "reorder"
-        if self.unflushed:
-            yield "lost"
+    def __str__(self):
+        return f"{self.mode} at {self.number} ({self.operation})"
 
 
-class Suite:
-    def __init__(self, build, jobs):
-        self._engine = build / "src/engine/volumecrypt-engine"
+def points_of(folder):
+    """The interposer's lines: NUMBER MODE KIND LENGTH STATE."""
+    points = []
+    for line in (folder / "points").read_text().splitlines() if (folder / "points").exists() else []:
+        number, mode, operation, length, state = line.split(" ")
+        points.append(Point(int(number), mode, f"{operation} {length}", state))
+    return points
+
+
+class Trial:
+    """One scenario in a folder of its own, in a process of its own."""
+
+    def __init__(self, build, folder, scenario):
         self._library = build / "tests/crash/libpower-cut.so"
-        self._jobs = jobs
-        memory = "/dev/shm"
-        where = memory if os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 4 << 30 else None
-        self._folder = pathlib.Path(tempfile.mkdtemp(prefix="volumecrypt-crash-", dir=where))
-        self._local = threading.local()
-        self._workers = 0
-        self._lock = threading.Lock()
+        self._scenario, self._states = scenario, folder / "states"
+        engine = build / "src/engine/volumecrypt-engine"
+        self._template, self._place = Place(engine, folder / "template"), Place(engine, folder / "place")
 
-    def __enter__(self):
-        return self
+    def _run(self, **more):
+        """From the state that the verb finds."""
+        self._place.become(self._template)
+        return self._scenario.run(self._place, {
+            "LD_PRELOAD": str(self._library), "CUT_SCOPE": str(self._place.folder),
+            # Locks and what a boot leaves behind: gone with the power anyway.
+            "CUT_SKIP": str(self._place.root / "run"), "ASAN_OPTIONS": "verify_asan_link_order=0",
+            **{name: str(value) for name, value in more.items()}})
 
-    def __exit__(self, *_):
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-    def _cut(self, place, **more):
-        return {"LD_PRELOAD": str(self._library), "CUT_SCOPE": str(place.folder),
-                # Locks and what a boot leaves behind: gone with the power anyway.
-                "CUT_SKIP": str(place.root / "run"), "ASAN_OPTIONS": "verify_asan_link_order=0",
-                **{name: str(value) for name, value in more.items()}}
-
-    def _own_place(self):
-        """Each thread works at a place of its own."""
-        if not hasattr(self._local, "place"):
-            with self._lock:
-                self._workers += 1
-                self._local.place = Place(self._engine, self._folder / f"worker{self._workers}")
-        return self._local.place
-
-    def operations(self, scenario, template):
-        """What the scenario does when nothing happens to it; it must succeed, and satisfy its judge."""
-        scenario.prepare(template)
-        place = self._own_place()
-        place.become(template)
-        log = self._folder / "log"
-        log.unlink(missing_ok=True)
-        status, last = scenario.run(place, self._cut(place, CUT_LOG=log))
-        if status != 0:
-            raise Lost(f"the uninterrupted run ends with {status}: {last}")
-        scenario.judge(place)
-        return [Operation(line) for line in log.read_text().splitlines()] if log.exists() else []
-
-    def point(self, scenario, template, operation, mode):
-        """Empty when all is well, otherwise what is not."""
-        where = f"{scenario.name}: {mode} at {operation.number} ({operation.kind} {operation.length})"
-        place = self._own_place()
+    def _judged(self):
+        """Empty when all is well at the place, otherwise what is not."""
         try:
-            place.become(template)
-            status, last = scenario.run(place, self._cut(place, CUT_AT=operation.number, CUT_MODE=mode))
-            if status != -signal.SIGKILL:
-                return f"{where}: not reached, the engine ends with {status}: {last}"
-            scenario.judge(place)
+            self._scenario.judge(self._place)
         except Lost as lost:
-            return f"{where}: {lost}"
+            return str(lost)
         except Exception as error:  # pylint: disable=broad-except
-            return f"{where}: {type(error).__name__}: {error}"
+            return f"{type(error).__name__}: {error}"
         return ""
 
-    def run(self, scenario):
-        """The number of points tried, and what was lost."""
-        template = Place(self._engine, self._folder / "template")
+    def uninterrupted(self):
+        """All points; the run itself must succeed, and satisfy its judge."""
+        self._scenario.prepare(self._template)
+        self._states.mkdir()
+        status, last = self._run(CUT_SNAPSHOTS=self._states)
+        if status != 0:
+            raise Lost(f"the uninterrupted run ends with {status}: {last}")
+        self._scenario.judge(self._place)
+        return points_of(self._states)
+
+    def left_behind(self, state):
+        shutil.rmtree(self._place.folder)
+        (self._states / state).rename(self._place.folder)
+        return self._judged()
+
+    def killed(self, point):
+        status, last = self._run(CUT_AT=point.number, CUT_MODE=point.mode)
+        if status != -signal.SIGKILL:
+            return f"not reached, the engine ends with {status}: {last}"
+        return self._judged()
+
+    def run(self, long):
+        """The number of points, of different states, and what was lost."""
         try:
-            operations = self.operations(scenario, template)
+            points = self.uninterrupted()
         except Lost as lost:
-            return 1, [f"{scenario.name}: {lost}"]
-        points = [(operation, mode) for operation in operations for mode in operation.modes()]
-        with concurrent.futures.ThreadPoolExecutor(self._jobs) as pool:
-            results = list(pool.map(lambda point: self.point(scenario, template, *point), points))
-        return len(points), [result for result in results if result]
+            return 1, 1, [f"{self._scenario.name}: {lost}"]
+        states = {state: self.left_behind(state) for state in dict.fromkeys(point.state for point in points)}
+        problems = [f"{self._scenario.name}: {point}: {states[point.state]}" for point in points if states[point.state]]
+        ends = [point for point in points if point.mode == "kill" and point.number in (1, points[-1].number)]
+        for point in points if long else ends:
+            if problem := self.killed(point):
+                problems.append(f"{self._scenario.name}: killed: {point}: {problem}")
+        return len(points), len(states), problems
+
+
+def all_scenarios():
+    # Those with a TPM take longest.
+    return [*tpm_scenarios(), *scenarios(), *moved_scenarios(), *state_scenarios()]
+
+
+def try_scenario(build, folder, number, long):
+    scenario = all_scenarios()[number]
+    folder = folder / f"scenario{number}"
+    folder.mkdir()
+    try:
+        return Trial(build, folder, scenario).run(long)
+    finally:
+        scenario.finish()
+        shutil.rmtree(folder)
+
+
+def folder_in_memory():
+    memory = "/dev/shm"
+    where = memory if os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 4 << 30 else None
+    return tempfile.TemporaryDirectory(prefix="volumecrypt-crash-", dir=where)
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("build", type=pathlib.Path, help="the meson build directory")
     parser.add_argument("names", nargs="*", help="only scenarios whose names contain one of these")
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--long", action="store_true", default="VOLUMECRYPT_TEST_LONG" in os.environ,
+                        help="each point once more by a real kill")
     arguments = parser.parse_args()
-    chosen = [one for one in [*scenarios(), *moved_scenarios(), *state_scenarios(), *tpm_scenarios()]
-              if not arguments.names or any(name in one.name for name in arguments.names)]
+    chosen = {number: one.name for number, one in enumerate(all_scenarios())
+              if not arguments.names or any(name in one.name for name in arguments.names)}
     print(f"1..{len(chosen)}", flush=True)
     total, lost = 0, 0
-    with Suite(arguments.build.resolve(), arguments.jobs) as suite:
-        for number, scenario in enumerate(chosen, 1):
-            tried, problems = suite.run(scenario)
+    with folder_in_memory() as folder, concurrent.futures.ProcessPoolExecutor(
+            arguments.jobs, mp_context=multiprocessing.get_context("fork")) as pool:
+        running = [pool.submit(try_scenario, arguments.build.resolve(), pathlib.Path(folder), number, arguments.long)
+                   for number in chosen]
+        for number, (name, future) in enumerate(zip(chosen.values(), running), 1):
+            tried, states, problems = future.result()
             total, lost = total + tried, lost + len(problems)
-            print(f"{'not ok' if problems else 'ok'} {number} - {scenario.name}: {tried} points", flush=True)
+            verdict = "not ok" if problems else "ok"
+            print(f"{verdict} {number} - {name}: {tried} points, {states} different", flush=True)
             for problem in problems[:20]:
                 print(f"# {problem}", flush=True)
     print(f"# {total} points tried, {lost} lost", flush=True)

@@ -21,6 +21,9 @@ class Scenario:
     def judge(self, place):
         """Raises Lost when something is not as it must be."""
 
+    def finish(self):
+        """Ends what the scenario started."""
+
 
 def adopt(place, keys):
     """A volume in use: made elsewhere, adopted, and so pinned and `ready`."""

@@ -51,6 +51,10 @@ class Tpm(Scenario):
         if sealed and last["unlockedBySlot"] != sealed[0]:
             raise Lost(f"the TPM does not open the volume, but slot {last['unlockedBySlot']}")
 
+    def finish(self):
+        if self.tpm is not None:
+            self.tpm.stop()
+
 
 def tpm_scenarios():
     return [

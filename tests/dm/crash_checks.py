@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The power goes during a first attach: what comes after the header is written (format on plain files
 is tried by tests/crash) up to the volume that is ready and pinned."""
+import os
 import pathlib
 import re
 import signal
@@ -24,6 +25,25 @@ def cut(volume, library, **more):
     return done.returncode, done.stdout
 
 
+class Operation:
+    """One line of the interposer's log."""
+
+    def __init__(self, line, earlier):
+        self.number, self.kind, length, unflushed, self.path = OPERATION.match(line).groups()
+        self.length, self.unflushed, self.earlier = int(length), int(unflushed), earlier
+
+    def ways(self, long):
+        """(mode, whether the mapping goes with the power); those that leave what another point leaves only in a long
+        run: a flush changes nothing of what a kill finds, and what is lost is back at the first write since."""
+        if long or self.earlier is None or self.earlier.kind != "fsync":
+            yield "kill", False
+            yield "kill", True
+        if self.kind == "write" and self.length > 1:
+            yield "torn", True
+        if self.unflushed and (long or self.earlier is None or self.earlier.path != self.path):
+            yield "lost", True
+
+
 def operations(machine, library):
     """Those after the header is on the disk: from its last flush on."""
     log = lab.WORK / "operations"
@@ -31,17 +51,13 @@ def operations(machine, library):
         status, output = cut(volume, library, CUT_LOG=log)
         assert status == 0, output
         node = volume.disk.node
-    found = [OPERATION.match(line).groups() for line in log.read_text().splitlines()]
-    first = next(index for index, one in enumerate(found) if one[4] != node)
-    return found[max(0, first - 2):]
-
-
-def modes(kind, length, unflushed):
-    yield "kill"
-    if kind == "write" and int(length) > 1:
-        yield "torn"
-    if int(unflushed):
-        yield "lost"
+    found = []
+    for line in log.read_text().splitlines():
+        found.append(Operation(line, found[-1] if found else None))
+    first = next(index for index, one in enumerate(found) if one.path != node)
+    found = found[max(0, first - 2):]
+    found[0].earlier = None
+    return found
 
 
 def recovered(volume, power):
@@ -72,17 +88,18 @@ def point(machine, library, number, mode, power):
 def run_all(build):
     machine = Machine(build)
     library = pathlib.Path(build) / "tests/crash/libpower-cut.so"
+    long = "VOLUMECRYPT_TEST_LONG" in os.environ
     tried, lost = 0, 0
-    for number, kind, length, unflushed, path in operations(machine, library):
+    for operation in operations(machine, library):
         problems = []
-        for mode in modes(kind, length, unflushed):
-            # Killed alone the mapping stays; with the power it goes.
-            for power in (False, True) if mode == "kill" else (True,):
-                tried += 1
-                try:
-                    point(machine, library, number, mode, power)
-                except AssertionError as error:
-                    problems.append(f"{mode}{', power off' if power else ''}: {error}")
+        # Killed alone the mapping stays; with the power it goes.
+        for mode, power in operation.ways(long):
+            tried += 1
+            try:
+                point(machine, library, operation.number, mode, power)
+            except AssertionError as error:
+                problems.append(f"{mode}{', power off' if power else ''}: {error}")
         lost += len(problems)
-        lab.verdict(f"attach cut at {number}: {kind} {length} {path}", "\n".join(problems) or None)
+        lab.verdict(f"attach cut at {operation.number}: {operation.kind} {operation.length} {operation.path}",
+                    "\n".join(problems) or None)
     print(f"{tried} points tried, {lost} lost", flush=True)

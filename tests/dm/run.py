@@ -70,7 +70,9 @@ def folder_for_memory():
 def boot(folder, build, chosen):
     init = pathlib.Path(folder) / "init"
     command = shlex.join(["/usr/bin/python3", "-B", str(HERE / "guest.py"), str(build), *chosen])
-    init.write_text(f"#!/bin/sh\nexec {command}\n", encoding="utf-8")
+    # The guest has no environment but this.
+    long = "VOLUMECRYPT_TEST_LONG=1 " if "VOLUMECRYPT_TEST_LONG" in os.environ else ""
+    init.write_text(f"#!/bin/sh\n{long}exec {command}\n", encoding="utf-8")
     init.chmod(0o755)
     return subprocess.Popen(
         [KERNEL, f"mem={MEMORY_MIB}M", "rootfstype=hostfs", "rootflags=/", "ro", f"init={init}",

@@ -7,6 +7,8 @@ import pathlib
 import shutil
 import subprocess
 
+import luks
+
 UUID = "4c4c4544-0039-3010-8048-b7c04f384432"
 OTHER_UUID = "c0ffee00-1234-4321-8765-0a1b2c3d4e5f"
 SIZE = 20 << 20
@@ -130,16 +132,19 @@ class Place:
         if done.returncode != 0:
             raise Lost(f"cryptsetup {' '.join(arguments)}: {done.stderr}")
 
-    def opens(self, key, slot=None):
-        chosen = [] if slot is None else ["--key-slot", str(slot)]
-        return self.cryptsetup("open", "--test-passphrase", "--type", "luks2", *chosen, "--key-file", "-",
-                               str(self.image), stdin=passphrase_of(key)).returncode == 0
+    def opens(self, key, slot=luks.ANY_SLOT):
+        try:
+            with luks.Volume(self.image) as volume:
+                return volume.opens(passphrase_of(key).encode("latin-1"), slot)
+        except OSError:
+            return False
 
     def header(self):
-        done = self.cryptsetup("luksDump", "--dump-json-metadata", str(self.image))
-        if done.returncode != 0:
-            raise Lost(f"cryptsetup does not read the header: {done.stderr}")
-        return json.loads(done.stdout)
+        try:
+            with luks.Volume(self.image) as volume:
+                return volume.header()
+        except OSError as error:
+            raise Lost(f"cryptsetup does not read the header: {error}") from error
 
     def record(self):
         """Its token's number and content."""

@@ -2,6 +2,7 @@
 """swtpm on a socket, for engines that take turns: there is no resource manager."""
 import atexit
 import ctypes
+import os
 import pathlib
 import shutil
 import signal
@@ -29,7 +30,8 @@ class Swtpm:
              f"type=unixio,path={self._socket}", "--ctrl", f"type=unixio,path={self._socket}.ctrl", "--flags",
              "not-need-init,startup-clear"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL, preexec_fn=die_with_parent)
-        atexit.register(self.stop)
+        self._owner = os.getpid()
+        atexit.register(self._stop_at_exit)
         deadline = time.monotonic() + 20
         while not pathlib.Path(f"{self._socket}.ctrl").exists():
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -51,6 +53,11 @@ class Swtpm:
         """Sets PCR 16, which can be reset."""
         subprocess.run(["tpm2_pcrreset", "-T", self.tcti, "16"], check=True)
         self.extend(16, digit)
+
+    def _stop_at_exit(self):
+        # Not at the end of a worker that was forked meanwhile.
+        if os.getpid() == self._owner:
+            self.stop()
 
     def stop(self):
         if self._process.poll() is None:

@@ -1,191 +1,172 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Builds the tree, runs meson test suites and counts their test cases (the body of tools/test)."""
+"""Builds what the suites need, runs them and counts their test cases (the body of tools/test)."""
 import argparse
-import collections
 import json
 import os
 import pathlib
-import re
-import shutil
 import subprocess
 import sys
-import time
+import tempfile
 import xml.etree.ElementTree as ET
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from results import Counts, Report, added, count_results, points_line  # pylint: disable=wrong-import-position
+from trees import PLAIN, ROOT, SANITIZED  # pylint: disable=wrong-import-position
+
 # In this order; a suite of the build that is not named here runs before boot.
-ORDER = ["unit", "contract", "bus", "fuzz", "crash", "dm", "sanitize", "boot"]
-# A tree without these is broken, not small.
-EXPECTED = {"unit", "contract", "bus", "crash", "dm", "boot", "sanitize"}
-# What the tests of the crash suite end with.
-POINTS = re.compile(r"^# (\d+) points tried, (\d+) lost$", re.MULTILINE)
-SANITIZED = ["unit", "contract", "bus", "fuzz"]
-SANITIZER_ENV = {
-    "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1",
-    "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+ORDER = ["quick", "unit", "contract", "bus", "fuzz", "plain", "sanitize", "crash", "dm", "matrix", "boot"]
+# Without names: each of these runs or the run fails. A tree without them is broken, not small.
+EXPECTED = {"plain", "sanitize", "crash", "dm", "boot"}
+# Once under the sanitizers is enough, with `plain` for what only the real build can show; --long runs them on both.
+SANITIZED_SUITES = ["unit", "contract", "bus", "fuzz"]
+QUICK_SUITES = ["unit", "fuzz", "quick"]
+# Suites that are a command of the tree, where it is there.
+COMMANDS = {"matrix": ["tools/matrix", "--one-by-turn"]}
+# Seconds on two quiet processors without KVM, from nothing: what a run may cost, and with --long.
+BUDGETS = {
+    "build": (240, 600), "sanitize build": (400, 400), "image": (30, 30),
+    "quick": (240, 240), "unit": (30, 30), "contract": (200, 200), "bus": (90, 90), "fuzz": (10, 10),
+    "plain": (120, 120), "sanitize": (500, 500), "crash": (240, 900), "dm": (150, 150), "matrix": (420, 420),
+    "boot": (1500, 1800),
 }
+HELP = """\
+Without names the suites plain, sanitize, crash, dm, matrix and boot run: unit, contract, bus and fuzz only under the
+sanitizers (sanitize), with those of their tests on the real programs that show something else there (plain).
+  tools/test unit bus     these on the real programs
+  tools/test quick        unit, fuzz, a part of contract and bus, one interrupted change; within 5 minutes, no machines
+  tools/test crash --long each interrupted write once more by a real kill
+  tools/test --long       everything, on both builds
+At the end each step says what it took and of how many seconds (two quiet processors without KVM); `OVER BUDGET` is no
+failure. Last line: the counts. Exit status 1 when something failed or could not run."""
 
 
-class Counts(collections.Counter):
-    """Test cases by verdict: passed, failed, skipped."""
-
-    def __str__(self):
-        return f"{self['passed']} passed, {self['failed']} failed, {self['skipped']} skipped"
-
-
-def build_environment():
-    env = dict(os.environ)
-    if shutil.which("ccache"):
-        env.setdefault("CC", "ccache gcc")
-        env.setdefault("CXX", "ccache g++")
-    return env
-
-
-def build(folder, options):
-    """Configures (once) and builds `folder`; ends the run when that fails."""
-    if not (folder / "build.ninja").exists():
-        command = ["meson", "setup", folder, ROOT, "--prefix=/usr", "-Dtests=true", "-Dwerror=true", *options]
-        subprocess.run(command, check=True, env=build_environment())
-    subprocess.run(["ninja", "-C", folder], check=True)
-
-
-def suites_of(folder):
-    """Suite name -> names of its tests."""
-    out = subprocess.run(["meson", "introspect", "--tests", folder], check=True,
-                         capture_output=True, text=True).stdout
-    suites = collections.defaultdict(list)
-    for test in json.loads(out):
-        for suite in test["suite"]:
-            suites[suite.rpartition(":")[2]].append(test["name"])
-    return suites
-
-
-def case_counts(case_list):
-    counts = Counts()
-    for case in case_list:
-        if case.find("failure") is not None or case.find("error") is not None:
-            counts["failed"] += 1
-        elif case.find("skipped") is not None or case.get("status") == "notrun":
-            counts["skipped"] += 1
-        else:
-            counts["passed"] += 1
-    return counts
-
-
-def count_results(folder, base):
-    """Cases of one `meson test` run. A test whose process failed counts as a failure even when all
-    the cases that it reported passed (a crash at exit, a sanitizer's verdict, a plan not kept)."""
-    logs = folder / "meson-logs"
-    by_test = collections.defaultdict(list)
-    for suite in ET.parse(logs / f"{base}.junit.xml").getroot():
-        for case in suite.findall("testcase"):
-            key = suite.get("name", "")
-            # Suites are PROJECT.TEST[.GTEST-SUITE]; single-result tests are cases of PROJECT.
-            name = key.split(".")[1] if "." in key else case.get("name")
-            by_test[name].append(case)
-    total = Counts()
-    for line in (logs / f"{base}.json").read_text(encoding="utf-8").splitlines():
-        run = json.loads(line)
-        counts = case_counts(by_test[run["name"]])
-        if run["result"] not in {"OK", "EXPECTEDFAIL"} and not counts["failed"]:
-            counts["failed"] += 1
-            print(f"tools/test: {run['name']}: {run['result']}, exit {run['returncode']}")
-        elif not counts:
-            counts["failed"] += 1
-            print(f"tools/test: {run['name']}: no test case ran")
-        total += counts
-    return total
-
-
-def points_line(folder, base):
-    """The sum of what the tests of a run say about interrupted writes; empty when none does."""
-    tried = lost = 0
-    for line in (folder / "meson-logs" / f"{base}.json").read_text(encoding="utf-8").splitlines():
-        for found in POINTS.finditer(json.loads(line).get("stdout", "")):
-            tried, lost = tried + int(found.group(1)), lost + int(found.group(2))
-    return f"{tried} points tried, {lost} lost" if tried else ""
-
-
-def run_suite(folder, suite, names, extra_env=None):
+def run_suite(tree, suite, more_env):
     base = f"testlog-{suite}"
     # What an earlier run left must not be taken for this run's.
-    for name in names:
-        (folder / f"{name}.xml").unlink(missing_ok=True)
-    for old in (folder / "meson-logs").glob(f"{base}.*"):
+    for test in tree.suites()[suite]:
+        (tree.folder / f"{test['name']}.xml").unlink(missing_ok=True)
+    for old in (tree.folder / "meson-logs").glob(f"{base}.*"):
         old.unlink()
-    command = ["meson", "test", "-C", folder, "--no-rebuild", "--suite", suite, "--logbase", base,
+    command = ["meson", "test", "-C", tree.folder, "--no-rebuild", "--suite", suite, "--logbase", base,
                "--print-errorlogs"]
-    result = subprocess.run(command, check=False, env={**os.environ, **(extra_env or {})})
+    result = subprocess.run(command, check=False, env={**os.environ, **tree.env, **more_env})
     try:
-        counts = count_results(folder, base)
+        counts = count_results(tree.folder, base)
     except (OSError, ET.ParseError, json.JSONDecodeError) as error:
         print(f"tools/test: suite {suite} left no results: {error}")
         return Counts(failed=1)
     if result.returncode != 0 and not counts["failed"]:
         counts["failed"] += 1
-    if points := points_line(folder, base):
+    if points := points_line(tree.folder, base):
         print(points)
     return counts
 
 
-def run_sanitized():
-    folder = ROOT / "build-sanitize"
-    # Without optimisation: the sanitizers make the optimiser four times slower than the tests are.
-    # One file of each library: the headers are most of what there is to compile.
-    build(folder, ["-Db_sanitize=address,undefined", "-Db_lundef=false", "-Doptimization=0",
-                   "-Dunity=on", "-Ddebug=false", "-Dcpp_args=-g1 -Wno-shadow"])
-    suites = suites_of(folder)
-    total = Counts()
-    for suite in (s for s in SANITIZED if s in suites):
-        total += run_suite(folder, suite, suites[suite], SANITIZER_ENV)
-    return total
+def run_command(suite):
+    """One case: whether it ended well. What it prints is its own matter."""
+    done = subprocess.run([ROOT / COMMANDS[suite][0], *COMMANDS[suite][1:]], cwd=ROOT, check=False)
+    return Counts(failed=1) if done.returncode else Counts(passed=1)
 
 
-def run_named(suite, folder, suites):
-    if suite == "sanitize":
-        return run_sanitized()
-    if suite not in suites:
-        print(f"tools/test: there is no suite {suite}")
-        return Counts(failed=1)
-    if suite == "boot":
-        # Here, so that a first download is not taken from the time of a test.
-        subprocess.run([ROOT / "tests/boot/image.py", "base"], check=True)
-    return run_suite(folder, suite, suites[suite])
+class Image:
+    """The virtual machines' Debian, fetched while others compile and test."""
+
+    def __init__(self):
+        self._log = tempfile.TemporaryFile()
+        self._process = subprocess.Popen([ROOT / "tests/boot/image.py", "base"], stdin=subprocess.DEVNULL,
+                                         stdout=self._log, stderr=subprocess.STDOUT)
+
+    def wait(self):
+        status = self._process.wait()
+        self._log.seek(0)
+        print(self._log.read().decode(errors="replace"), end="", flush=True)
+        if status != 0:
+            raise subprocess.CalledProcessError(status, "tests/boot/image.py base")
+
+    def stop(self):
+        if self._process.poll() is None:
+            self._process.terminate()
+            self._process.wait()
 
 
-def order(names):
-    return sorted(names, key=lambda n: ORDER.index(n) if n in ORDER else ORDER.index("boot") - 0.5)
+class Run:
+    def __init__(self, long):
+        self._long, self._image, self.report = long, None, Report()
+        self._env = {"VOLUMECRYPT_TEST_LONG": "1"} if long else {}
+
+    def step(self, name, work):
+        """A broken step is a failure of its own; the others run."""
+        try:
+            self.report.run(name, BUDGETS.get(name, (None, None))[self._long], work)
+        except (subprocess.CalledProcessError, OSError) as error:
+            print(f"tools/test: {name} could not run: {error}")
+            self.report.steps[-1].counts = Counts(failed=1)
+            return False
+        return True
+
+    def build(self, names):
+        """What the suites of these names need; everything for None."""
+        if names is not None and "quick" in names:
+            names = [*names, *QUICK_SUITES]
+        return self.step("build", lambda: PLAIN.build(names))
+
+    def several(self, tree, suites):
+        there = [suite for suite in suites if suite in tree.suites()]
+        return added(run_suite(tree, suite, self._env) for suite in there)
+
+    def suite(self, name):
+        if name in COMMANDS and (ROOT / COMMANDS[name][0]).exists():
+            self.step(name, lambda: run_command(name))
+        elif name == "quick":
+            self.step(name, lambda: self.several(PLAIN, QUICK_SUITES))
+        elif name == "sanitize":
+            if self.step("sanitize build", lambda: SANITIZED.build(SANITIZED_SUITES)):
+                self.step(name, lambda: self.several(SANITIZED, SANITIZED_SUITES))
+        elif name not in PLAIN.suites():
+            print(f"tools/test: there is no suite {name}")
+            self.step(name, lambda: Counts(failed=1))
+        elif name != "boot" or self.step("image", self._image.wait):
+            self.step(name, lambda: run_suite(PLAIN, name, self._env))
+
+    def chosen(self, names):
+        """The suites to run, in their order."""
+        there = set(PLAIN.suites())
+        if not names:
+            names = EXPECTED | there - set(ORDER) | {one for one in COMMANDS if (ROOT / COMMANDS[one][0]).exists()}
+            names |= there & set(SANITIZED_SUITES) if self._long else set()
+        return sorted(names, key=lambda n: ORDER.index(n) if n in ORDER else ORDER.index("boot") - 0.5)
+
+    def everything(self, names, build_only):
+        if not self.step("configuration", PLAIN.configure):
+            return
+        chosen = self.chosen(set(names))
+        try:
+            if "boot" in chosen and not build_only:
+                self._image = Image()
+            if self.build(chosen if names or not build_only else None) and not build_only:
+                for name in chosen:
+                    self.suite(name)
+        finally:
+            if self._image is not None:
+                self._image.stop()
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="tools/test", description=__doc__)
+    parser = argparse.ArgumentParser(prog="tools/test", description=__doc__, epilog=HELP,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("suites", nargs="*", metavar="SUITE", help=f"of: {' '.join(ORDER)}")
-    parser.add_argument("--build-only", action="store_true", help="only configure and build")
+    parser.add_argument("--long", action="store_true", help="the long form of each suite")
+    parser.add_argument("--build-only", action="store_true",
+                        help="only build what the suites need besides the programs; without names: everything")
     arguments = parser.parse_args()
     sys.stdout.reconfigure(line_buffering=True)
-    folder = ROOT / "build"
-    report, total = [], Counts()
-    try:
-        # Lines for back-traces are enough; the rest of -g is a third of the compiler's time.
-        build(folder, ["-Ddebug=false", "-Dcpp_args=-g1"])
-        if arguments.build_only:
-            return 0
-        suites = suites_of(folder)
-        for suite in order(set(arguments.suites) or EXPECTED | set(suites)):
-            started = time.monotonic()
-            print(f"\n== {suite}", flush=True)
-            try:
-                counts = run_named(suite, folder, suites)
-            except subprocess.CalledProcessError as error:
-                print(f"tools/test: {suite} could not run: {error}")
-                counts = Counts(failed=1)
-            total += counts
-            report.append(f"{suite:10} {counts}  ({time.monotonic() - started:.0f} s)")
-    except subprocess.CalledProcessError as error:
-        print(f"tools/test: the build failed: {error}")
-        total["failed"] += 1
-    print("\n" + "\n".join(report))
+    run = Run(arguments.long)
+    run.everything(arguments.suites, arguments.build_only)
+    total = run.report.total()
+    print("\n" + "\n".join(run.report.lines()))
+    if arguments.build_only:
+        return 1 if total["failed"] else 0
     print(total, flush=True)
     return 1 if total["failed"] or not total["passed"] else 0
 
