@@ -23,6 +23,7 @@ USER = 1000
 EXCLUDED = ["/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*"]
 # Does what is in a root depend on anything else but its arguments? Then this goes up.
 VERSION = 1
+UNUSED = 7 * 24 * 3600  # seconds
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
 
 
@@ -62,10 +63,11 @@ class CleanRoot:
         self.tree = cache_folder() / f"{kind}.{self.key}"
 
     def make(self):
-        """Makes it when it is not in the cache; what it replaces goes."""
+        """Makes it when it is not in the cache; what nobody has used for long goes."""
         kind = self.tree.name.removesuffix(f".{self.key}")
         with locked(self.tree.parent / f"{kind}.lock"):
             if self.tree.exists():
+                os.utime(self.tree)
                 return
             started = time.monotonic()
             log(f"making a clean root of {self.suite}, once, in {self.tree}")
@@ -73,9 +75,13 @@ class CleanRoot:
             remove_tree(partial)
             self._bootstrap(partial)
             for other in self.tree.parent.iterdir():
-                if fnmatch.fnmatch(other.name, f"{kind}.{'[0-9a-f]' * 16}"):
+                # Another checkout may be at work in one.
+                unused = fnmatch.fnmatch(other.name, f"{kind}.{'[0-9a-f]' * 16}") and \
+                    other.stat().st_mtime < time.time() - UNUSED
+                if unused:
                     remove_tree(other)
             partial.rename(self.tree)
+            os.utime(self.tree)
             log(f"made in {time.monotonic() - started:.0f} s")
 
     def _bootstrap(self, target):
