@@ -16,7 +16,7 @@ constexpr std::size_t kQuoted = 64;
 }  // namespace
 
 BusManager::BusManager(sdbus::IConnection &bus, BusGate &gate, daemon::UseCases &use)
-    : AdaptorInterfaces(bus, kRootPath), gate_(gate), use_(use) {
+    : AdaptorInterfaces(bus, sdbus::ObjectPath(kRootPath)), gate_(gate), use_(use) {
     registerAdaptor();
 }
 
@@ -27,7 +27,7 @@ BusManager::~BusManager() {
 void BusManager::configErrorsChanged() {
     daemon::guarded([this] {
         emitPropertiesChangedSignal(Adaptor::INTERFACE_NAME,
-                                    {"ConfigErrors", "ConfigWarnings", "TpmPresent"});
+                                    properties({"ConfigErrors", "ConfigWarnings", "TpmPresent"}));
     });
 }
 

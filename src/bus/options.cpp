@@ -20,7 +20,7 @@ Value typed(const sdbus::Variant &value, const std::string &name, const char *ty
 }  // namespace
 
 void refuseArgument(const std::string &message) {
-    throw sdbus::Error("org.freedesktop.DBus.Error.InvalidArgs", message);
+    throw busError("org.freedesktop.DBus.Error.InvalidArgs", message);
 }
 
 void checkOptions(const Options &options, std::initializer_list<std::string_view> known) {

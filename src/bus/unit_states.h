@@ -6,8 +6,7 @@
 #include <memory>
 #include <string>
 
-#include <sdbus-c++/sdbus-c++.h>
-
+#include "bus/sdbus.h"
 #include "daemon/unit_states.h"
 
 namespace volumecrypt::bus {

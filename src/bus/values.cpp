@@ -29,7 +29,7 @@ std::string errorBusName(base::ErrorCode code) {
 }
 
 sdbus::Error toBusError(const base::Error &error) {
-    return {errorBusName(error.code), busText(daemon::fullText(error))};
+    return busError(errorBusName(error.code), busText(daemon::fullText(error)));
 }
 
 StepMaps toMaps(const std::vector<daemon::StepText> &steps) {

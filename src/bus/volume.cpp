@@ -52,7 +52,7 @@ BusVolume::~BusVolume() {
 
 void BusVolume::changed(const daemon::VolumeStatus &before) {
     const auto &now = volume_->status();
-    std::vector<std::string> names;
+    std::vector<PropertyName> names;
     const auto compare = [&names](const char *name, const auto &a, const auto &b) {
         if (!(a == b)) names.emplace_back(name);
     };

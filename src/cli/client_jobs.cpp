@@ -43,13 +43,13 @@ class Watcher {
         : onEvent_(onEvent) {
         const std::string ours =
             std::string("type='signal',sender='") + kService + "',path_namespace='" + kRoot + "'";
-        match_ = connection.addMatch(ours, [this](sdbus::Message &message) {
+        match_ = bus::addMatch(connection, ours, [this](sdbus::Message &message) {
             // A signal that is not what it should be is not ours to report.
             (void)guarded([&] { onSignal(message); });
         });
         // After the match: what changes meanwhile is told too.
         std::map<sdbus::ObjectPath, std::map<std::string, Properties>> objects;
-        sdbus::createProxy(connection, kService, kRoot)
+        bus::makeProxy(connection, kService, kRoot)
             ->callMethod("GetManagedObjects")
             .onInterface("org.freedesktop.DBus.ObjectManager")
             .storeResultsTo(objects);
@@ -168,7 +168,7 @@ Status Client::cancel(const std::string &number) {
         return base::fail(base::ErrorCode::NotFound, "there is no job " + number,
                           "`volumecryptctl jobs` lists them.");
     return guarded([&] {
-        sdbus::createProxy(*impl_->connection, kService, jobPath(number))
+        bus::makeProxy(*impl_->connection, kService, jobPath(number))
             ->callMethod("Cancel")
             .onInterface(kJobInterface)
             .withArguments(Properties{});

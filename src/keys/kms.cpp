@@ -103,7 +103,7 @@ base::Result<base::SecretBuffer> KmsKeySource::callOnce(const base::KmsRequest &
                                        message);
     if (!outcome && outcome.error().code == ErrorCode::NotFound)
         return base::fail(ErrorCode::Unsupported, context_.kmsHelper + " is not installed",
-                          "Install the whole of VolumeCrypt to use kms keys.");
+                          "Install it to use kms keys: the package volumecrypt-kms.");
     if (!outcome) return base::fail(std::move(outcome).error());
     auto answer = base::decodeKmsAnswer(outcome->output);
     if (!answer && answer.error().code == ErrorCode::Internal)

@@ -120,7 +120,8 @@ def dependencies(debs):
     own = {package_field(deb, "Package") for deb in debs}
     wanted = set()
     for deb in debs:
-        for one in f"{package_field(deb, 'Pre-Depends')},{package_field(deb, 'Depends')}".replace("\n", "").split(","):
+        fields = ",".join(package_field(deb, field) for field in ("Pre-Depends", "Depends", "Recommends"))
+        for one in fields.replace("\n", "").split(","):
             if one.strip() and one.split()[0].split(":")[0] not in own:
                 wanted.add(one.strip())
     return sorted(wanted)
@@ -210,7 +211,7 @@ def install_packages(tree, debs):
     for deb in debs:
         shutil.copy(deb, folder)
     # Nothing may be downloaded: all that they need is there.
-    in_tree(tree, "sh", "-ec", "apt-get -q install -y --no-download --no-install-recommends /root/packages/*.deb")
+    in_tree(tree, "sh", "-ec", "apt-get -q install -y --no-download /root/packages/*.deb")
     remove_tree(folder)
 
 

@@ -45,7 +45,7 @@ def build_environment():
 def build(folder, options):
     """Configures (once) and builds `folder`; ends the run when that fails."""
     if not (folder / "build.ninja").exists():
-        command = ["meson", "setup", folder, ROOT, "--prefix=/usr", "-Dtests=true", *options]
+        command = ["meson", "setup", folder, ROOT, "--prefix=/usr", "-Dtests=true", "-Dwerror=true", *options]
         subprocess.run(command, check=True, env=build_environment())
     subprocess.run(["ninja", "-C", folder], check=True)
 
