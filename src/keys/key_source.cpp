@@ -88,10 +88,9 @@ base::Result<base::SecretBuffer> SealedKeySource::obtain(
     const std::optional<model::TokenView> &token) {
     if (!token)
         return base::fail(
-            inSlot({.code = ErrorCode::HeaderCorrupt,
-                    .message = std::string("the header holds no sealed ") + sealer_ + " key for it",
-                    .hint = "When another key opens the volume, sync makes a new one.",
-                    .slot = {}}));
+            inSlot({ErrorCode::HeaderCorrupt,
+                    std::string("the header holds no sealed ") + sealer_ + " key for it",
+                    "When another key opens the volume, sync makes a new one."}));
     auto secret = unseal(token->json);
     if (!secret) return base::fail(inSlot(std::move(secret).error()));
     return secret;
