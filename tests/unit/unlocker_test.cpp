@@ -2,6 +2,7 @@
 // What Unlock and Lock ask of systemd for volumes that are mounted below others.
 #include "daemon/unlocker.h"
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -103,10 +104,14 @@ TEST_F(UnlockerWithNestedMounts, AFailureBelowIsNotTheUppers) {
 TEST_F(UnlockerWithNestedMounts, AFailureOfTheUnitIsLoggedWithItsCaller) {
     systemd_.failing = {"start volumecrypt@u-top.service"};
     std::filesystem::create_directories(paths_.outcomeDir());
-    std::ofstream(paths_.outcome(*model::VolumeId::parse("u-top"), "attach"))
+    const std::string outcome = paths_.outcome(*model::VolumeId::parse("u-top"), "attach");
+    std::ofstream(outcome)
         << R"({"type":"error","verb":"attach","volume":"u-top","code":"NoUsableKey",)"
         << R"("message":"no declared key opens it","hint":"","retry":false,"slot":null})"
         << "\n";
+    // Of this attach, and not of an earlier one.
+    std::filesystem::last_write_time(
+        outcome, std::filesystem::file_time_type::clock::now() + std::chrono::hours(1));
     for (const bool called : {true, false}) {
         const auto job = jobs_.create("unlock", "u-top", 1000);
         if (!called) job->setUncalled();
