@@ -61,6 +61,9 @@ std::string summaryOf(const EngineResult &result) {
         if (isOpenEnd(step)) text += ": " + step.reason;
     }
     if (!text.empty()) return text;
+    // What a verb without steps says of itself.
+    for (const auto &note : result.notes) text += (text.empty() ? "" : ", ") + note;
+    if (!text.empty()) return text;
     return result.changed ? "done" : "nothing to do";
 }
 
