@@ -23,7 +23,7 @@ void refuseArgument(const std::string &message) {
     throw sdbus::Error("org.freedesktop.DBus.Error.InvalidArgs", message);
 }
 
-void checkOptions(const Options &options, std::initializer_list<std::string_view> known) {
+void checkOptions(const Options &options, const std::vector<std::string_view> &known) {
     for (const auto &[name, value] : options)
         if (std::find(known.begin(), known.end(), name) == known.end())
             refuseArgument("there is no option '" + name.substr(0, kQuotedOption) + "' here");
