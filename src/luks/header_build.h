@@ -51,7 +51,9 @@ base::Status writeFormattingMarker(int deviceFd, const model::VolumeId &id);
 //    64  ID of the volume, at most 255 bytes, closed by a zero
 //   480  SHA-256 of the bytes 0 to 479
 base::Result<std::optional<std::string>> readFormattingMarker(int deviceFd);
-// The same, in the first 4096 bytes of a device.
+// Whether there is one of a greater version, which says that whatever else is there is unfinished.
+base::Result<bool> hasNewerMarker(int deviceFd);
+// readFormattingMarker, in the first 4096 bytes of a device.
 std::optional<std::string> formattingMarkerIn(std::string_view block);
 
 }  // namespace volumecrypt::luks

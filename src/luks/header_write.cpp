@@ -86,6 +86,14 @@ base::Status copyRange(int memory, int device, std::uint64_t begin, std::uint64_
     return flush(device);
 }
 
+// Empty when the device is smaller.
+base::Result<std::string> firstBlock(int fd) {
+    VC_ASSIGN(const std::uint64_t size, sizeOfDevice(fd));
+    std::string block(size < kBlock ? 0 : kBlock, '\0');
+    VC_TRY(base::readExactly(fd, std::as_writable_bytes(std::span(block)), 0));
+    return block;
+}
+
 }  // namespace
 
 base::Status writeHeaderUpTo(WritePoint last, int deviceFd, const model::VolumeId &id,
@@ -122,12 +130,14 @@ std::optional<std::string> formattingMarkerIn(std::string_view block) {
 }
 
 base::Result<std::optional<std::string>> readFormattingMarker(int deviceFd) {
-    std::optional<std::string> none;
-    VC_ASSIGN(const std::uint64_t size, sizeOfDevice(deviceFd));
-    if (size < kBlock) return none;
-    std::string block(kBlock, '\0');
-    VC_TRY(base::readExactly(deviceFd, std::as_writable_bytes(std::span(block)), 0));
+    VC_ASSIGN(const std::string block, firstBlock(deviceFd));
     return formattingMarkerIn(block);
+}
+
+base::Result<bool> hasNewerMarker(int deviceFd) {
+    VC_ASSIGN(const std::string block, firstBlock(deviceFd));
+    return block.starts_with(kMarkerText) &&
+           static_cast<unsigned char>(block[kVersionOffset]) > kVersion;
 }
 
 }  // namespace volumecrypt::luks

@@ -189,9 +189,11 @@ base::Result<Record> Record::fromJson(const std::string &json) {
         if (!version) return corrupt("its version is no number");
         if (*version > kRecordVersion)
             return base::fail(base::ErrorCode::Unsupported,
-                              "the volumecrypt record is of version " + std::to_string(*version) +
-                                  ", this program knows version " + std::to_string(kRecordVersion),
-                              "Update volumecrypt before changing this volume.");
+                              "the record was written by a newer version of volumecrypt (it is of "
+                              "version " +
+                                  std::to_string(*version) + ", this program knows version " +
+                                  std::to_string(kRecordVersion) + ")",
+                              "Update volumecrypt; nothing was changed.");
         return recordFromJson(parsed);
     } catch (const BadRecord &bad) {
         return corrupt(bad.what);

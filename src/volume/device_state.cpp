@@ -101,11 +101,24 @@ base::Result<DeviceContent> lookAtDevice(const Session &session) {
         found.interruptedFormat = true;
         return found;
     }
+    VC_ASSIGN(found.newerFormat, luks::hasNewerMarker(fd->get()));
+    if (found.newerFormat) {
+        found.content.kind = ContentKind::Unknown;
+        return found;
+    }
     auto content = blockdev::probeContent(fd->get(), session.device().size);
     if (!content) return base::fail(std::move(content).error().because(session.describe()));
     found.content = std::move(*content);
     recogniseOurs(session, found);
     return found;
+}
+
+base::Error newerFormat(const Session &session) {
+    return makeError(
+        ErrorCode::Unsupported,
+        session.describe() + ": a newer version of volumecrypt began to format or to wipe it",
+        "Nothing was written. Update volumecrypt, or start over: `volumecryptctl wipe " +
+            session.id().text() + "`.");
 }
 
 base::Error unexpectedContent(const Session &session, const DeviceContent &found) {
@@ -114,6 +127,7 @@ base::Error unexpectedContent(const Session &session, const DeviceContent &found
         return makeError(ErrorCode::NotLuks2,
                          session.describe() + ": its first format was interrupted",
                          "Run `volumecryptctl unlock " + id + "`: it starts the format over.");
+    if (found.newerFormat) return newerFormat(session);
     switch (found.content.kind) {
         case ContentKind::Blank:
             return makeError(ErrorCode::NotLuks2, session.describe() + " is blank",

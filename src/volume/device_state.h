@@ -23,8 +23,10 @@ base::Status expectWritable(const Session &session);
 
 struct DeviceContent {
     blockdev::Content content;
-    bool interruptedFormat =
-        false;  // our marker: a format that was started and can be started over
+    // Our marker: a format that was started and can be started over.
+    bool interruptedFormat = false;
+    // The marker of a newer version; `content` is Unknown then.
+    bool newerFormat = false;
     // Of something else, beside a LUKS2 header with the volume's record: the volume was made over
     // it, or grew over it.
     std::vector<blockdev::Signature> others = {};
@@ -62,5 +64,7 @@ base::Status checkUnclaimed(const Session &session);
 
 // "nothing was written …" for content that is not what is declared.
 base::Error unexpectedContent(const Session &session, const DeviceContent &found);
+// Unsupported, for DeviceContent::newerFormat.
+base::Error newerFormat(const Session &session);
 
 }  // namespace volumecrypt::volume

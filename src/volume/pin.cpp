@@ -80,7 +80,7 @@ base::Result<PinComparison> compareWith(const Session &session, const model::Vol
                               .withHint(forgetHint(session)));
     auto compared = comparePin(*text, place.file.path(), id, header, volumeKey);
     if (compared) return compared;
-    auto error = std::move(compared).error();
+    auto error = std::move(compared).error().because(session.describe());
     if (error.hint.empty()) error.hint = forgetHint(session);
     return base::fail(std::move(error));
 }

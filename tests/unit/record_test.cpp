@@ -89,6 +89,10 @@ TEST(RecordTest, NewerVersionIsUnsupported) {
     const auto record = Record::fromJson(text);
     ASSERT_FALSE(record);
     EXPECT_EQ(record.error().code, base::ErrorCode::Unsupported);
+    EXPECT_EQ(record.error().message,
+              "the record was written by a newer version of volumecrypt (it is of version 2, this "
+              "program knows version 1)");
+    EXPECT_EQ(record.error().hint, "Update volumecrypt; nothing was changed.");
 }
 
 class BadRecordTest : public testing::TestWithParam<std::pair<const char *, const char *>> {};
