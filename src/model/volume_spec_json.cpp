@@ -13,6 +13,8 @@ namespace {
 
 using Json = nlohmann::json;
 
+constexpr std::uint64_t kVersion = 1;
+
 struct BadSpec : std::exception {};
 
 template <typename Value>
@@ -169,7 +171,7 @@ void readStorage(const Json &json, VolumeSpec &spec) {
 }  // namespace
 
 std::string toJson(const VolumeSpec &spec) {
-    Json json{{"version", 1},
+    Json json{{"version", kVersion},
               {"id", spec.id.text()},
               {"device", spec.device.path},
               {"byLabel", spec.device.byLabel},
@@ -195,7 +197,13 @@ std::string toJson(const VolumeSpec &spec) {
 base::Result<VolumeSpec> volumeSpecFromJson(std::string_view text) {
     const Json json = base::parseForeignJson(text);
     try {
-        if (json.at("version") != 1) throw BadSpec();
+        const auto version = number<std::uint64_t>(json.at("version"));
+        if (version > kVersion)
+            return base::fail(base::ErrorCode::Unsupported,
+                              "the remembered declaration was written by a newer version of "
+                              "volumecrypt",
+                              "Update volumecrypt, or correct the configuration.");
+        if (version != kVersion) throw BadSpec();
         VC_ASSIGN(VolumeId id, VolumeId::parse(json.at("id").get<std::string>()));
         VolumeSpec spec(std::move(id));
         readStorage(json, spec);
