@@ -23,9 +23,10 @@ base::Status expectWritable(const Session &session);
 
 struct DeviceContent {
     blockdev::Content content;
-    bool interruptedFormat =
-        false;  // our marker: a format that was started and can be started over
-    bool newerFormat = false;  // the same of a newer version; `content` is Unknown then
+    // Our marker: a format that was started and can be started over.
+    bool interruptedFormat = false;
+    // The marker of a newer version; `content` is Unknown then.
+    bool newerFormat = false;
     // Of something else, beside a LUKS2 header with the volume's record: the volume was made over
     // it, or grew over it.
     std::vector<blockdev::Signature> others = {};

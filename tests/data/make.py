@@ -1,8 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps volumes as this version's programs make them, for the versions after it: tests/data/VERSION.
-usage: make.py BUILD [OUT]"""
-import os
+"""Keeps volumes as this version's programs make them, for the versions after it: tests/data/VERSION."""
+import argparse
 import pathlib
 import subprocess
 import sys
@@ -18,6 +17,8 @@ from software_tpm import Swtpm  # noqa: E402  pylint: disable=wrong-import-posit
 RECOVERY = "cbdefghi-jklnrtuv-cbdefghi-jklnrtuv-cbdefghi-jklnrtuv-cbdefghi-jklnrtuv"
 ONE, TWO, NODE = "static: {passphrase: one}", "static: {passphrase: two}", "nodeID: {}"
 HEAD = "apiVersion: v1alpha1\nkind: {kind}\nname: {name}\nvolume: {{device: {image}{more}}}\n"
+# Each release adds as much to the repository, for good.
+MOST = 128 << 10
 LOCK = ", lockToState: true"
 # Of its own: another volume may be locked to it.
 STATE = "---\napiVersion: v1alpha1\nkind: VolumeConfig\nname: STATE\nencryption: {keys: [{slot: 0, nodeID: {}}]}\n"
@@ -162,23 +163,39 @@ def half_formatted(place):
 CASES = [passphrases, locked, sealed_by_tpm, sealed_by_kms, raw, swap, state, not_filled, half_done, half_formatted]
 
 
-def main():
-    build = pathlib.Path(sys.argv[1]).resolve()
-    engine = build / "src/engine/volumecrypt-engine"
-    said = subprocess.run([engine, "--version"], check=True, capture_output=True, text=True).stdout
-    out = pathlib.Path(sys.argv[2]) if len(sys.argv) > 2 else HERE / said.split()[-1]
-    # What a release left is never made again.
-    if out.exists():
-        sys.exit(f"{out} is there already")
-    os.umask(0o077)
+def make_all(build, out):
+    """The size of what was kept."""
+    total = 0
     with tempfile.TemporaryDirectory(prefix="volumecrypt-") as folder:
         for case in CASES:
             name = case.__name__.replace("_", "-")
             place = Workshop(build, pathlib.Path(folder) / name)
             facts = case(place)
             place.keep(out / name, what=case.__doc__, **facts)
-            print(f"{name}: {sum(file.stat().st_size for file in (out / name).iterdir())} bytes")
+            size = sum(file.stat().st_size for file in (out / name).iterdir())
+            print(f"{name}: {size} bytes", flush=True)
+            total += size
+    return total
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("build", type=pathlib.Path, help="the meson build directory")
+    parser.add_argument("--try", action="store_true", dest="just_try", help="keep nothing, and see that it is small")
+    arguments = parser.parse_args()
+    build = arguments.build.resolve()
+    said = subprocess.run([build / "src/engine/volumecrypt-engine", "--version"], check=True, capture_output=True,
+                          text=True).stdout
+    if arguments.just_try:
+        with tempfile.TemporaryDirectory(prefix="volumecrypt-") as folder:
+            return 1 if make_all(build, pathlib.Path(folder)) > MOST else 0
+    out = HERE / said.split()[-1]
+    # What a release left is never made again.
+    if out.exists():
+        sys.exit(f"{out} is there already")
+    make_all(build, out)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

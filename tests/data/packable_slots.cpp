@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Preloaded into the engine while make.py makes its volumes: a key slot's area is 250 KiB that look
 // random. Here the stripes of the anti-forensic splitter are zeros, and the key that encrypts them
-// is written to $DERIVED_KEYS in hexadecimal, so that the area can be kept in the clear, where it is
-// nearly empty, and made again. Everything else is as the engine and libcryptsetup write it.
+// is written to $DERIVED_KEYS in hexadecimal, so that the area can be kept in the clear, where it
+// is nearly empty, and made again. Everything else is as the engine and libcryptsetup write it.
+
+// read() is to be ours, and not one in a header.
+#undef _FORTIFY_SOURCE
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -18,7 +21,8 @@
 
 namespace {
 
-// So many random pieces of one size, or one of this size, are the stripes of a key: they number 4000.
+// So many random pieces of one size, or one of this size, are the stripes of a key: they number
+// 4000.
 constexpr int kStripes = 16;
 constexpr std::size_t kLongest = 4096;
 
@@ -63,8 +67,7 @@ extern "C" ssize_t read(int fd, void *bytes, std::size_t count) {
     if (got <= 0 || !isRandomDevice(fd)) return got;
     times = count == last ? times + 1 : 0;
     last = count;
-    if (times >= kStripes || count > kLongest)
-        std::memset(bytes, 0, static_cast<std::size_t>(got));
+    if (times >= kStripes || count > kLongest) std::memset(bytes, 0, static_cast<std::size_t>(got));
     return got;
 }
 

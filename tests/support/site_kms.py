@@ -1,21 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The key service at an address that is always the same, since tokens and configurations name it."""
-import ctypes
 import fcntl
 import os
 import pathlib
-import signal
 import subprocess
 import tempfile
 
 from place import Lost
+from software_tpm import die_with_parent
 
 ADDRESS = "127.86.67.49:47049"
 KEY = b"VolumeCrypt: a key for its tests"
-
-
-def die_with_parent():
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 class SiteKms:
