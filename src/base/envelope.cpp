@@ -6,15 +6,12 @@
 #include <charconv>
 #include <string_view>
 
+#include "base/text.h"
+
 namespace volumecrypt::base {
 namespace {
 
 constexpr std::string_view kData = "data";
-
-bool isControl(char c) {
-    const auto byte = static_cast<unsigned char>(c);
-    return byte < 0x20 || byte == 0x7f;
-}
 
 bool isName(std::string_view name) {
     return !name.empty() && name != kData &&
@@ -22,7 +19,7 @@ bool isName(std::string_view name) {
 }
 
 bool isValue(std::string_view value) {
-    return std::ranges::none_of(value, isControl);
+    return std::ranges::none_of(value, isControlByte);
 }
 
 auto malformed(const std::string &what) {
@@ -72,12 +69,6 @@ Result<Envelope> Envelope::decode(const SecretBuffer &bytes) {
 std::string Envelope::field(const std::string &name) const {
     const auto found = fields.find(name);
     return found == fields.end() ? std::string() : found->second;
-}
-
-std::string printableText(std::string text, std::size_t limit) {
-    if (text.size() > limit) text = text.substr(0, limit) + "...";
-    std::ranges::replace_if(text, isControl, ' ');
-    return text;
 }
 
 }  // namespace volumecrypt::base

@@ -27,8 +27,4 @@ struct Envelope {
     [[nodiscard]] std::string field(const std::string &name) const;
 };
 
-// Without control characters (each becomes a space) and at most `limit` bytes of it: for text that
-// came from elsewhere.
-std::string printableText(std::string text, std::size_t limit);
-
 }  // namespace volumecrypt::base

@@ -81,6 +81,9 @@ const std::vector<ErrorCode> &allErrorCodes() {
     return codes;
 }
 
+Error::Error(ErrorCode what, std::string text, std::string advice)
+    : code(what), message(std::move(text)), hint(std::move(advice)) {}
+
 Error &&Error::because(std::string_view context) && {
     message = std::string(context) + ": " + message;
     return std::move(*this);
@@ -102,10 +105,8 @@ Error &&Error::withRetry() && {
 }
 
 Error errnoError(std::string_view what, int errnoValue) {
-    Error error;
-    error.code = codeOfErrno(errnoValue);
-    error.message = std::string(what) + ": " + std::generic_category().message(errnoValue);
-    return error;
+    return {codeOfErrno(errnoValue),
+            std::string(what) + ": " + std::generic_category().message(errnoValue)};
 }
 
 }  // namespace volumecrypt::base

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whole small files: read, and write so that a power cut leaves the old or the new content.
+// Whole small files: read, and write so that a power cut leaves the old or the new content. Links
+// on the way to a file.
 #pragma once
 
 #include <cstddef>
@@ -7,8 +8,10 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
+#include "base/unique_fd.h"
 
 namespace volumecrypt::base {
 
@@ -31,5 +34,21 @@ Status makeDirectories(const std::string &path, unsigned mode = 0755);
 // Exactly bytes.size() bytes at `offset`; a short read is an Io error.
 Status readExactly(int fd, std::span<std::byte> bytes, std::uint64_t offset);
 Status writeExactly(int fd, std::span<const std::byte> bytes, std::uint64_t offset);
+
+// Where the symbolic links of a path lead, and whether only root can have made them.
+
+struct LinkWalk {
+    std::string target;            // without links, as far as there is anything
+    std::vector<std::string> way;  // the directories and links that were passed, in their order
+    bool endsInLink = false;       // the path itself, and not only a directory of it, is a link
+};
+
+// What is not there (yet) stays in the target as it is written. Io: more than 40 links.
+Result<LinkWalk> walkLinks(const std::string &path);
+
+// `path` opened for reading, never waiting for anybody. A path that is a link is followed when each
+// directory and link on the way belongs to root (or the caller) and nobody else can put another in
+// its place: else InvalidConfig, which names the one that does not.
+Result<UniqueFd> openFollowing(const std::string &path);
 
 }  // namespace volumecrypt::base

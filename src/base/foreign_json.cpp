@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The bounds, and then the library's parser.
+// Bounded parsing of JSON, and errors as JSON.
 #include "base/foreign_json.h"
+
+#include <string>
 
 namespace volumecrypt::base {
 namespace {
@@ -38,6 +40,31 @@ nlohmann::json parseForeignJson(std::string_view text) {
 
 nlohmann::ordered_json parseForeignJsonInOrder(std::string_view text) {
     return parseBounded<nlohmann::ordered_json>(text);
+}
+
+nlohmann::json toJson(const Error &error) {
+    return {{"code", errorName(error.code)},
+            {"message", error.message},
+            {"hint", error.hint},
+            {"retry", error.retry},
+            {"slot", error.slot ? nlohmann::json(*error.slot) : nlohmann::json(nullptr)}};
+}
+
+Error errorIn(const nlohmann::json &object) {
+    const auto member = [&object](const char *name) {
+        const auto found = object.is_object() ? object.find(name) : object.end();
+        return found == object.end() ? nlohmann::json() : *found;
+    };
+    const auto text = [&member](const char *name) {
+        const nlohmann::json value = member(name);
+        return value.is_string() ? value.get<std::string>() : std::string();
+    };
+    Error error(errorFromName(text("code")).value_or(ErrorCode::Internal), text("message"),
+                text("hint"));
+    error.retry = member("retry") == true;
+    // Numbers of slots are small; a larger one is nobody's.
+    error.slot = integerIn<std::uint16_t>(member("slot"));
+    return error;
 }
 
 }  // namespace volumecrypt::base

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // JSON that somebody else wrote (a disk, a child process, a file): bounded before it becomes a
-// tree, and numbers that are taken only for what they are.
+// tree, and numbers that are taken only for what they are. Errors as JSON, in both directions.
 #pragma once
 
 #include <concepts>
@@ -12,6 +12,8 @@
 #include <vector>
 
 #include <nlohmann/json.hpp>
+
+#include "base/error.h"
 
 namespace volumecrypt::base {
 
@@ -54,5 +56,12 @@ std::optional<std::vector<Integer>> integersIn(const Json &list) {
     }
     return numbers;
 }
+
+// An error as our programs tell it to one another: {"code", "message", "hint", "retry", "slot"};
+// the slot is null where there is none.
+nlohmann::json toJson(const Error &error);
+// The rest of such an object is ignored, and so is a member that is missing or of another type. A
+// code that this version does not know is Internal.
+Error errorIn(const nlohmann::json &object);
 
 }  // namespace volumecrypt::base

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// unix(7), SCM_RIGHTS: one message of one byte.
-#include "base/handed_fds.h"
-
+// Passing file descriptors over a socket: unix(7), SCM_RIGHTS, in one message of one byte.
 #include <array>
 #include <cerrno>
 #include <cstring>
 #include <string>
 
 #include <sys/socket.h>
+
+#include "base/unique_fd.h"
 
 namespace volumecrypt::base {
 namespace {

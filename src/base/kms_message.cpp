@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/envelope.h"
+#include "base/text.h"
 
 namespace volumecrypt::base {
 namespace {
@@ -77,10 +78,7 @@ Result<SecretBuffer> decodeKmsAnswer(const SecretBuffer &bytes) {
     if (status == "ok") return std::move(envelope.data);
     const auto code = errorFromName(status);
     if (!code) return malformedKms("no such status");
-    Error error;
-    error.code = *code;
-    error.message = envelope.field("message");
-    error.hint = envelope.field("hint");
+    Error error(*code, envelope.field("message"), envelope.field("hint"));
     error.retry = envelope.field("retry") == "yes";
     return fail(std::move(error));
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Resolving a path step by step. What root alone can change does not change between two steps.
-#include "base/links.h"
-
+// Symbolic links resolved step by step. What root alone can change does not change between two
+// steps.
 #include <array>
 #include <cerrno>
 #include <climits>
@@ -12,6 +11,8 @@
 
 #include <fcntl.h>
 #include <unistd.h>
+
+#include "base/files.h"
 
 namespace volumecrypt::base {
 namespace {
@@ -57,13 +58,13 @@ Status checkComponent(const std::string &path, const std::string &component) {
         return fail(errnoError("look at " + component, errno));
     if (info.st_uid != 0 && info.st_uid != ::geteuid())
         return refuse(path, component, "belongs to user " + std::to_string(info.st_uid),
-                      "Run: chown -h root: " + component);
+                      "Run `chown -h root: " + component + "`.");
     // In a directory with the sticky bit nobody replaces what is root's.
     const bool others = S_ISDIR(info.st_mode) && (info.st_mode & 022U) != 0 &&
                         (info.st_mode & static_cast<unsigned>(S_ISVTX)) == 0;
     if (others)
         return refuse(path, component, "can be written to by others",
-                      "Run: chmod go-w " + component);
+                      "Run `chmod go-w " + component + "`.");
     return {};
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// "modhex", as systemd-cryptenroll writes it.
+// Recovery keys in "modhex", as systemd-cryptenroll writes them: made, and read as people type
+// them.
 #include "base/recovery_key.h"
 
 #include <cerrno>

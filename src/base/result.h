@@ -24,11 +24,7 @@ inline tl::unexpected<Error> fail(Error error) {
 }
 
 inline tl::unexpected<Error> fail(ErrorCode code, std::string message, std::string hint = {}) {
-    Error error;
-    error.code = code;
-    error.message = std::move(message);
-    error.hint = std::move(hint);
-    return tl::unexpected<Error>(std::move(error));
+    return tl::unexpected<Error>(Error(code, std::move(message), std::move(hint)));
 }
 
 }  // namespace volumecrypt::base

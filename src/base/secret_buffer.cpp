@@ -17,7 +17,6 @@
 #include <unistd.h>
 
 #include "base/secret_pool.h"
-#include "base/secret_reading.h"
 #include "base/unique_fd.h"
 
 namespace volumecrypt::base {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <iosfwd>
 #include <span>
 #include <string_view>
@@ -62,5 +63,10 @@ Result<SecretBuffer> readSecret(int fd, std::size_t limit, int timeoutMs);
 // A memfd that holds the secret and is rewound, for passing on by file descriptor; sealed against
 // changes.
 Result<class UniqueFd> secretToMemfd(const SecretBuffer &secret);
+
+// Of a secret that may never come, for those who can be told to stop waiting:
+// readSecret that asks `checkStop` every now and then, and ends with its error.
+Result<SecretBuffer> readSecretUnlessStopped(int fd, std::size_t limit, int timeoutMs,
+                                             const std::function<Status()> &checkStop);
 
 }  // namespace volumecrypt::base

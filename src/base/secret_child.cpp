@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // posix_spawn with pipes for the input and the output, both watched against one clock.
-#include "base/secret_child.h"
-
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -15,6 +13,7 @@
 #include <spawn.h>
 #include <unistd.h>
 
+#include "base/child_process.h"
 #include "base/scope_exit.h"
 #include "base/unique_fd.h"
 
@@ -90,11 +89,10 @@ Result<SecretBuffer> Running::read() {
         if (ready < 0 && errno == EINTR) continue;
         if (ready < 0) return fail(errnoError("wait for " + child_.argv[0], errno));
         if (ready == 0) {
-            Error error;
-            error.code = ErrorCode::Io;
-            error.message = child_.argv[0] + " did not end within " +
-                            std::to_string(child_.timeoutMs / 1000) + " s and was killed";
-            return fail(std::move(error).withRetry());
+            return fail(Error(ErrorCode::Io, child_.argv[0] + " did not end within " +
+                                                 std::to_string(child_.timeoutMs / 1000) +
+                                                 " s and was killed")
+                            .withRetry());
         }
         const ssize_t got = ::read(output_.get(), buffer.chars() + filled, buffer.size() - filled);
         if (got < 0 && errno == EINTR) continue;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// First fit over cells of 64 bytes.
+// The allocator of locked memory: first fit over cells of 64 bytes.
 #include "base/secret_pool.h"
 
 #include <new>

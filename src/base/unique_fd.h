@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Owns a file descriptor.
+// File descriptors that are closed by their owner, and how several of them travel through one.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/result.h"
 
@@ -37,5 +39,14 @@ Result<UniqueFd> openFile(const std::string &path, int flags, unsigned mode = 0)
 Result<UniqueFd> duplicateFd(int fd);
 // An anonymous memory file (memfd, close-on-exec).
 Result<UniqueFd> makeMemfd(const std::string &name);
+
+// Several descriptors through one: a program that systemd starts gets no more than its standard
+// input, and what they hold need not be read on the way.
+
+// A socket in which the descriptors wait, in this order. They may be closed here at once.
+Result<UniqueFd> handOver(const std::vector<UniqueFd> &fds);
+
+// `count` descriptors from such a socket, at once. Io when it holds another number of them.
+Result<std::vector<UniqueFd>> takeOver(int socket, std::size_t count);
 
 }  // namespace volumecrypt::base

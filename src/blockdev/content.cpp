@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Signatures first, then the proof of blankness.
+// What a device holds: signatures first, then the proof of blankness.
 #include "blockdev/content.h"
 
 #include <cstddef>
@@ -8,7 +8,6 @@
 #include <blkid/blkid.h>
 
 #include "blockdev/signature.h"
-#include "blockdev/zero_scan.h"
 
 namespace volumecrypt::blockdev {
 namespace {

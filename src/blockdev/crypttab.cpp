@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Lines of "NAME DEVICE …"; DEVICE is a path, or a tag that udev makes a link for.
-#include "blockdev/crypttab.h"
-
+// Reads crypttab(5): lines of "NAME DEVICE …"; DEVICE is a path, or a tag that udev makes a link
+// for.
 #include <array>
 #include <cerrno>
 #include <sstream>
@@ -11,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "base/files.h"
+#include "blockdev/device.h"
 
 namespace volumecrypt::blockdev {
 namespace {

@@ -5,12 +5,14 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include <sys/types.h>
 
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "blockdev/sysfs.h"
 #include "model/system_paths.h"
 #include "model/volume_spec.h"
 
@@ -61,5 +63,27 @@ base::Result<ExclusiveDevice> openExclusively(const Device &device,
 // (files: and inode). Waits at most 5 s, then Busy with retry.
 base::Result<base::UniqueFd> lockDevice(const model::SystemPaths &paths, const Device &device,
                                         const CheckStop &checkStop = {});
+
+// With a kernel view of their own, for tests.
+base::Result<Device> findDeviceIn(const KernelRoots &roots, const model::DeviceSpec &spec);
+
+// With a time limit as well.
+base::Result<ExclusiveDevice> openExclusivelyWithin(const KernelRoots &roots, const Device &device,
+                                                    std::chrono::milliseconds limit,
+                                                    const CheckStop &checkStop = {});
+
+// `path` below /dev/disk/by-partlabel: the partition of that label on the disk of `other`. NotFound
+// when there is none, and when `other` is a plain file; AmbiguousDevice. Any other path is looked
+// up as it is.
+base::Result<Device> findOnSameDisk(const std::string &path, const Device &other);
+base::Result<Device> findOnSameDiskIn(const KernelRoots &roots, const std::string &path,
+                                      const Device &other);
+
+// Devices that /etc/crypttab has a use for: with a detached header they look blank.
+
+// The name under which crypttab(5) opens this device; empty when it does not name it. Io when the
+// file is there and cannot be read.
+base::Result<std::optional<std::string>> nameInCrypttab(const model::SystemPaths &paths,
+                                                        const Device &device);
 
 }  // namespace volumecrypt::blockdev

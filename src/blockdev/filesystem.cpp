@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #include "base/child_process.h"
+#include "base/text.h"
 #include "base/unique_fd.h"
-#include "blockdev/program_words.h"
 #include "blockdev/signature.h"
 
 namespace volumecrypt::blockdev {
@@ -191,7 +191,7 @@ base::Status makeFilesystem(const model::FilesystemSpec &spec, const std::string
     if (outcome.exitCode != 0)
         return base::fail(ErrorCode::Io, std::string(maker->program) + " on " + path + " failed (" +
                                              std::to_string(outcome.exitCode) +
-                                             "): " + oneLine(outcome.output));
+                                             "): " + base::joinedLines(outcome.output));
     return {};
 }
 

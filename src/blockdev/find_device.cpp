@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Selection of a device: by GPT label over all partitions, else by path.
-#include "blockdev/find_device.h"
-
 #include <cerrno>
 #include <filesystem>
 #include <system_error>
 
 #include <sys/stat.h>
 
-#include "blockdev/gpt_label.h"
+#include "blockdev/device.h"
+#include "blockdev/sysfs.h"
 
 namespace volumecrypt::blockdev {
 namespace {
@@ -42,16 +41,11 @@ Device plainFile(const std::string &path, std::string node, const struct stat &i
 }
 
 base::Error notFound(const std::string &path, const std::optional<std::string> &label) {
-    base::Error error;
-    error.code = ErrorCode::NotFound;
-    if (label) {
-        error.message = "no partition has the GPT label \"" + *label + "\"";
-        error.hint = "Create or label the partition, or name the device in volume.device.";
-    } else {
-        error.message = path + " does not exist";
-        error.hint = "Connect the disk, or correct volume.device.";
-    }
-    return error;
+    if (label)
+        return {ErrorCode::NotFound, "no partition has the GPT label \"" + *label + "\"",
+                "Create or label the partition, or name the device in volume.device."};
+    return {ErrorCode::NotFound, path + " does not exist",
+            "Connect the disk, or correct volume.device."};
 }
 
 base::Result<Device> deviceAtPath(const KernelRoots &roots, const std::string &path,
@@ -77,14 +71,11 @@ base::Error ambiguous(const KernelRoots &roots, const std::string &label,
         if (!info) continue;
         nodes += (nodes.empty() ? "" : ", ") + info->node;
     }
-    base::Error error;
-    error.code = ErrorCode::AmbiguousDevice;
-    error.message = std::to_string(numbers.size()) + " partitions have the GPT label \"" + label +
-                    "\": " + nodes;
-    error.hint =
-        "None of them was touched. Disconnect or relabel all but one, or name the device "
-        "in volume.device by /dev/disk/by-partuuid/ or by-id/.";
-    return error;
+    return {ErrorCode::AmbiguousDevice,
+            std::to_string(numbers.size()) + " partitions have the GPT label \"" + label +
+                "\": " + nodes,
+            "None of them was touched. Disconnect or relabel all but one, or name the device "
+            "in volume.device by /dev/disk/by-partuuid/ or by-id/."};
 }
 
 }  // namespace

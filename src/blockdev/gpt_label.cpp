@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The kernel tells most labels; those it does not know or cannot spell are read from the disk.
-#include "blockdev/gpt_label.h"
-
+// GPT labels. The kernel tells most; those it does not know or cannot spell are read from the disk.
 #include <algorithm>
 #include <filesystem>
 #include <map>
@@ -12,8 +10,10 @@
 
 #include <fcntl.h>
 
+#include "base/text.h"
 #include "base/unique_fd.h"
 #include "blockdev/probe_handle.h"
+#include "blockdev/sysfs.h"
 
 namespace volumecrypt::blockdev {
 namespace {
@@ -21,13 +21,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kLinks = "/dev/disk/by-partlabel/";
-
-std::optional<unsigned> hexDigit(char c) {
-    if (c >= '0' && c <= '9') return static_cast<unsigned>(c - '0');
-    if (c >= 'a' && c <= 'f') return static_cast<unsigned>(c - 'a') + 10;
-    if (c >= 'A' && c <= 'F') return static_cast<unsigned>(c - 'A') + 10;
-    return std::nullopt;
-}
 
 // The kernel keeps the low byte of each UTF-16 unit and writes "!" for what cannot be printed.
 bool kernelSpells(const std::string &label) {
@@ -109,10 +102,8 @@ std::optional<std::string> labelOfLink(const std::string &path) {
     std::string label;
     for (std::size_t i = 0; i < name.size(); ++i) {
         if (name.substr(i, 2) == "\\x" && i + 3 < name.size()) {
-            const auto high = hexDigit(name[i + 2]);
-            const auto low = hexDigit(name[i + 3]);
-            if (high && low) {
-                label += static_cast<char>(*high * 16 + *low);
+            if (const auto byte = base::fromHex(name.substr(i + 2, 2))) {
+                label += *byte;
                 i += 3;
                 continue;
             }

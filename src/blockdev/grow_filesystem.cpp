@@ -2,8 +2,6 @@
 // resize2fs, xfs_growfs and btrfs. Mounted only: the kernel does the work then, in steps of its own
 // journal. resize2fs of an unmounted file system is lost when it is interrupted, and the other two
 // cannot do it.
-#include "blockdev/grow_filesystem.h"
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -14,8 +12,9 @@
 #include <sys/statvfs.h>
 
 #include "base/child_process.h"
+#include "base/text.h"
 #include "blockdev/device.h"
-#include "blockdev/program_words.h"
+#include "blockdev/filesystem.h"
 
 namespace volumecrypt::blockdev {
 namespace {
@@ -100,7 +99,7 @@ base::Result<bool> growFilesystem(const base::MountEntry &mount, const std::stri
     if (outcome.exitCode != 0)
         return base::fail(ErrorCode::Io, argv.front() + " at " + mount.where + " failed (" +
                                              std::to_string(outcome.exitCode) +
-                                             "): " + oneLine(outcome.output));
+                                             "): " + base::joinedLines(outcome.output));
     VC_ASSIGN(const std::uint64_t after, sizeAt(mount.where));
     return after > before;
 }

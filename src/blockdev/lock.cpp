@@ -67,13 +67,11 @@ base::Result<base::UniqueFd> lockDeviceWithin(const model::SystemPaths &paths, c
     VC_ASSIGN(const bool locked, flockWithin(fd.get(), limit, checkStop));
     if (!locked) {
         const std::string holder = holderOf(path);
-        base::Error error;
-        error.code = base::ErrorCode::Busy;
-        error.message = "another operation on " + device.path + " is running";
-        if (!holder.empty()) error.message += " (process " + holder + ")";
-        error.hint = "Try again when it has finished.";
-        error.retry = true;
-        return base::fail(std::move(error));
+        base::Error error(base::ErrorCode::Busy,
+                          "another operation on " + device.path + " is running" +
+                              (holder.empty() ? "" : " (process " + holder + ")"),
+                          "Try again when it has finished.");
+        return base::fail(std::move(error).withRetry());
     }
     writeHolder(fd.get());
     return fd;

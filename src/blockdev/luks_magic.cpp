@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The primary header is at the start; the secondary one follows the first metadata area, whose
 // length is one of nine values.
-#include "blockdev/luks_magic.h"
-
 #include <array>
 #include <cstddef>
 #include <cstring>
 
 #include "base/files.h"
+#include "blockdev/signature.h"
 
 namespace volumecrypt::blockdev {
 namespace {

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // Opening of devices, and the proof that what was opened is what was found.
-#include "blockdev/open_device.h"
-
 #include <cerrno>
 #include <string>
 
@@ -12,6 +10,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "blockdev/device.h"
 #include "blockdev/lock.h"
 
 namespace volumecrypt::blockdev {
@@ -40,11 +39,7 @@ base::Result<base::UniqueFd> openChecked(const Device &device, int flags) {
 }
 
 base::Error busy(const std::string &message, const std::string &hint) {
-    base::Error error;
-    error.code = ErrorCode::Busy;
-    error.message = message;
-    error.hint = hint;
-    return error;
+    return {ErrorCode::Busy, message, hint};
 }
 
 base::Error heldBySomebody(const std::string &node) {

@@ -6,8 +6,8 @@
 
 #include <blkid/blkid.h>
 
-#include "base/c_handle.h"
 #include "base/result.h"
+#include "base/scope_exit.h"
 
 namespace volumecrypt::blockdev {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A device that goes away while somebody works on it.
+// Whether a device that gave an error is about to be gone.
 #include <string>
 #include <thread>
 

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Partitions of one disk, by GPT label.
-#include "blockdev/same_disk.h"
 
 #include <algorithm>
 
-#include "blockdev/find_device.h"
-#include "blockdev/gpt_label.h"
+#include "blockdev/device.h"
+#include "blockdev/sysfs.h"
 
 namespace volumecrypt::blockdev {
 

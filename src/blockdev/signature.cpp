@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Asks libblkid first as every other program does, and when it knows nothing, for damaged remains.
+// Signatures: libblkid is asked as every other program does, then for damaged remains.
 #include "blockdev/signature.h"
 
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
-#include "blockdev/luks_magic.h"
+#include "base/text.h"
 #include "blockdev/probe_handle.h"
 
 namespace volumecrypt::blockdev {
@@ -49,13 +50,16 @@ std::string printable(const std::string &text) {
     std::string safe(text.size() * 4 + 1, '\0');
     if (blkid_safe_string(text.c_str(), safe.data(), safe.size()) != 0) return {};
     safe.resize(safe.find('\0'));
-    // libblkid lets these pass: ESC and its like, and U+0080 to U+009F, which are C2 80 to C2 9F.
-    for (std::size_t i = 0; i < safe.size(); ++i) {
-        const auto c = static_cast<unsigned char>(safe[i]);
-        const bool isC1 = c == 0xc2 && static_cast<unsigned char>(safe[i + 1]) < 0xa0;
-        if (c < 0x20 || c == 0x7f || isC1) safe.replace(i, isC1 ? 2 : 1, "_");
+    // libblkid lets some control characters pass: ESC and its like, U+0080 to U+009F.
+    std::string plain;
+    for (std::string_view rest = safe; !rest.empty();) {
+        const auto character = base::decodeCharacter(rest);
+        const std::size_t length = character ? character->bytes : 1;
+        const bool harmless = character && !base::isControlCharacter(character->value);
+        plain += harmless ? rest.substr(0, length) : "_";
+        rest.remove_prefix(length);
     }
-    return safe;
+    return plain;
 }
 
 std::uint64_t offsetOf(const std::string &text) {

@@ -42,4 +42,15 @@ std::vector<std::string> namesIn(const std::string &directory);
 bool exists(const std::string &path);
 std::optional<dev_t> parseDeviceNumber(const std::string &text);  // "259:3"
 
+// Partitions by their GPT label. udev's /dev/disk/by-partlabel link names only one of several.
+
+// The label that a path below /dev/disk/by-partlabel/ stands for, udev's \xHH undone; empty for any
+// other path.
+std::optional<std::string> labelOfLink(const std::string &path);
+
+// Every partition with that label, by device number. Partitions of a disk that is in use as a
+// whole (a path of a multipath device, a member of an array) and those seen once more through a
+// loop device over the disk are left out: they are the same partition, or cannot be used.
+std::vector<dev_t> partitionsLabelled(const KernelRoots &roots, const std::string &label);
+
 }  // namespace volumecrypt::blockdev

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads udev's database and provokes another look.
+// Reads udev's database for a device, and provokes another look of udev at it.
 #include "blockdev/udev_notice.h"
 
 #include <sys/stat.h>

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads in large pieces; the samples are announced to the kernel before they are read.
-#include "blockdev/zero_scan.h"
-
+// Reads for zeros in large pieces; the samples are announced to the kernel before they are read.
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -14,6 +12,7 @@
 #include <fcntl.h>
 
 #include "base/files.h"
+#include "blockdev/content.h"
 
 namespace volumecrypt::blockdev {
 namespace {

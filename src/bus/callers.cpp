@@ -4,7 +4,7 @@
 
 #include <utility>
 
-#include "daemon/guarded.h"
+#include "daemon/event_loop.h"
 
 namespace volumecrypt::bus {
 namespace {
@@ -21,8 +21,8 @@ constexpr std::chrono::seconds kLastWait{12};
 }  // namespace
 
 BusCallers::BusCallers(sdbus::IConnection &bus)
-    : driver_(sdbus::createProxy(bus, kDriver, "/org/freedesktop/DBus")) {
-    match_ = bus.addMatch(kLeft, [this](sdbus::Message &signal) { ownerChanged(signal); });
+    : driver_(makeProxy(bus, kDriver, "/org/freedesktop/DBus")) {
+    match_ = addMatch(bus, kLeft, [this](sdbus::Message &signal) { ownerChanged(signal); });
 }
 
 void BusCallers::ownerChanged(sdbus::Message &signal) {
@@ -56,20 +56,20 @@ void BusCallers::ask(const std::string &name, std::chrono::microseconds patience
         .onInterface(kDriver)
         .withTimeout(patience)
         .withArguments(name)
-        .uponReplyInvoke([this, name, patience](const sdbus::Error *error, std::uint32_t uid) {
+        .uponReplyInvoke([this, name, patience](CallError error, std::uint32_t uid) {
             daemon::guarded([&] {
-                const bool again = error != nullptr && isUnanswered(*error) && patience < kLastWait;
+                const bool again = error && isUnanswered(*error) && patience < kLastWait;
                 again ? ask(name, 2 * patience) : answered(name, error, uid);
             });
         });
 }
 
-void BusCallers::answered(const std::string &name, const sdbus::Error *error, uid_t uid) {
+void BusCallers::answered(const std::string &name, const CallError &error, uid_t uid) {
     const auto waiting = asked_.extract(name);
-    if (error == nullptr) known_[name] = uid;
+    if (!error) known_[name] = uid;
     for (const auto &resolved : waiting.mapped())
         daemon::guarded([&] {
-            if (error == nullptr) return resolved(uid);
+            if (!error) return resolved(uid);
             resolved(base::fail(base::ErrorCode::NotFound,
                                 "the caller has left: " + error->getMessage()));
         });

@@ -12,9 +12,8 @@
 
 #include <sys/types.h>
 
-#include <sdbus-c++/sdbus-c++.h>
-
 #include "base/result.h"
+#include "bus/sdbus.h"
 
 namespace volumecrypt::bus {
 
@@ -40,7 +39,7 @@ class BusCallers {
   private:
     void ask(const std::string &name, std::chrono::microseconds patience);
     void ownerChanged(sdbus::Message &signal);
-    void answered(const std::string &name, const sdbus::Error *error, uid_t uid);
+    void answered(const std::string &name, const CallError &error, uid_t uid);
 
     std::unique_ptr<sdbus::IProxy> driver_;
     std::map<std::string, uid_t> known_;

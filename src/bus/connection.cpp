@@ -20,7 +20,7 @@ base::Result<std::unique_ptr<BusConnection>> BusConnection::open(daemon::EventLo
     } catch (const sdbus::Error &error) {
         return base::fail(base::ErrorCode::Io,
                           "cannot connect to the system bus: " + error.getMessage(),
-                          "is dbus.service running?");
+                          "Is dbus.service running?");
     }
 }
 
@@ -35,12 +35,12 @@ BusConnection::BusConnection(daemon::EventLoop &loop,
 
 base::Status BusConnection::requestName(const std::string &name) {
     try {
-        connection_->requestName(name);
+        connection_->requestName(ServiceName(name));
         return {};
     } catch (const sdbus::Error &error) {
         return base::fail(base::ErrorCode::Busy,
                           "cannot take the bus name " + name + ": " + error.getMessage(),
-                          "another volumecryptd may be running");
+                          "Another volumecryptd may be running.");
     }
 }
 
@@ -48,13 +48,13 @@ void BusConnection::prepare() {
     const auto poll = connection_->getEventLoopPollData();
     // The bits of poll(2) and epoll(7) are the same.
     io_.setEvents(static_cast<std::uint32_t>(poll.events));
-    if (poll.timeout_usec == deadline_ && poll.timeout_usec != 0) return;
-    deadline_ = poll.timeout_usec;
+    const auto deadline = deadlineOf(poll);
+    if (deadline == deadline_ && deadline != 0) return;
+    deadline_ = deadline;
     timer_.reset();
-    if (deadline_ == UINT64_MAX) return;
-    const auto delay = poll.getRelativeTimeout().value_or(std::chrono::microseconds(0));
-    timer_ = loop_.after(delay, [this] {
-        deadline_ = UINT64_MAX;
+    if (deadline_ == kNever) return;
+    timer_ = loop_.after(timeLeft(poll), [this] {
+        deadline_ = kNever;
         dispatch();
     });
 }
@@ -62,7 +62,7 @@ void BusConnection::prepare() {
 void BusConnection::dispatch() {
     try {
         for (int count = 0; count < kMessagesPerTurn; ++count)
-            if (!connection_->processPendingRequest()) return;
+            if (!processOne(*connection_)) return;
     } catch (const sdbus::Error &error) {
         base::log(base::Severity::Error, "The system bus is gone: " + error.getMessage());
         loop_.quit(1);

@@ -5,14 +5,13 @@
 #include <memory>
 #include <string>
 
-#include <sdbus-c++/sdbus-c++.h>
-
 #include "base/result.h"
+#include "bus/sdbus.h"
 #include "daemon/event_loop.h"
 
 namespace volumecrypt::bus {
 
-// sdbus-c++ 1.2 leaves the loop to us: its descriptor is watched, its deadline is asked for before
+// sdbus-c++ leaves the loop to us: its descriptor is watched, its deadline is asked for before
 // each wait, and its messages are handled a few at a time so that nothing else starves. The loop
 // ends when the bus does.
 class BusConnection {
@@ -30,7 +29,7 @@ class BusConnection {
 
     daemon::EventLoop &loop_;
     std::unique_ptr<sdbus::IConnection> connection_;
-    std::uint64_t deadline_ = UINT64_MAX;
+    std::uint64_t deadline_ = kNever;
     daemon::EventLoop::Source io_;
     daemon::EventLoop::Source timer_;
 };

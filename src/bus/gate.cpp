@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Admission of calls.
+// Admission of calls: a place, the caller, then polkit.
 #include "bus/gate.h"
 
-#include "bus/raw.h"
-#include "daemon/descriptors.h"
+#include "daemon/call_limits.h"
 
 namespace volumecrypt::bus {
 namespace {
@@ -18,8 +17,8 @@ constexpr std::size_t kPerUser = 8;
 constexpr std::size_t kUsersInAll = 256;
 
 sdbus::Error tooMany() {
-    return sdbus::Error(SD_BUS_ERROR_LIMITS_EXCEEDED,
-                        "too many calls of this user are waiting for authorisation");
+    return busError(SD_BUS_ERROR_LIMITS_EXCEEDED,
+                    "too many calls of this user are waiting for authorisation");
 }
 
 }  // namespace
@@ -31,11 +30,10 @@ BusGate::BusGate(BusCallers &callers, daemon::Authorizer &authorizer)
       users_(kPerUser, kUsersInAll) {}
 
 daemon::Caller BusGate::callerOf(const sdbus::IObject &object) {
-    const auto *message = object.getCurrentlyProcessedMessage();
-    return {.name = message->getSender(),
+    auto *call = currentCall(object);
+    return {.name = sd_bus_message_get_sender(call),
             .uid = static_cast<uid_t>(-1),
-            .interactive =
-                sd_bus_message_get_allow_interactive_authorization(RawMessage::of(*message)) > 0};
+            .interactive = sd_bus_message_get_allow_interactive_authorization(call) > 0};
 }
 
 void BusGate::runGuarded(const std::function<void()> &function, const Refuse &refuse) {

@@ -7,10 +7,9 @@
 #include <string>
 #include <utility>
 
-#include <sdbus-c++/sdbus-c++.h>
-
 #include "bus/callers.h"
 #include "bus/guard.h"
+#include "bus/sdbus.h"
 #include "bus/values.h"
 #include "daemon/authorized.h"
 #include "daemon/call_limits.h"

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// sdbus-c++ 1.2 lets everything but its own exceptions end the process: nothing may throw past
+// sdbus-c++ lets everything but its own exceptions end the process: nothing may throw past
 // here.
 #pragma once
 
 #include <exception>
 #include <string>
 
-#include <sdbus-c++/sdbus-c++.h>
-
 #include "base/error.h"
 #include "base/journal.h"
-#include "daemon/guarded.h"
+#include "bus/sdbus.h"
+#include "daemon/event_loop.h"
 
 namespace volumecrypt::bus {
 
@@ -23,7 +22,7 @@ auto answering(Function &&function) -> decltype(function()) {
         throw;
     } catch (const std::exception &exception) {
         base::log(base::Severity::Error, std::string("A D-Bus method failed: ") + exception.what());
-        throw sdbus::Error("org.example.VolumeCrypt.Error.Internal", exception.what());
+        throw busError("org.example.VolumeCrypt.Error.Internal", exception.what());
     }
 }
 

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// A filter of sd-bus.
+// Turns calls away that are too large or too many, by a filter of sd-bus.
 #include "bus/intake.h"
 
 #include <cstdint>
 #include <cstring>
 #include <string_view>
 
-#include "bus/raw.h"
 #include "bus/size.h"
-#include "daemon/guarded.h"
+#include "daemon/event_loop.h"
 
 namespace volumecrypt::bus {
 namespace {
@@ -42,7 +41,7 @@ BusIntake::BusIntake(daemon::EventLoop &loop, sdbus::IConnection &bus, BusCaller
     : callers_(callers), share_(kBurst, kPerSecond), refusals_(loop, rawBus(bus)) {
     sd_bus_slot *slot = nullptr;
     if (sd_bus_add_filter(rawBus(bus), &slot, &filter, this) < 0)
-        throw sdbus::Error(SD_BUS_ERROR_FAILED, "cannot watch the bus's messages");
+        throw busError(SD_BUS_ERROR_FAILED, "cannot watch the bus's messages");
     filter_.reset(slot);
 }
 

@@ -6,12 +6,12 @@
 #include <optional>
 #include <string>
 
-#include <sdbus-c++/sdbus-c++.h>
 #include <systemd/sd-bus.h>
 
-#include "base/c_handle.h"
+#include "base/scope_exit.h"
 #include "bus/callers.h"
 #include "bus/refusals.h"
+#include "bus/sdbus.h"
 #include "daemon/call_share.h"
 #include "daemon/event_loop.h"
 

@@ -52,14 +52,15 @@ std::string BusJob::Message() {
 void BusJob::progressed() {
     daemon::guarded([this] {
         emitPropertiesChangedSignal(Adaptor::INTERFACE_NAME,
-                                    {"Progress", "BytesDone", "BytesTotal", "Rate"});
+                                    properties({"Progress", "BytesDone", "BytesTotal", "Rate"}));
     });
 }
 
 void BusJob::finished(const daemon::JobOutcome &outcome) {
     daemon::guarded([&] {
-        emitPropertiesChangedSignal(Adaptor::INTERFACE_NAME,
-                                    {"Progress", "State", "FinishedAt", "Error", "Message"});
+        emitPropertiesChangedSignal(
+            Adaptor::INTERFACE_NAME,
+            properties({"Progress", "State", "FinishedAt", "Error", "Message"}));
         if (outcome)
             emitFinished(true, "", busText(*outcome));
         else

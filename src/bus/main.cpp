@@ -9,7 +9,7 @@
 #include "base/journal.h"
 #include "bus/command_line.h"
 #include "bus/service.h"
-#include "daemon/descriptors.h"
+#include "daemon/call_limits.h"
 #include "daemon/event_loop.h"
 #include "daemon/volume_table.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Thin methods over the use cases.
+// The methods of the Manager interface: thin, over the use cases.
 #include "bus/manager.h"
 
 #include <utility>
@@ -16,7 +16,7 @@ constexpr std::size_t kQuoted = 64;
 }  // namespace
 
 BusManager::BusManager(sdbus::IConnection &bus, BusGate &gate, daemon::UseCases &use)
-    : AdaptorInterfaces(bus, kRootPath), gate_(gate), use_(use) {
+    : AdaptorInterfaces(bus, sdbus::ObjectPath(kRootPath)), gate_(gate), use_(use) {
     registerAdaptor();
 }
 
@@ -27,7 +27,7 @@ BusManager::~BusManager() {
 void BusManager::configErrorsChanged() {
     daemon::guarded([this] {
         emitPropertiesChangedSignal(Adaptor::INTERFACE_NAME,
-                                    {"ConfigErrors", "ConfigWarnings", "TpmPresent"});
+                                    properties({"ConfigErrors", "ConfigWarnings", "TpmPresent"}));
     });
 }
 
@@ -62,8 +62,8 @@ sdbus::ObjectPath BusManager::GetVolume(const std::string &id) {
         error.code = base::ErrorCode::NotFound;
         error.message = "no volume '" + id.substr(0, kQuoted) + "' is declared";
         error.hint =
-            "see `volumecryptctl list`; if it should be there, `volumecryptctl check` says what is "
-            "wrong with the configuration, and `volumecryptctl reload` reads it again";
+            "See `volumecryptctl list`; if it should be there, `volumecryptctl check` says what is "
+            "wrong with the configuration, and `volumecryptctl reload` reads it again.";
         throw toBusError(error);
     });
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Observers of the tables.
+// Adds and removes bus objects as volumes and jobs come and go.
 #include "bus/objects.h"
 
 namespace volumecrypt::bus {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Strict: a misspelt option must not be taken for one that was not given.
+// Reading of options, strictly: a misspelt one must not be taken for one that was not given.
 #include "bus/options.h"
 
 #include <algorithm>
@@ -20,10 +20,10 @@ Value typed(const sdbus::Variant &value, const std::string &name, const char *ty
 }  // namespace
 
 void refuseArgument(const std::string &message) {
-    throw sdbus::Error("org.freedesktop.DBus.Error.InvalidArgs", message);
+    throw busError("org.freedesktop.DBus.Error.InvalidArgs", message);
 }
 
-void checkOptions(const Options &options, std::initializer_list<std::string_view> known) {
+void checkOptions(const Options &options, const std::vector<std::string_view> &known) {
     for (const auto &[name, value] : options)
         if (std::find(known.begin(), known.end(), name) == known.end())
             refuseArgument("there is no option '" + name.substr(0, kQuotedOption) + "' here");

@@ -3,9 +3,9 @@
 // whatever was sent.
 #pragma once
 
-#include <initializer_list>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/unique_fd.h"
 #include "bus/values.h"
@@ -15,7 +15,7 @@ namespace volumecrypt::bus {
 // All throw sdbus::Error org.freedesktop.DBus.Error.InvalidArgs, which becomes the reply.
 
 // Refuses options that are not among `known`.
-void checkOptions(const Options &options, std::initializer_list<std::string_view> known);
+void checkOptions(const Options &options, const std::vector<std::string_view> &known);
 // False when it is not there.
 bool flagOption(const Options &options, const std::string &name);
 // Empty when it is not there; refused when it is there and empty.

@@ -59,7 +59,7 @@ void logRefusal(const daemon::Caller &caller, const daemon::Purpose &purpose,
 }  // namespace
 
 PolkitAuthorizer::PolkitAuthorizer(sdbus::IConnection &bus, BusCallers &callers)
-    : polkit_(sdbus::createProxy(bus, kPolkitName, kPolkitPath)) {
+    : polkit_(makeProxy(bus, kPolkitName, kPolkitPath)) {
     callers.onLeft([this](const std::string &name) { callerLeft(name); });
 }
 
@@ -93,18 +93,18 @@ void PolkitAuthorizer::ask(Question question) {
                      .onInterface(kAuthority)
                      .withTimeout(asked.patience)
                      .withArguments(subject, asked.action, asked.details, flags, id)
-                     .uponReplyInvoke([this, id](const sdbus::Error *error, const Answer &answer) {
+                     .uponReplyInvoke([this, id](CallError error, const Answer &answer) {
                          daemon::guarded([&] { answered(id, error, answer); });
                      });
 }
 
-void PolkitAuthorizer::answered(const std::string &id, const sdbus::Error *error,
+void PolkitAuthorizer::answered(const std::string &id, const CallError &error,
                                 const Answer &answer) {
     const auto found = questions_.find(id);
     if (found == questions_.end()) return;
     auto question = std::move(found->second);
     questions_.erase(found);
-    if (error != nullptr) {
+    if (error) {
         if (isAbsent(*error))
             return question.decided(
                 base::fail(refusal(question.action, "polkit is not there to ask",
@@ -150,7 +150,7 @@ void PolkitAuthorizer::withdraw(const std::string &id) {
         .onInterface(kAuthority)
         .withArguments(id)
         // It may have been answered meanwhile: nothing to do about an error.
-        .uponReplyInvoke([](const sdbus::Error *) {});
+        .uponReplyInvoke([](CallError) {});
 }
 
 }  // namespace volumecrypt::bus

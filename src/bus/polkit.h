@@ -8,9 +8,8 @@
 #include <memory>
 #include <string>
 
-#include <sdbus-c++/sdbus-c++.h>
-
 #include "bus/callers.h"
+#include "bus/sdbus.h"
 #include "daemon/authorized.h"
 
 namespace volumecrypt::bus {
@@ -40,7 +39,7 @@ class PolkitAuthorizer : public daemon::Authorizer {
     void check(const daemon::Caller &caller, std::string_view action,
                const daemon::Purpose &purpose, Decided decided) override;
     void ask(Question question);
-    void answered(const std::string &id, const sdbus::Error *error, const Answer &answer);
+    void answered(const std::string &id, const CallError &error, const Answer &answer);
     void callerLeft(const std::string &name);
     void withdraw(const std::string &id);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A queue behind sd-bus's own.
+// Sends refusals one by one from a queue behind sd-bus's own.
 #include "bus/refusals.h"
 
 #include <chrono>

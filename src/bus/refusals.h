@@ -6,7 +6,7 @@
 
 #include <systemd/sd-bus.h>
 
-#include "base/c_handle.h"
+#include "base/scope_exit.h"
 #include "daemon/event_loop.h"
 
 namespace volumecrypt::bus {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Construction in the order of dependence; the bus name is taken once every volume is known.
+// Builds the service in the order of dependence; the bus name is taken once every volume is known.
 #include "bus/service.h"
 
 #include <chrono>
@@ -16,11 +16,10 @@
 #include "bus/unit_launcher.h"
 #include "bus/unit_states.h"
 #include "daemon/apply.h"
-#include "daemon/attach_retry.h"
 #include "daemon/child_launcher.h"
 #include "daemon/mount_watch.h"
 #include "daemon/outcome_file.h"
-#include "daemon/sync_retry.h"
+#include "daemon/retries.h"
 #include "daemon/udev_monitor.h"
 
 namespace volumecrypt::bus {
@@ -45,7 +44,7 @@ daemon::EngineProgram engineProgram(const DaemonOptions &options) {
 }
 
 std::unique_ptr<daemon::EngineLauncher> makeLauncher(daemon::EventLoop &loop, BusSystemd *systemd) {
-    if (systemd != nullptr) return std::make_unique<UnitLauncher>(loop, *systemd);
+    if (systemd != nullptr) return std::make_unique<UnitLauncher>(*systemd);
     return std::make_unique<daemon::ChildLauncher>(loop);
 }
 
@@ -77,7 +76,8 @@ struct Service::Parts {
           retry(loop, volumes, unlocker),
           syncRetry(loop, volumes, engines),
           configurator(loop, volumes, inspector, paths),
-          apply(configurator, engines, jobs, volumes, inspector, unlocker, systemd.get(), paths),
+          apply(loop, configurator, engines, jobs, volumes, inspector, unlocker, systemd.get(),
+                paths),
           forecast(configurator, engines, volumes, inspector, systemd != nullptr, paths),
           use{volumes,      jobs,         operations,
               recoveryKeys, unlocker,     apply,

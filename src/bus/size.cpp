@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A walk over the arguments that gives up at the first which is too much.
+// Measures a call: a walk over its arguments that gives up at the first which is too much.
 #include "bus/size.h"
 
 #include <cerrno>

@@ -23,7 +23,7 @@ base::Error systemdError(const std::string &what, const sdbus::Error &cause) {
     base::Error error;
     error.code = base::ErrorCode::Io;
     error.message = "systemd cannot " + what + ": " + cause.getMessage();
-    error.hint = "see `journalctl -b -u init.scope`";
+    error.hint = "See `journalctl -b -u init.scope`.";
     return error;
 }
 
@@ -37,14 +37,14 @@ base::Status jobStatus(const std::string &unit, const std::string &result) {
     base::Error error;
     error.code = result == "canceled" ? base::ErrorCode::Cancelled : base::ErrorCode::Io;
     error.message = "systemd's job for " + unit + " ended with \"" + result + "\"";
-    error.hint = "see `journalctl -u '" + unit + "'`";
+    error.hint = "See `journalctl -u '" + unit + "'`.";
     return base::fail(std::move(error));
 }
 
 }  // namespace
 
 BusSystemd::BusSystemd(sdbus::IConnection &bus)
-    : manager_(sdbus::createProxy(bus, kSystemdName, kSystemdPath)) {
+    : manager_(makeProxy(bus, kSystemdName, kSystemdPath)) {
     manager_->uponSignal("JobRemoved")
         .onInterface(kManager)
         .call([this](std::uint32_t, const sdbus::ObjectPath &path, const std::string &unit,
@@ -56,12 +56,12 @@ BusSystemd::BusSystemd(sdbus::IConnection &bus)
         .call([this](const std::string &unit, const sdbus::ObjectPath &) {
             daemon::guarded([&] { unitEnded(unit); });
         });
-    manager_->finishRegistration();
+    receiveSignals(*manager_);
     // Without it systemd sends no signals.
     manager_->callMethodAsync("Subscribe")
         .onInterface(kManager)
-        .uponReplyInvoke([](const sdbus::Error *error) {
-            if (error != nullptr)
+        .uponReplyInvoke([](CallError error) {
+            if (error)
                 base::log(base::Severity::Error,
                           "Cannot subscribe to systemd: " + error->getMessage());
         });
@@ -72,9 +72,9 @@ void BusSystemd::changeUnit(const char *method, const std::string &unit, daemon:
         .onInterface(kManager)
         .withArguments(unit, "replace")
         .uponReplyInvoke([this, unit, method = std::string(method), done = std::move(done)](
-                             const sdbus::Error *error, const sdbus::ObjectPath &job) {
+                             CallError error, const sdbus::ObjectPath &job) {
             daemon::guarded([&] {
-                if (error == nullptr) {
+                if (!error) {
                     jobs_[job] = {.unit = unit, .done = done};
                     return;
                 }
@@ -101,7 +101,7 @@ void BusSystemd::resetFailed(const std::string &unit, daemon::Done done) {
     manager_->callMethodAsync("ResetFailedUnit")
         .onInterface(kManager)
         .withArguments(unit)
-        .uponReplyInvoke([done = std::move(done)](const sdbus::Error *) {
+        .uponReplyInvoke([done = std::move(done)](CallError) {
             // Most often there is none of that name any more, which is all that is wanted.
             daemon::guarded([&] { done({}); });
         });
@@ -111,11 +111,10 @@ void BusSystemd::reload(daemon::Done done) {
     manager_->callMethodAsync("Reload")
         .onInterface(kManager)
         .withTimeout(kReloadTimeout)
-        .uponReplyInvoke([done = std::move(done)](const sdbus::Error *error) {
+        .uponReplyInvoke([done = std::move(done)](CallError error) {
             daemon::guarded([&] {
-                done(error == nullptr
-                         ? base::Status()
-                         : base::fail(systemdError("reload its configuration", *error)));
+                done(!error ? base::Status()
+                            : base::fail(systemdError("reload its configuration", *error)));
             });
         });
 }
@@ -126,13 +125,12 @@ void BusSystemd::startTransient(const std::string &unit, const std::vector<Prope
     manager_->callMethodAsync("StartTransientUnit")
         .onInterface(kManager)
         .withArguments(unit, "fail", properties, Auxiliary())
-        .uponReplyInvoke(
-            [unit, done = std::move(done)](const sdbus::Error *error, const sdbus::ObjectPath &) {
-                daemon::guarded([&] {
-                    done(error == nullptr ? base::Status()
-                                          : base::fail(systemdError("start " + unit, *error)));
-                });
+        .uponReplyInvoke([unit, done = std::move(done)](CallError error,
+                                                        const sdbus::ObjectPath &) {
+            daemon::guarded([&] {
+                done(!error ? base::Status() : base::fail(systemdError("start " + unit, *error)));
             });
+        });
 }
 
 void BusSystemd::whenEnded(const std::string &unit, std::function<void()> ended) {
@@ -147,11 +145,11 @@ void BusSystemd::isRunning(const std::string &unit, std::function<void(bool)> an
     manager_->callMethodAsync("ListUnitsByNames")
         .onInterface(kManager)
         .withArguments(std::vector<std::string>{unit})
-        .uponReplyInvoke([answer = std::move(answer)](const sdbus::Error *error,
+        .uponReplyInvoke([answer = std::move(answer)](CallError error,
                                                       const std::vector<Unit> &units) {
             daemon::guarded([&] {
                 bool running = false;
-                if (error == nullptr)
+                if (!error)
                     for (const auto &entry : units)
                         running |= entry.get<3>() == "activating" || entry.get<3>() == "active" ||
                                    entry.get<3>() == "deactivating" || entry.get<7>() != 0;

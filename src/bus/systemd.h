@@ -7,8 +7,7 @@
 #include <memory>
 #include <string>
 
-#include <sdbus-c++/sdbus-c++.h>
-
+#include "bus/sdbus.h"
 #include "bus/values.h"
 #include "daemon/systemd_manager.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One proxy a unit.
+// Follows ActiveState of units, by one proxy a unit.
 #include "bus/unit_states.h"
 
 #include <cstdlib>
@@ -32,7 +32,7 @@ std::string unitPath(const std::string &unit) {
 void BusUnitStates::follow(const std::string &unit, Changed changed) {
     const std::string path = unitPath(unit);
     if (path.empty()) return;
-    auto proxy = sdbus::createProxy(bus_, kUnitsOwner, path);
+    auto proxy = makeProxy(bus_, kUnitsOwner, path);
     proxy->uponSignal("PropertiesChanged")
         .onInterface(kProperties)
         .call([changed](const std::string &interface,
@@ -45,14 +45,14 @@ void BusUnitStates::follow(const std::string &unit, Changed changed) {
                     changed(state->second.get<std::string>());
             });
         });
-    proxy->finishRegistration();
+    receiveSignals(*proxy);
     proxy->callMethodAsync("Get")
         .onInterface(kProperties)
         .withArguments(kUnit, kActiveState)
-        .uponReplyInvoke([changed](const sdbus::Error *error, const sdbus::Variant &state) {
+        .uponReplyInvoke([changed](CallError error, const sdbus::Variant &state) {
             daemon::guarded([&] {
                 // Without systemd there is nothing to know.
-                const bool known = error == nullptr && state.containsValueOfType<std::string>();
+                const bool known = !error && state.containsValueOfType<std::string>();
                 changed(known ? state.get<std::string>() : std::string());
             });
         });

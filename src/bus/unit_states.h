@@ -6,9 +6,8 @@
 #include <memory>
 #include <string>
 
-#include <sdbus-c++/sdbus-c++.h>
-
-#include "daemon/unit_states.h"
+#include "bus/sdbus.h"
+#include "daemon/systemd_manager.h"
 
 namespace volumecrypt::bus {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Conversions.
+// Conversion of our values to those of sdbus-c++.
 #include "bus/values.h"
 
 #include <cstdlib>
@@ -29,7 +29,7 @@ std::string errorBusName(base::ErrorCode code) {
 }
 
 sdbus::Error toBusError(const base::Error &error) {
-    return {errorBusName(error.code), busText(daemon::fullText(error))};
+    return busError(errorBusName(error.code), busText(daemon::fullText(error)));
 }
 
 StepMaps toMaps(const std::vector<daemon::StepText> &steps) {

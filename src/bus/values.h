@@ -7,9 +7,8 @@
 #include <string>
 #include <vector>
 
-#include <sdbus-c++/sdbus-c++.h>
-
 #include "base/error.h"
+#include "bus/sdbus.h"
 #include "daemon/engine_message.h"
 #include "model/volume_id.h"
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "bus/options.h"
+#include "model/key_kind.h"
 
 namespace volumecrypt::bus {
 namespace {
@@ -52,7 +53,7 @@ BusVolume::~BusVolume() {
 
 void BusVolume::changed(const daemon::VolumeStatus &before) {
     const auto &now = volume_->status();
-    std::vector<std::string> names;
+    std::vector<PropertyName> names;
     const auto compare = [&names](const char *name, const auto &a, const auto &b) {
         if (!(a == b)) names.emplace_back(name);
     };
@@ -108,15 +109,20 @@ daemon::Purpose BusVolume::purpose(std::string_view operation) const {
             .device = busText(volume_->status().device)};
 }
 
-template <typename Action, typename UseCase>
-void BusVolume::startJob(JobReply &&result, std::string_view operation, UseCase useCase) {
-    const Reply<sdbus::ObjectPath> reply(std::move(result));
-    gate_.pass<Action>(getObject(), reply, purpose(operation),
-                       [reply, volume = volume_, useCase](const daemon::Authorized<Action> &proof) {
-                           const base::Result<daemon::JobPointer> job = useCase(proof, volume);
-                           if (!job) return reply.fail(job.error());
-                           reply.succeed(jobPath((*job)->record().number));
-                       });
+daemon::JobRequest BusVolume::readRequest(const Options &options,
+                                          const daemon::JobMethod &method) const {
+    std::vector<std::string_view> flags(method.flags.begin(), method.flags.end());
+    std::erase(flags, "");
+    std::vector<std::string_view> known = flags;
+    if (method.confirmed) known.emplace_back("confirm");
+    if (method.takesSecret) known.emplace_back("secret");
+    checkOptions(options, known);
+    if (method.confirmed) checkConfirmed(options, volume_->id().text(), method.name);
+    daemon::JobRequest request;
+    for (const auto flag : flags)
+        if (flagOption(options, std::string(flag))) request.flags.emplace_back(flag);
+    if (method.takesSecret) request.secret = fdOption(options, "secret");
+    return request;
 }
 
 template <typename Action, typename... Values>
@@ -214,51 +220,14 @@ void BusVolume::Plan(sdbus::Result<StepMaps> &&result) {
     });
 }
 
-void BusVolume::Sync(JobReply &&result, Options options) {
-    answering([&] {
-        checkOptions(options, {"secret", "verify", "adopt"});
-        const daemon::SyncOptions how{.verify = flagOption(options, "verify"),
-                                      .adopt = flagOption(options, "adopt")};
-        const auto secret = std::make_shared<base::UniqueFd>(fdOption(options, "secret"));
-        startJob<daemon::action::ManageKeys>(
-            std::move(result), "sync",
-            [&use = use_, how, secret](const auto &proof, const daemon::VolumePointer &volume) {
-                return use.operations.sync(proof, volume, how, std::move(*secret));
-            });
-    });
-}
-
-void BusVolume::Grow(JobReply &&result, Options options) {
-    answering([&] {
-        checkOptions(options, {"secret"});
-        const auto secret = std::make_shared<base::UniqueFd>(fdOption(options, "secret"));
-        startJob<daemon::action::Grow>(
-            std::move(result), "grow",
-            [&use = use_, secret](const auto &proof, const daemon::VolumePointer &volume) {
-                return use.operations.grow(proof, volume, std::move(*secret));
-            });
-    });
-}
-
-void BusVolume::Format(JobReply &&result, Options options) {
-    answering([&] {
-        checkOptions(options, {"confirm", "force"});
-        checkConfirmed(options, Id(), "Format");
-        const bool force = flagOption(options, "force");
-        startJob<daemon::action::Format>(
-            std::move(result), "format",
-            [&use = use_, force](const auto &proof, const daemon::VolumePointer &volume) {
-                return use.operations.format(proof, volume, force);
-            });
-    });
-}
-
 void BusVolume::AddKey(sdbus::Result<std::uint32_t> &&result, std::string kind,
                        sdbus::UnixFd secret, Options options) {
     answering([&] {
         checkOptions(options, {"unlockSecret"});
-        if (kind != "passphrase" && kind != "recovery")
-            refuseArgument("the kind of an added key is passphrase or recovery");
+        const auto known = model::keyKindFromName(kind);
+        if (!known || !model::rowOf(*known).addable)
+            refuseArgument("the kind of an added key is " +
+                           model::kindNames(&model::KeyKindRow::addable, "or"));
         const auto held = std::make_shared<daemon::VolumeOperations::AddedKey>();
         held->kind = kind;
         held->secret = ownFd(secret);
@@ -285,42 +254,6 @@ void BusVolume::RemoveKey(sdbus::Result<> &&result, std::uint32_t slot, Options 
                     if (!status) return reply.fail(status.error());
                     reply.succeed();
                 });
-            });
-    });
-}
-
-void BusVolume::Erase(JobReply &&result, Options options) {
-    answering([&] {
-        checkOptions(options, {"confirm"});
-        checkConfirmed(options, Id(), "Erase");
-        startJob<daemon::action::Erase>(
-            std::move(result), "erase",
-            [&use = use_](const auto &proof, const daemon::VolumePointer &volume) {
-                return use.operations.erase(proof, volume);
-            });
-    });
-}
-
-void BusVolume::Wipe(JobReply &&result, Options options) {
-    answering([&] {
-        checkOptions(options, {"confirm"});
-        checkConfirmed(options, Id(), "Wipe");
-        startJob<daemon::action::Erase>(
-            std::move(result), "wipe",
-            [&use = use_](const auto &proof, const daemon::VolumePointer &volume) {
-                return use.operations.wipe(proof, volume);
-            });
-    });
-}
-
-void BusVolume::Forget(JobReply &&result, Options options) {
-    answering([&] {
-        checkOptions(options, {"confirm"});
-        checkConfirmed(options, Id(), "Forget");
-        startJob<daemon::action::Erase>(
-            std::move(result), "forget",
-            [&use = use_](const auto &proof, const daemon::VolumePointer &volume) {
-                return use.operations.forget(proof, volume);
             });
     });
 }

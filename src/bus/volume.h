@@ -2,8 +2,10 @@
 // org.example.VolumeCrypt.Volume of one volume.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "bus/gate.h"
@@ -36,9 +38,15 @@ class BusVolume final
     void Unlock(sdbus::Result<std::string> &&result, Options options) override;
     void Lock(sdbus::Result<> &&result, Options options) override;
     void Plan(sdbus::Result<StepMaps> &&result) override;
-    void Sync(JobReply &&result, Options options) override;
-    void Format(JobReply &&result, Options options) override;
-    void Grow(JobReply &&result, Options options) override;
+    void Sync(JobReply &&result, Options options) override {
+        start(std::move(result), options, daemon::operation::kSync);
+    }
+    void Format(JobReply &&result, Options options) override {
+        start(std::move(result), options, daemon::operation::kFormat);
+    }
+    void Grow(JobReply &&result, Options options) override {
+        start(std::move(result), options, daemon::operation::kGrow);
+    }
     void RotateKey(JobReply &&result, std::uint32_t slot, Options options) override;
     void AddKey(sdbus::Result<std::uint32_t> &&result, std::string kind, sdbus::UnixFd secret,
                 Options options) override;
@@ -49,9 +57,15 @@ class BusVolume final
     void RotateVolumeKey(JobReply &&result, Options options) override;
     void BackupHeader(sdbus::Result<> &&result, sdbus::UnixFd file, Options options) override;
     void RestoreHeader(sdbus::Result<> &&result, sdbus::UnixFd file, Options options) override;
-    void Erase(JobReply &&result, Options options) override;
-    void Wipe(JobReply &&result, Options options) override;
-    void Forget(JobReply &&result, Options options) override;
+    void Erase(JobReply &&result, Options options) override {
+        start(std::move(result), options, daemon::operation::kErase);
+    }
+    void Wipe(JobReply &&result, Options options) override {
+        start(std::move(result), options, daemon::operation::kWipe);
+    }
+    void Forget(JobReply &&result, Options options) override {
+        start(std::move(result), options, daemon::operation::kForget);
+    }
 
     std::string Id() override { return volume_->id().text(); }
     std::string Kind() override { return std::string(model::kindName(volume_->id().kind())); }
@@ -77,6 +91,12 @@ class BusVolume final
     // A method whose use case starts a job.
     template <typename Action, typename UseCase>
     void startJob(JobReply &&result, std::string_view operation, UseCase useCase);
+    // One that takes nothing but options.
+    template <typename Action>
+    void start(JobReply &&result, const Options &options,
+               const daemon::JobOperation<Action> &operation);
+    [[nodiscard]] daemon::JobRequest readRequest(const Options &options,
+                                                 const daemon::JobMethod &method) const;
     // A method that this version has no use case for.
     template <typename Action, typename... Values>
     void notYet(sdbus::Result<Values...> &&result, std::string_view operation,
@@ -86,5 +106,32 @@ class BusVolume final
     daemon::UseCases &use_;
     daemon::VolumePointer volume_;
 };
+
+template <typename Action, typename UseCase>
+void BusVolume::startJob(JobReply &&result, std::string_view operation, UseCase useCase) {
+    const Reply<sdbus::ObjectPath> reply(std::move(result));
+    gate_.pass<Action>(getObject(), reply, purpose(operation),
+                       [reply, volume = volume_, useCase](const daemon::Authorized<Action> &proof) {
+                           const base::Result<daemon::JobPointer> job = useCase(proof, volume);
+                           if (!job) return reply.fail(job.error());
+                           reply.succeed(jobPath((*job)->record().number));
+                       });
+}
+
+template <typename Action>
+void BusVolume::start(JobReply &&result, const Options &options,
+                      const daemon::JobOperation<Action> &operation) {
+    answering([&] {
+        // Shared, since a std::function has to be copyable.
+        const auto request =
+            std::make_shared<daemon::JobRequest>(readRequest(options, operation.method));
+        startJob<Action>(std::move(result), operation.method.verb,
+                         [&use = use_, &operation, request](const auto &proof,
+                                                            const daemon::VolumePointer &volume) {
+                             return use.operations.start(proof, volume, operation,
+                                                         std::move(*request));
+                         });
+    });
+}
 
 }  // namespace volumecrypt::bus

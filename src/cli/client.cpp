@@ -6,8 +6,6 @@
 #include <cstdint>
 #include <limits>
 
-#include <systemd/sd-bus.h>
-
 #include "cli/client_impl.h"
 
 namespace volumecrypt::cli {
@@ -20,20 +18,9 @@ using base::Status;
 constexpr const char *kProperties = "org.freedesktop.DBus.Properties";
 constexpr const char *kObjectManager = "org.freedesktop.DBus.ObjectManager";
 
-// sdbus-c++ hides the message and the connection of libsystemd; this is the documented type behind
-// its protected member.
-struct RawMessage : sdbus::Message {
-    static sd_bus_message *of(const sdbus::Message &message) {
-        return static_cast<sd_bus_message *>(message.*(&RawMessage::msg_));
-    }
-};
-
 // Sets the flag ALLOW_INTERACTIVE_AUTHORIZATION on every call of this connection.
 void allowInteraction(sdbus::IConnection &connection) {
-    const auto proxy = sdbus::createProxy(connection, kService, kRoot);
-    const auto message = proxy->createMethodCall(kProperties, "GetAll");
-    (void)::sd_bus_set_allow_interactive_authorization(
-        ::sd_bus_message_get_bus(RawMessage::of(message)), 1);
+    (void)::sd_bus_set_allow_interactive_authorization(bus::rawBus(connection), 1);
 }
 
 Properties withSecret(const base::UniqueFd &secret) {
@@ -42,18 +29,14 @@ Properties withSecret(const base::UniqueFd &secret) {
     return options;
 }
 
-Properties withConfirm(const std::string &confirm) {
-    return {{"confirm", sdbus::Variant(confirm)}};
-}
-
 }  // namespace
 
 proxies::Volume Client::Impl::volume(const std::string &id) {
-    return {*connection, kService, pathOf(id)};
+    return {*connection, bus::ServiceName(kService), sdbus::ObjectPath(pathOf(id))};
 }
 
 Properties Client::Impl::propertiesOf(const std::string &path, const char *interface) {
-    const auto proxy = sdbus::createProxy(*connection, kService, path);
+    const auto proxy = bus::makeProxy(*connection, kService, path);
     Properties properties;
     proxy->callMethod("GetAll")
         .onInterface(kProperties)
@@ -64,7 +47,7 @@ Properties Client::Impl::propertiesOf(const std::string &path, const char *inter
 }
 
 void Client::Impl::handleArrived() {
-    while (connection->processPendingRequest()) {
+    while (bus::processOne(*connection)) {
     }
 }
 
@@ -81,7 +64,7 @@ void Client::Impl::prepare(bool interactive) {
     connection->setMethodCallTimeout(std::numeric_limits<std::uint64_t>::max());
     const std::string rule = std::string("type='signal',sender='") + kService + "',interface='" +
                              kJobInterface + "',member='Finished'";
-    finishedMatch = connection->addMatch(rule, [this](sdbus::Message &message) {
+    finishedMatch = bus::addMatch(*connection, rule, [this](sdbus::Message &message) {
         JobEnd end;
         const std::string path = message.getPath();
         const auto status = guarded([&] { message >> end.success >> end.error >> end.message; });
@@ -119,7 +102,7 @@ Result<ServiceInfo> Client::service() {
 Result<std::vector<VolumeInfo>> Client::volumes() {
     return guarded([&] {
         std::map<sdbus::ObjectPath, std::map<std::string, Properties>> objects;
-        sdbus::createProxy(*impl_->connection, kService, kRoot)
+        bus::makeProxy(*impl_->connection, kService, kRoot)
             ->callMethod("GetManagedObjects")
             .onInterface(kObjectManager)
             .withTimeout(kReadTimeout)
@@ -208,42 +191,26 @@ Result<std::string> Client::apply(const std::string &id, const base::UniqueFd &s
     });
 }
 
-Result<std::string> Client::sync(const std::string &id, SyncOptions how,
-                                 const base::UniqueFd &secret) {
+Result<std::string> Client::start(const std::string &id, const char *method,
+                                  const JobOptions &how) {
     return guarded([&] {
-        Properties options = withSecret(secret);
-        if (how.verify) options.emplace("verify", sdbus::Variant(true));
-        if (how.adopt) options.emplace("adopt", sdbus::Variant(true));
-        return jobNumber(impl_->volume(id).Sync(options));
+        Properties options;
+        if (how.secret != nullptr) options = withSecret(*how.secret);
+        if (!how.confirm.empty()) options.emplace("confirm", sdbus::Variant(how.confirm));
+        for (const std::string &flag : how.flags) options.emplace(flag, sdbus::Variant(true));
+        sdbus::ObjectPath job;
+        impl_->volume(id)
+            .getProxy()
+            .callMethod(method)
+            .onInterface(kVolumeInterface)
+            .withArguments(options)
+            .storeResultsTo(job);
+        return jobNumber(job);
     });
-}
-
-Result<std::string> Client::grow(const std::string &id, const base::UniqueFd &secret) {
-    return guarded([&] { return jobNumber(impl_->volume(id).Grow(withSecret(secret))); });
 }
 
 Result<std::string> Client::rotateKey(const std::string &id, unsigned slot) {
     return guarded([&] { return jobNumber(impl_->volume(id).RotateKey(slot, {})); });
-}
-
-Result<std::string> Client::format(const std::string &id, const std::string &confirm, bool force) {
-    return guarded([&] {
-        Properties options = withConfirm(confirm);
-        if (force) options.emplace("force", sdbus::Variant(true));
-        return jobNumber(impl_->volume(id).Format(options));
-    });
-}
-
-Result<std::string> Client::wipe(const std::string &id, const std::string &confirm) {
-    return guarded([&] { return jobNumber(impl_->volume(id).Wipe(withConfirm(confirm))); });
-}
-
-Result<std::string> Client::erase(const std::string &id, const std::string &confirm) {
-    return guarded([&] { return jobNumber(impl_->volume(id).Erase(withConfirm(confirm))); });
-}
-
-Result<std::string> Client::forget(const std::string &id, const std::string &confirm) {
-    return guarded([&] { return jobNumber(impl_->volume(id).Forget(withConfirm(confirm))); });
 }
 
 }  // namespace volumecrypt::cli

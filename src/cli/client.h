@@ -29,9 +29,11 @@ struct Event {
     std::string operation;                      // of a job: "wipe of u-data"
 };
 
-struct SyncOptions {
-    bool verify = false;  // open every slot
-    bool adopt = false;   // a volume of another machine is this one's from now on
+// What a method that starts a job is given.
+struct JobOptions {
+    std::string confirm = {};                // the volume's ID, for what destroys data
+    std::vector<std::string> flags = {};     // options that are true: "verify"
+    const base::UniqueFd *secret = nullptr;  // opens the volume where no declared key does
 };
 
 // One connection, used from one thread. Errors are those of the service; besides, NotFound when
@@ -71,15 +73,10 @@ class Client {
     // These start a job and return its number.
     // `id` empty: all volumes, and then no `secret`.
     base::Result<std::string> apply(const std::string &id, const base::UniqueFd &secret);
-    // `secret` opens the volume where no declared key does; it may be invalid.
-    base::Result<std::string> sync(const std::string &id, SyncOptions how,
-                                   const base::UniqueFd &secret = {});
-    base::Result<std::string> grow(const std::string &id, const base::UniqueFd &secret);
+    // `method` of org.example.VolumeCrypt.Volume, by its name: one that takes nothing but options.
+    base::Result<std::string> start(const std::string &id, const char *method,
+                                    const JobOptions &how = {});
     base::Result<std::string> rotateKey(const std::string &id, unsigned slot);
-    base::Result<std::string> format(const std::string &id, const std::string &confirm, bool force);
-    base::Result<std::string> wipe(const std::string &id, const std::string &confirm);
-    base::Result<std::string> erase(const std::string &id, const std::string &confirm);
-    base::Result<std::string> forget(const std::string &id, const std::string &confirm);
 
     // The message of the job's end. Cancelled when the user interrupts (SIGINT, SIGTERM): the job
     // itself goes on.

@@ -35,10 +35,7 @@ Error ours(std::string_view name, const std::string &message) {
 }
 
 Error make(ErrorCode code, std::string message, std::string hint, bool retry = false) {
-    Error error;
-    error.code = code;
-    error.message = std::move(message);
-    error.hint = std::move(hint);
+    Error error(code, std::move(message), std::move(hint));
     error.retry = retry;
     return error;
 }

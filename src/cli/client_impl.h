@@ -10,9 +10,9 @@
 
 #include <job-proxy.h>
 #include <manager-proxy.h>
-#include <sdbus-c++/sdbus-c++.h>
 #include <volume-proxy.h>
 
+#include "bus/sdbus.h"
 #include "cli/client.h"
 #include "cli/client_error.h"
 #include "cli/client_values.h"
@@ -39,6 +39,7 @@ class Manager final : public sdbus::ProxyInterfaces<org::example::VolumeCrypt::M
 class Volume final : public sdbus::ProxyInterfaces<org::example::VolumeCrypt::Volume_proxy> {
   public:
     using ProxyInterfaces::ProxyInterfaces;
+    using sdbus::ProxyObjectHolder::getProxy;  // for methods that are called by their name
 };
 
 }  // namespace proxies
@@ -56,7 +57,9 @@ struct Client::Impl {
     std::map<std::string, JobEnd> ends;  // by path, of jobs that ended since connect()
 
     void prepare(bool interactive);
-    proxies::Manager manager() { return {*connection, kService, kRoot}; }
+    proxies::Manager manager() {
+        return {*connection, bus::ServiceName(kService), sdbus::ObjectPath(kRoot)};
+    }
     // Throws as GetVolume does.
     proxies::Volume volume(const std::string &id);
     std::string pathOf(const std::string &id) { return manager().GetVolume(id); }

@@ -21,11 +21,8 @@ std::string jobPath(const std::string &number) {
 }
 
 base::Error interruptedError(const std::string &number) {
-    base::Error error;
-    error.code = base::ErrorCode::Cancelled;
-    error.message = "no longer waiting: job " + number + " goes on";
-    error.hint = "`volumecryptctl cancel " + number + "` stops it, `volumecryptctl jobs` shows it.";
-    return error;
+    return {base::ErrorCode::Cancelled, "no longer waiting: job " + number + " goes on",
+            "`volumecryptctl cancel " + number + "` stops it, `volumecryptctl jobs` shows it."};
 }
 
 Event eventOf(const std::string &path, const std::string &interface, std::string what) {
@@ -43,13 +40,13 @@ class Watcher {
         : onEvent_(onEvent) {
         const std::string ours =
             std::string("type='signal',sender='") + kService + "',path_namespace='" + kRoot + "'";
-        match_ = connection.addMatch(ours, [this](sdbus::Message &message) {
+        match_ = bus::addMatch(connection, ours, [this](sdbus::Message &message) {
             // A signal that is not what it should be is not ours to report.
             (void)guarded([&] { onSignal(message); });
         });
         // After the match: what changes meanwhile is told too.
         std::map<sdbus::ObjectPath, std::map<std::string, Properties>> objects;
-        sdbus::createProxy(connection, kService, kRoot)
+        bus::makeProxy(connection, kService, kRoot)
             ->callMethod("GetManagedObjects")
             .onInterface("org.freedesktop.DBus.ObjectManager")
             .storeResultsTo(objects);
@@ -168,7 +165,7 @@ Status Client::cancel(const std::string &number) {
         return base::fail(base::ErrorCode::NotFound, "there is no job " + number,
                           "`volumecryptctl jobs` lists them.");
     return guarded([&] {
-        sdbus::createProxy(*impl_->connection, kService, jobPath(number))
+        bus::makeProxy(*impl_->connection, kService, jobPath(number))
             ->callMethod("Cancel")
             .onInterface(kJobInterface)
             .withArguments(Properties{});

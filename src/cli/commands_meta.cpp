@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// The `meta` member of the engine's `inspect STATE`, which holds no secret.
-#include "cli/commands_meta.h"
-
+// meta: the `meta` member of the engine's `inspect STATE`, which holds no secret. It asks the
+// engine without the service: META is for root, and for machines that do not get that far.
+#include <array>
+#include <span>
 #include <string>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "cli/commands.h"
 #include "cli/engine.h"
 #include "cli/exit_code.h"
+#include "cli/parameters.h"
 #include "cli/session.h"
 #include "cli/text.h"
 #include "cli/volume_json.h"
@@ -43,13 +46,27 @@ std::string render(const Json &tags) {
     return text;
 }
 
-}  // namespace
-
 int runMeta(const Arguments &arguments) {
     const auto tags = readMeta(arguments);
     if (!tags) return reportError(arguments, "", tags.error());
     print(arguments.json ? jsonDocument(*tags) : render(*tags));
     return kExitDone;
+}
+
+Parameters takesEngine() {
+    return {engine()};
+}
+
+constexpr std::array kRows{Command{.group = kShow,
+                                   .name = "meta",
+                                   .help = "Show what META keeps, passphrases and tokens left out",
+                                   .takes = takesEngine,
+                                   .run = runMeta}};
+
+}  // namespace
+
+std::span<const Command> metaCommands() {
+    return kRows;
 }
 
 }  // namespace volumecrypt::cli

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// list, status, plan, keys, jobs, watch.
-#include "cli/commands_show.h"
-
+// list, status, plan, keys: the commands that only look at volumes.
 #include <algorithm>
-#include <chrono>
-#include <cstdio>
+#include <array>
+#include <span>
 
-#include <fmt/chrono.h>
-
+#include "cli/commands.h"
 #include "cli/exit_code.h"
+#include "cli/parameters.h"
 #include "cli/render.h"
+#include "cli/session.h"
 #include "cli/volume_json.h"
 
 namespace volumecrypt::cli {
@@ -34,31 +33,6 @@ bool hasWork(const VolumePlan &plan) {
     return std::any_of(plan.steps.begin(), plan.steps.end(),
                        [](const PlanStep &step) { return step.changes(); });
 }
-
-// RFC 3339, with milliseconds.
-std::string utcTimeNow() {
-    const auto now =
-        std::chrono::time_point_cast<std::chrono::milliseconds>(std::chrono::system_clock::now());
-    return fmt::format("{:%Y-%m-%dT%H:%M}:{:%S}Z",
-                       fmt::gmtime(std::chrono::system_clock::to_time_t(now)),
-                       now.time_since_epoch());
-}
-
-nlohmann::json eventJson(const Event &event) {
-    nlohmann::json values = nlohmann::json::object();
-    for (const auto &[name, value] : event.values) values[name] = value;
-    nlohmann::json line = {{"type", "event"},
-                           {"time", utcTimeNow()},
-                           {"what", event.what},
-                           {"values", std::move(values)},
-                           {"old", event.old}};
-    if (!event.operation.empty()) line["operation"] = event.operation;
-    if (!event.volume.empty()) line["volume"] = event.volume;
-    if (!event.job.empty()) line["job"] = event.job;
-    return line;
-}
-
-}  // namespace
 
 int runList(Session &session) {
     const auto volumes = session.client().volumes();
@@ -106,24 +80,42 @@ int runKeys(Session &session) {
     return kExitDone;
 }
 
-int runJobs(Session &session) {
-    const auto jobs = session.client().jobs();
-    if (!jobs) return failed(session, jobs.error());
-    print(session.arguments().json ? jsonDocument(toJson(*jobs))
-                                   : renderJobs(*jobs, session.out()));
-    return kExitDone;
+Parameters takesVolume() {
+    return {volume()};
 }
 
-int runWatch(Session &session) {
-    // Starts the service where it does not run yet, or says why it cannot.
-    if (const auto service = session.client().service(); !service)
-        return failed(session, service.error());
-    const auto end = session.client().watch([&](const Event &event) {
-        print(session.arguments().json ? jsonLine(eventJson(event))
-                                       : renderEvent(event, session.out()));
-        return std::ferror(stdout) == 0;
-    });
-    return end ? kExitDone : failed(session, end.error());
+Parameters takesAnyVolume() {
+    return {anyVolume()};
+}
+
+constexpr std::array kRows{
+    Command{.group = kShow,
+            .name = "list",
+            .help = "List the volumes",
+            .run = runList,
+            .needsNoRight = true},
+    Command{.group = kShow,
+            .name = "status",
+            .help = "Show volumes in full, and what is wrong with the configuration",
+            .takes = takesAnyVolume,
+            .run = runStatus,
+            .needsNoRight = true},
+    Command{.group = kShow,
+            .name = "plan",
+            .help = "Show what sync would change, and why; changes nothing",
+            .takes = takesAnyVolume,
+            .run = runPlan},
+    Command{.group = kShow,
+            .name = "keys",
+            .help = "List the key slots of a volume",
+            .takes = takesVolume,
+            .run = runKeys,
+            .needsNoRight = true}};
+
+}  // namespace
+
+std::span<const Command> showCommands() {
+    return kRows;
 }
 
 }  // namespace volumecrypt::cli

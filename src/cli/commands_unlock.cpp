@@ -1,16 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-// Declared keys first, then a person, who may try three times.
-#include "cli/commands_unlock.h"
-
+// unlock: declared keys first, then a person, who may try three times. By the service, or by the
+// engine where the machine has no bus yet.
+#include <array>
+#include <cerrno>
+#include <cstdio>
 #include <functional>
+#include <span>
+#include <string>
 
 #include <fmt/format.h>
+#include <unistd.h>
 
-#include "base/key_withheld.h"
-#include "cli/commands_recovery.h"
+#include "base/error.h"
+#include "cli/commands.h"
 #include "cli/engine.h"
 #include "cli/exit_code.h"
+#include "cli/parameters.h"
+#include "cli/recovery.h"
+#include "cli/secrets.h"
+#include "cli/session.h"
 #include "cli/text.h"
+#include "model/system_paths.h"
+#include "model/volume_id.h"
 
 namespace volumecrypt::cli {
 namespace {
@@ -75,26 +86,22 @@ Result<std::string> unlock(const Arguments &arguments, const Door &door) {
     return unlockByPerson(arguments, door, *person);
 }
 
+// What the service does when it is told to unlock: else the next one would keep the volume locked.
+void forgetLock(const Arguments &arguments) {
+    const auto id = model::VolumeId::parse(arguments.volume);
+    if (!id) return;
+    const std::string mark = model::SystemPaths(arguments.root).lockMark(*id);
+    if (::unlink(mark.c_str()) == 0 || errno == ENOENT) return;
+    const auto error = base::errnoError("remove " + mark, errno);
+    (void)std::fprintf(stderr, "volumecryptctl: %s: it is still taken for locked on purpose: %s\n",
+                       id->text().c_str(), error.message.c_str());
+}
+
 Result<std::string> attach(const Arguments &arguments, const UniqueFd &secret) {
     VC_ASSIGN(const nlohmann::json line,
               runEngine(arguments, {"attach", arguments.volume}, secret));
     if (line.value("state", "") != "unlocked") return std::string();
     return "/dev/mapper/luks2-" + arguments.volume;
-}
-
-}  // namespace
-
-base::Error noTerminal() {
-    base::Error error;
-    error.code = ErrorCode::InvalidConfig;
-    error.message = "there is no terminal to ask for a passphrase on";
-    error.hint = "Give it with --secret-file FILE, or --secret-file - on standard input.";
-    return error;
-}
-
-Result<UniqueFd> secretFromFile(const std::string &path) {
-    VC_ASSIGN(const base::SecretBuffer secret, readSecretFile(path));
-    return base::secretToMemfd(secret);
 }
 
 int runUnlock(Session &session) {
@@ -109,8 +116,10 @@ int runUnlock(Session &session) {
     return kExitDone;
 }
 
+// In the emergency shell there is no bus. Opens the volume and leaves mounting to systemd.
 int runUnlockWithoutBus(const Arguments &arguments) {
     const std::string &id = arguments.volume;
+    forgetLock(arguments);
     const Door door{.mayType = [] { return base::Status(); },
                     .open = [&](const UniqueFd &secret) { return attach(arguments, secret); }};
     const auto mapping = unlock(arguments, door);
@@ -122,6 +131,30 @@ int runUnlockWithoutBus(const Arguments &arguments) {
                             id, what),
                 *mapping, {{"volume", id}, {"mapping", *mapping}});
     return kExitDone;
+}
+
+Parameters takesUnlock() {
+    return {
+        volume(), engine(),
+        secretFile("Try the passphrase in this file too (- is standard input), every byte of it"),
+        flag("--passphrase", &Arguments::passphrase,
+             "Ask for a passphrase at once, not only when no declared key fits", {"--secret-file"}),
+        flag("--recovery", &Arguments::recovery,
+             "Ask for a recovery key; capitals and missing dashes do not matter",
+             {"--secret-file", "--passphrase"})};
+}
+
+constexpr std::array kRows{Command{.group = kChangeVolumes,
+                                   .name = "unlock",
+                                   .help = "Unlock a volume with its declared keys, and mount it",
+                                   .takes = takesUnlock,
+                                   .run = runUnlock,
+                                   .runWithoutBus = runUnlockWithoutBus}};
+
+}  // namespace
+
+std::span<const Command> unlockCommands() {
+    return kRows;
 }
 
 }  // namespace volumecrypt::cli

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A child whose last JSON line is the answer.
+// Runs the engine as a child whose last JSON line is the answer.
 #include "cli/engine.h"
 
 #include <sstream>
@@ -30,16 +30,6 @@ T member(const Json &line, const char *name, T otherwise) {
     return found == line.end() || found->is_null() ? otherwise : found->get<T>();
 }
 
-base::Error errorOf(const Json &line) {
-    base::Error error;
-    error.code =
-        base::errorFromName(member<std::string>(line, "code", "")).value_or(ErrorCode::Internal);
-    error.message = member<std::string>(line, "message", "");
-    error.hint = member<std::string>(line, "hint", "");
-    error.retry = member(line, "retry", false);
-    return error;
-}
-
 }  // namespace
 
 std::string enginePath(const Arguments &arguments) {
@@ -62,7 +52,7 @@ base::Result<Json> runEngine(const Arguments &arguments, std::vector<std::string
         return base::fail(
             ErrorCode::Internal, "the engine gave no answer",
             "Run it by hand to see what it says: " + words.at(0) + " " + words.at(1) + ".");
-    if (member<std::string>(line, "type", "") == "error") return base::fail(errorOf(line));
+    if (member<std::string>(line, "type", "") == "error") return base::fail(base::errorIn(line));
     return line;
 }
 

@@ -10,7 +10,7 @@
 
 #include "base/result.h"
 #include "base/unique_fd.h"
-#include "cli/command_line.h"
+#include "cli/arguments.h"
 
 namespace volumecrypt::cli {
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Like unlock: three tries for a person, none for a file.
+// Asks for the passphrase that opens a volume: three tries for a person, none for a file.
 #include "cli/key_adder.h"
 
 #include <cerrno>
 
 #include <unistd.h>
 
-#include "base/key_withheld.h"
-#include "cli/commands_unlock.h"
+#include "base/error.h"
+#include "cli/secrets.h"
 #include "cli/text.h"
 
 namespace volumecrypt::cli {

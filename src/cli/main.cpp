@@ -7,17 +7,13 @@
 #include <variant>
 #include <vector>
 
+#include "cli/command_line.h"
 #include "cli/commands.h"
 #include "cli/exit_code.h"
 
 namespace {
 
 using namespace volumecrypt;
-
-int leave(const cli::Leave &leave) {
-    (void)std::fputs(leave.text.c_str(), leave.code == cli::kExitDone ? stdout : stderr);
-    return leave.code;
-}
 
 // A full disk or a closed pipe must not look like success.
 int withOutputChecked(int code) {
@@ -33,7 +29,7 @@ int main(int argc, char **argv) {
         (void)std::setlocale(LC_CTYPE, "");  // the widths of characters; messages are not localised
         const auto parsed = cli::parseCommandLine(std::vector<std::string>(argv + 1, argv + argc));
         if (const auto *text = std::get_if<cli::Leave>(&parsed))
-            return withOutputChecked(leave(*text));
+            return withOutputChecked(cli::leave(*text));
         return withOutputChecked(cli::run(std::get<cli::Arguments>(parsed)));
     } catch (const std::exception &error) {
         (void)std::fprintf(stderr, "volumecryptctl: %s\n", error.what());

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/scope_exit.h"
+#include "base/text.h"
 #include "cli/interrupt.h"
 #include "cli/text.h"
 
@@ -47,10 +48,7 @@ Key keyOf(char c) {
 }
 
 base::Error cancelled() {
-    base::Error error;
-    error.code = ErrorCode::Cancelled;
-    error.message = "cancelled";
-    return error;
+    return {ErrorCode::Cancelled, "cancelled"};
 }
 
 // The terminal hands over single bytes and makes no signals: the line discipline's own buffer would
@@ -61,12 +59,6 @@ termios silent(const termios &usual) {
     changed.c_cc[VMIN] = 1;
     changed.c_cc[VTIME] = 0;
     return changed;
-}
-
-std::size_t lastCharacter(const SecretBuffer &buffer, std::size_t used) {
-    while (used > 0 && (static_cast<unsigned char>(buffer.chars()[used - 1]) & 0xC0U) == 0x80)
-        --used;
-    return used > 0 ? used - 1 : 0;
 }
 
 Result<SecretBuffer> readLine(int fd, const Interruptible &signals) {
@@ -85,7 +77,7 @@ Result<SecretBuffer> readLine(int fd, const Interruptible &signals) {
         if (key == Key::Enter) break;
         if (key == Key::Cancel) return base::fail(cancelled());
         if (key == Key::Clear) used = 0;
-        if (key == Key::Rubout) used = lastCharacter(buffer, used);
+        if (key == Key::Rubout) used = base::withoutLastCharacter({buffer.chars(), used}).size();
         if (key != Key::Character) continue;
         if (used == kMaxSecret)
             tooLong = true;

@@ -7,7 +7,7 @@
 #include <qrencode.h>
 #include <string.h>
 
-#include "base/c_handle.h"
+#include "base/scope_exit.h"
 
 namespace volumecrypt::cli {
 namespace {

@@ -43,8 +43,7 @@ Cell mountedCell(const VolumeInfo &volume) {
     if (volume.mounted) return "yes";
     if (!volume.mountFailure.empty()) return {"failed", Colour::Red};
     if (volume.mountPoint.empty()) return "";
-    const bool usable = volume.state == "unlocked" || volume.state == "plain" ||
-                        (volume.state == "reencrypting" && !volume.mapping.empty());
+    const bool usable = volume.isOpen() || volume.state == "plain";
     return {"no", usable ? Colour::Red : Colour::None};
 }
 

@@ -27,10 +27,10 @@ std::optional<Terminal> Session::person() const {
 }
 
 base::Status Session::mayType() {
-    auto may = client_.authorize(arguments_.volume, arguments_.name);
+    auto may = client_.authorize(arguments_.volume, arguments_.command->name);
     // One that was declared since the service read the configuration: apply reads it.
     const bool isNew = !may && may.error().code == base::ErrorCode::NotFound &&
-                       arguments_.command == Command::Apply;
+                       arguments_.command->takesNewVolumes;
     return isNew ? base::Status() : may;
 }
 
@@ -68,7 +68,7 @@ int Session::finish(const base::Result<std::string> &job, const std::string &vol
     if (!end) return reportError(arguments_, volume, end.error());
     for (const auto &told : client_.resultsOf(*job)) showResult(*this, told);
     members["message"] = *end;
-    const std::string what = end->empty() ? arguments_.name + ": done" : *end;
+    const std::string what = end->empty() ? std::string(arguments_.command->name) + ": done" : *end;
     const bool named = volume.empty() || what.starts_with(volume + ": ");
     result(named ? what : volume + ": " + what, "", members);
     return kExitDone;
@@ -82,7 +82,7 @@ std::optional<Terminal> personAt(const Arguments &arguments) {
 void printResult(const Arguments &arguments, const std::string &sentence, const std::string &plain,
                  const nlohmann::json &members) {
     if (arguments.json) {
-        nlohmann::json line = {{"type", "result"}, {"verb", arguments.name}};
+        nlohmann::json line = {{"type", "result"}, {"verb", arguments.command->name}};
         line.update(members);
         print(jsonLine(line));
     } else if (Style::of(STDOUT_FILENO).terminal) {
@@ -94,7 +94,7 @@ void printResult(const Arguments &arguments, const std::string &sentence, const 
 
 int reportError(const Arguments &arguments, const std::string &volume, const base::Error &error) {
     // What was printed before comes first, also when both go to one file.
-    if (arguments.json) print(jsonLine(errorJson(arguments.name, volume, error)));
+    if (arguments.json) print(jsonLine(errorJson(arguments.command->name, volume, error)));
     const std::string text = renderError(volume, error, Style::of(STDERR_FILENO));
     (void)std::fwrite(text.data(), 1, text.size(), stderr);
     return exitCodeOf(error);
@@ -122,10 +122,8 @@ void showResult(const Session &session, const JobResult &result) {
         print(renderResult(result, session.out()));
         return;
     }
-    base::Error error;
-    error.message = result.text;
-    error.hint = result.hint;
-    const std::string text = renderError(result.volume, error, session.err());
+    const std::string text = renderError(
+        result.volume, {base::ErrorCode::Internal, result.text, result.hint}, session.err());
     (void)std::fwrite(text.data(), 1, text.size(), stderr);
 }
 

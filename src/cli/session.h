@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/client.h"
-#include "cli/command_line.h"
+#include "cli/command.h"
 #include "cli/prompt.h"
 #include "cli/table.h"
 

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "model/volume_state.h"
+
 namespace volumecrypt::cli {
 
 struct SlotInfo {
@@ -50,6 +52,11 @@ struct VolumeInfo {
     std::string errorCode;  // of the last operation that failed; empty: none
     std::string errorMessage;
     std::string errorHint;  // what to do about it
+
+    [[nodiscard]] bool isOpen() const {
+        const auto known = model::stateFromName(state);
+        return known && model::isOpen(*known, !mapping.empty());
+    }
 };
 
 struct ConfigProblem {

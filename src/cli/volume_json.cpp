@@ -2,6 +2,8 @@
 // Values as JSON.
 #include "cli/volume_json.h"
 
+#include "base/foreign_json.h"
+
 namespace volumecrypt::cli {
 namespace {
 
@@ -105,10 +107,11 @@ json toJson(const JobInfo &job) {
 }
 
 json errorJson(const std::string &verb, const std::string &volume, const base::Error &error) {
-    return {{"type", "error"},          {"verb", verb},
-            {"volume", orNull(volume)}, {"code", base::errorName(error.code)},
-            {"message", error.message}, {"hint", error.hint},
-            {"retry", error.retry},     {"slot", orNull(error.slot)}};
+    json object = base::toJson(error);
+    object["type"] = "error";
+    object["verb"] = verb;
+    object["volume"] = orNull(volume);
+    return object;
 }
 
 std::string jsonLine(const json &value) {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rules between documents.
-#include "config/cross_checks.h"
-
 #include <algorithm>
 #include <map>
 #include <string>
 #include <utility>
 
 #include <fmt/format.h>
+
+#include "config/draft.h"
 
 namespace volumecrypt::config {
 namespace {

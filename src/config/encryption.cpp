@@ -1,20 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Provider, cipher and options; the keys are in keys.cpp.
-#include "config/encryption.h"
-
 #include <algorithm>
 #include <array>
 #include <string>
 
 #include <fmt/format.h>
 
+#include "config/draft.h"
 #include "config/keys.h"
 #include "config/text.h"
 
 namespace volumecrypt::config {
 namespace {
-
-constexpr std::string_view kDefaultCipher = "aes-xts-plain64";
 
 enum class Provider { NotGiven, None, Luks2, Wrong };
 
@@ -33,16 +30,16 @@ Provider readProvider(Fields &fields) {
 void readCipher(Fields &fields, model::EncryptionSpec &spec) {
     const auto text = fields.text("cipher");
     const auto bits = fields.number("keySize");
-    const std::string name = text.value_or("").empty() ? std::string(kDefaultCipher) : *text;
-    const auto sizes = model::keyBitsOf(name);
-    if (!sizes) {
+    const std::string name = text.value_or("").empty() ? std::string(model::kUsualCipher) : *text;
+    const model::Cipher *cipher = model::findCipher(name);
+    if (cipher == nullptr) {
         fields.report().error(fields.place("cipher"),
                               fmt::format("unknown cipher kind {}", printable(name)));
         return;
     }
     spec.cipher = name;
     spec.wording.cipher = text.value_or("");
-    const auto [usual, other] = *sizes;
+    const auto [usual, other] = cipher->keyBits;
     spec.keyBits = usual;
     if (bits.value_or(0) == 0) return;
     if (*bits != usual && *bits != other) {

@@ -3,14 +3,15 @@
 #include "config/fields.h"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <cstdlib>
 #include <system_error>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "config/text.h"
+#include "model/key_kind.h"
 
 namespace volumecrypt::config {
 namespace {
@@ -45,13 +46,12 @@ constexpr std::int64_t kLongestShownNumber = 999;
 // What `encryption.keys` knows anywhere: such a name in the wrong place is no secret, but a slip of
 // the indentation.
 bool isKeyField(std::string_view name) {
-    constexpr std::array<std::string_view, 20> kNames{
-        "slot",           "static",        "passphrase", "passphraseFile",
-        "nodeID",         "kms",           "endpoint",   "caFile",
-        "clientCertFile", "clientKeyFile", "tpm",        "options",
-        "pcrs",           "signedPolicy",  "publicKey",  "lockToState",
-        "lockToSTATE",    "unmanaged",     "tcti",       "checkSecurebootStatusOnEnroll"};
-    return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
+    for (const std::string_view common : {"slot", "lockToState", "lockToSTATE"})
+        if (name == common) return true;
+    return std::ranges::any_of(model::kKeyKinds, [name](const model::KeyKindRow &row) {
+        return row.declarable &&
+               (row.name == name || std::ranges::find(row.fields, name) != row.fields.end());
+    });
 }
 
 // The words of YAML 1.1, which Talos takes too.
@@ -152,6 +152,7 @@ std::string Fields::pathOf(std::string_view name) const {
 }
 
 void Fields::finish() {
+    if (std::exchange(finished_, true)) return;
     std::map<std::string_view, Place> seen;
     for (const TreeNode::Entry &entry : node_->entries) {
         const TreeNode &key = *entry.key;

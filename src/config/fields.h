@@ -55,7 +55,8 @@ class Fields {
     [[nodiscard]] Quoting quoting() const { return quoting_; }
     // Of this map, names of unknown fields are not repeated: `passphrase secret` is one.
     void hideUnknownNames() { hideUnknown_ = true; }
-    // After everything was asked for: reports the rest as unknown, and fields that are given twice.
+    // After everything was asked for: reports the rest as unknown, and fields that are given twice,
+    // each once.
     void finish();
 
   private:
@@ -76,6 +77,7 @@ class Fields {
     Report *report_;
     std::vector<std::string_view> known_;
     Quoting quoting_;
+    bool finished_ = false;
     bool hideUnknown_ = false;
 };
 
@@ -92,5 +94,9 @@ std::optional<Value> Fields::choice(
     wrongChoice(name, names);
     return std::nullopt;
 }
+
+// A field that holds a path.
+// Empty when it is absent or wrong.
+std::string readPath(Fields &fields, std::string_view name);
 
 }  // namespace volumecrypt::config

@@ -4,11 +4,12 @@
 
 #include <algorithm>
 #include <utility>
+#include <variant>
 
 #include <fmt/format.h>
 
+#include "config/fields.h"
 #include "config/passphrase_form.h"
-#include "config/paths.h"
 #include "config/values.h"
 
 namespace volumecrypt::config {
@@ -58,10 +59,7 @@ model::SignedPolicy readSignedPolicy(Fields &fields) {
     return policy;
 }
 
-}  // namespace
-
-model::StaticKey readStatic(Fields &fields, std::int64_t slot) {
-    model::StaticKey key;
+void readStatic(Fields &fields, std::int64_t slot, model::StaticKey &key) {
     Report &report = fields.report();
     const bool inlined = fields.any("passphrase") != nullptr;
     const bool inFile = fields.any("passphraseFile") != nullptr;
@@ -86,12 +84,9 @@ model::StaticKey readStatic(Fields &fields, std::int64_t slot) {
         else if (!passphrase->text.empty())
             key.passphrase = base::SecretBuffer::copyOf(std::string_view(passphrase->text));
     }
-    fields.finish();
-    return key;
 }
 
-model::KmsKey readKms(Fields &fields) {
-    model::KmsKey key;
+void readKms(Fields &fields, model::KmsKey &key) {
     Report &report = fields.report();
     key.caFile = readPath(fields, "caFile");
     key.clientCertFile = readPath(fields, "clientCertFile");
@@ -118,12 +113,9 @@ model::KmsKey readKms(Fields &fields) {
                                               fields.pathOf("endpoint")));
         key.endpoint = *endpoint;
     }
-    fields.finish();
-    return key;
 }
 
-model::TpmKey readTpm(Fields &fields, std::int64_t slot) {
-    model::TpmKey key;
+void readTpm(Fields &fields, std::int64_t slot, model::TpmKey &key) {
     const std::size_t errorsBefore = fields.report().errorCount();
     // As in Talos: without `options` PCR 7, with them exactly what they say, which may be nothing.
     key.pcrs = {kSecureBootPcr};
@@ -145,7 +137,27 @@ model::TpmKey readTpm(Fields &fields, std::int64_t slot) {
             fmt::format("slot {}: the key is bound to no PCR: this machine unlocks the volume "
                         "whatever it has booted",
                         slot));
-    return key;
+}
+
+// A kind without a line does not compile.
+struct Reader {
+    Fields &fields;
+    std::int64_t slot;
+
+    void operator()(model::StaticKey &key) const { readStatic(fields, slot, key); }
+    void operator()(model::NodeIdKey & /*none*/) const {}
+    void operator()(model::KmsKey &key) const { readKms(fields, key); }
+    void operator()(model::TpmKey &key) const { readTpm(fields, slot, key); }
+    void operator()(model::UnmanagedKey & /*none*/) const {}
+};
+
+}  // namespace
+
+model::KeyParameters readParameters(model::KeyKind kind, Fields &fields, std::int64_t slot) {
+    model::KeyParameters parameters = model::emptyParameters(kind).value();
+    std::visit(Reader{fields, slot}, parameters);
+    fields.finish();
+    return parameters;
 }
 
 }  // namespace volumecrypt::config

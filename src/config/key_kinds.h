@@ -7,9 +7,8 @@
 
 namespace volumecrypt::config {
 
-// What is wrong was reported; the result is then to be thrown away.
-model::StaticKey readStatic(Fields &fields, std::int64_t slot);
-model::KmsKey readKms(Fields &fields);
-model::TpmKey readTpm(Fields &fields, std::int64_t slot);
+// Of a key of a kind that can be declared. What is wrong was reported; the result is then to be
+// thrown away.
+model::KeyParameters readParameters(model::KeyKind kind, Fields &fields, std::int64_t slot);
 
 }  // namespace volumecrypt::config

@@ -3,7 +3,6 @@
 #include "config/keys.h"
 
 #include <algorithm>
-#include <array>
 #include <optional>
 #include <set>
 
@@ -18,22 +17,9 @@ namespace {
 // One token of the header's 32 is our record.
 constexpr std::size_t kMostSealedKeys = model::kSlotCount - 1;
 
-constexpr std::array<std::string_view, 5> kKinds{"static", "nodeID", "kms", "tpm", "unmanaged"};
-
-std::optional<model::KeyParameters> readKind(Fields &key, std::string_view kind,
-                                             std::int64_t slot) {
-    auto fields = key.map(kind);
-    if (!fields) return std::nullopt;
-    if (kind == "static") return readStatic(*fields, slot);
-    if (kind == "kms") return readKms(*fields);
-    if (kind == "tpm") return readTpm(*fields, slot);
-    fields->finish();
-    if (kind == "nodeID") return model::NodeIdKey{};
-    return model::UnmanagedKey{};
-}
-
 // Both spellings are one field.
-std::optional<bool> readLock(Fields &key, std::int64_t slot, std::string_view kind, Draft &draft) {
+std::optional<bool> readLock(Fields &key, std::int64_t slot, std::optional<model::KeyKind> kind,
+                             Draft &draft) {
     const bool both = key.any("lockToState") != nullptr && key.any("lockToSTATE") != nullptr;
     const std::string_view name = key.any("lockToSTATE") != nullptr ? "lockToSTATE" : "lockToState";
     if (both)
@@ -46,7 +32,7 @@ std::optional<bool> readLock(Fields &key, std::int64_t slot, std::string_view ki
     const Place place = key.place(name);
     if (draft.spec.id.kind() == model::VolumeKind::State) {
         key.report().error(place, "state-locked key is not allowed for the \"STATE\" volume");
-    } else if (kind == "unmanaged") {
+    } else if (kind == model::KeyKind::Unmanaged) {
         key.report().error(
             place, fmt::format("slot {}: an unmanaged key cannot be locked to STATE", slot));
     } else {
@@ -55,14 +41,14 @@ std::optional<bool> readLock(Fields &key, std::int64_t slot, std::string_view ki
     return locked;
 }
 
-// The kind's name; empty, and reported, unless there is exactly one.
-std::string_view onlyKind(Fields &key, std::int64_t slot) {
+// Nothing, and reported, unless there is exactly one.
+std::optional<model::KeyKind> onlyKind(Fields &key, std::int64_t slot) {
     std::vector<std::string> given;
-    std::string_view kind;
-    for (const std::string_view candidate : kKinds) {
-        if (key.any(candidate) == nullptr) continue;
-        given.emplace_back(candidate);
-        kind = candidate;
+    std::optional<model::KeyKind> kind;
+    for (const model::KeyKindRow &candidate : model::kKeyKinds) {
+        if (!candidate.declarable || key.any(candidate.name) == nullptr) continue;
+        given.emplace_back(candidate.name);
+        kind = candidate.kind;
     }
     if (given.size() == 1) return kind;
     if (given.empty())
@@ -74,7 +60,7 @@ std::string_view onlyKind(Fields &key, std::int64_t slot) {
                            fmt::format("slot {}: {} are given in one key; give each a slot of its "
                                        "own",
                                        slot, listed(given, "and")));
-    return {};
+    return std::nullopt;
 }
 
 std::optional<model::KeySpec> readKey(Fields &key, std::set<std::int64_t> &slots, Draft &draft) {
@@ -87,11 +73,13 @@ std::optional<model::KeySpec> readKey(Fields &key, std::set<std::int64_t> &slots
                      fmt::format("slot {} is out of range (0-{})", slot, model::kSlotCount - 1));
     else if ((given || key.any("slot") == nullptr) && !slots.insert(slot).second)
         report.error(key.place("slot"), fmt::format("duplicate key slot {}", slot));
-    const std::string_view kind = onlyKind(key, slot);
+    const auto kind = onlyKind(key, slot);
     // Those of several kinds are read as well: their problems are reported with the rest.
     std::optional<model::KeyParameters> parameters;
-    for (const std::string_view candidate : kKinds)
-        if (auto read = readKind(key, candidate, slot)) parameters = std::move(read);
+    for (const model::KeyKindRow &row : model::kKeyKinds) {
+        auto fields = row.declarable ? key.map(row.name) : std::nullopt;
+        if (fields) parameters = readParameters(row.kind, *fields, slot);
+    }
     const std::optional<bool> locked = readLock(key, slot, kind, draft);
     key.finish();
     if (report.errorCount() != errorsBefore || !parameters) return std::nullopt;
@@ -125,8 +113,9 @@ std::vector<model::KeySpec> readKeys(const TreeNode &list, const std::string &pa
     const auto sealed = static_cast<std::size_t>(std::count_if(
         keys.begin(), keys.end(), [](const model::KeySpec &key) { return key.isSealed(); }));
     if (sealed > kMostSealedKeys)
-        report.error(list.place, fmt::format("{} kms and tpm keys are declared; a header takes {}",
-                                             sealed, kMostSealedKeys));
+        report.error(list.place, fmt::format("{} {} keys are declared; a header takes {}", sealed,
+                                             model::kindNames(&model::KeyKindRow::sealed, "and"),
+                                             kMostSealedKeys));
     std::sort(keys.begin(), keys.end(),
               [](const model::KeySpec &a, const model::KeySpec &b) { return a.slot < b.slot; });
     return keys;

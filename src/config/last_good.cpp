@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -38,12 +37,21 @@ base::Status keep(const std::string &path, const std::string &text) {
     return base::writeFileAtomically(path, text, 0600);
 }
 
-std::optional<model::VolumeSpec> recall(const std::string &path, const model::VolumeId &id) {
-    const auto text = base::readFile(path, kLargest);
-    if (!text) return std::nullopt;
-    auto spec = model::volumeSpecFromJson(*text);
-    if (!spec || !(spec->id == id)) return std::nullopt;
-    return std::move(*spec);
+base::Result<model::VolumeSpec> recall(const std::string &path, const model::VolumeId &id) {
+    VC_ASSIGN(const std::string text, base::readFile(path, kLargest));
+    auto spec = model::volumeSpecFromJson(text);
+    if (spec && !(spec->id == id))
+        return base::fail(base::ErrorCode::InvalidConfig, path + " is of another volume");
+    return spec;
+}
+
+Problem warning(const model::VolumeId &id, const model::SourcePosition &position,
+                const std::string &what) {
+    return {.level = Level::Warning,
+            .position = position,
+            .message =
+                "volume " + id.text() + " is open and has no valid declaration any more: " + what,
+            .volume = id.text()};
 }
 
 }  // namespace
@@ -69,14 +77,16 @@ void addLastGood(const model::SystemPaths &paths, const IsOpen &isOpen,
     for (const model::VolumeId &id : remembered(paths)) {
         if (configuration.find(id) != nullptr || !isOpen(id)) continue;
         auto spec = recall(paths.lastGood(id), id);
-        if (!spec) continue;
+        if (!spec) {
+            // Anything else that is there is nobody's.
+            if (spec.error().code == base::ErrorCode::Unsupported)
+                configuration.problems.push_back(
+                    warning(id, {.file = paths.lastGood(id)},
+                            spec.error().message + ". " + spec.error().hint));
+            continue;
+        }
         configuration.problems.push_back(
-            {.level = Level::Warning,
-             .position = spec->position,
-             .message = "volume " + id.text() +
-                        " is open and has no valid declaration any more: the last one that was is "
-                        "used until it is closed",
-             .volume = id.text()});
+            warning(id, spec->position, "the last one that was is used until it is closed"));
         configuration.volumes.push_back(std::move(*spec));
     }
     std::ranges::sort(

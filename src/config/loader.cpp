@@ -10,7 +10,7 @@
 #include <fmt/format.h>
 
 #include "config/config_files.h"
-#include "config/cross_checks.h"
+#include "config/draft.h"
 #include "config/report.h"
 #include "config/volume_document.h"
 #include "config/yaml_reader.h"

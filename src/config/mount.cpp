@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Mount point, options and waiting, with the defaults of the volume's kind.
-#include "config/mount.h"
 
 #include <algorithm>
 #include <array>
 
 #include <fmt/format.h>
 
-#include "config/storage.h"
+#include "config/draft.h"
 #include "config/text.h"
 #include "config/values.h"
 

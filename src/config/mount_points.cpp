@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The trees of a running system that no mount of ours may touch.
-#include "config/mount_points.h"
-
+// The directories of a running system that no mount of ours may touch.
 #include <algorithm>
 #include <array>
+
+#include "config/values.h"
 
 namespace volumecrypt::config {
 namespace {

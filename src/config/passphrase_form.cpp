@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// From the source text to what was lost of it.
+// Compares a passphrase in the source text with what YAML made of it.
 #include "config/passphrase_form.h"
 
 namespace volumecrypt::config {

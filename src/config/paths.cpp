@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// A field that holds a path.
-#include "config/paths.h"
-
+// Reads a field that holds a path.
 #include <fmt/format.h>
 
+#include "config/fields.h"
 #include "config/values.h"
 
 namespace volumecrypt::config {

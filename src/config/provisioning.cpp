@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Partition, disk or directory.
-#include "config/provisioning.h"
+// Reads `provisioning` and `volumeType`: partition, disk or directory.
 
 #include <optional>
 #include <string>
 
 #include <fmt/format.h>
 
-#include "config/storage.h"
+#include "config/draft.h"
 #include "config/text.h"
 
 namespace volumecrypt::config {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The problems of one file.
+// Collects and cuts off the problems of one file.
 #include "config/report.h"
 
 namespace volumecrypt::config {

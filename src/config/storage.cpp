@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Device and file system of a volume, with the defaults of its kind.
-#include "config/storage.h"
-
 #include <algorithm>
 
 #include <fmt/format.h>
 
-#include "config/paths.h"
-#include "config/talos_values.h"
+#include "config/draft.h"
+#include "config/fields.h"
 #include "config/text.h"
 #include "config/values.h"
 

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Numbers with units.
-#include "config/talos_values.h"
-
+// Sizes and percentages as Talos writes them.
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -9,6 +7,7 @@
 #include <utility>
 
 #include "config/text.h"
+#include "config/values.h"
 
 namespace volumecrypt::config {
 namespace {

@@ -3,42 +3,20 @@
 #include "config/text.h"
 
 #include <algorithm>
-#include <cstdint>
 #include <numeric>
 
 #include <fmt/format.h>
+
+#include "base/text.h"
 
 namespace volumecrypt::config {
 namespace {
 
 constexpr std::size_t kLongestQuote = 64;
 
-unsigned char byteAt(std::string_view text, std::size_t at) {
-    return at < text.size() ? static_cast<unsigned char>(text[at]) : 0;
-}
-
-bool isContinuation(unsigned char byte) {
-    return (byte & 0xC0U) == 0x80U;
-}
-
 // By the mark that editors put first.
 bool isUtf16(std::string_view text) {
     return text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF");
-}
-
-// Length of the UTF-8 sequence at `at`; 0 when it is none (RFC 3629: shortest form, no surrogates).
-std::size_t sequenceLength(std::string_view text, std::size_t at) {
-    const unsigned char lead = byteAt(text, at);
-    if (lead < 0x80) return 1;
-    if (lead < 0xC2 || lead > 0xF4) return 0;
-    const std::size_t length = lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-    const unsigned char second = byteAt(text, at + 1);
-    const unsigned low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
-    const unsigned high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
-    if (second < low || second > high) return 0;
-    for (std::size_t i = 2; i < length; ++i)
-        if (!isContinuation(byteAt(text, at + i))) return 0;
-    return length;
 }
 
 // Number of insertions, deletions, replacements and swaps of neighbours between two words.
@@ -64,10 +42,10 @@ std::size_t editDistance(std::string_view a, std::string_view b) {
 }  // namespace
 
 bool hasControlCharacter(std::string_view text) {
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const unsigned char byte = byteAt(text, i);
-        if (byte < 0x20 || byte == 0x7F) return true;
-        if (byte == 0xC2 && byteAt(text, i + 1) >= 0x80 && byteAt(text, i + 1) < 0xA0) return true;
+    while (!text.empty()) {
+        const auto character = base::decodeCharacter(text);
+        if (character && base::isControlCharacter(character->value)) return true;
+        text.remove_prefix(character ? character->bytes : 1);
     }
     return false;
 }
@@ -77,20 +55,21 @@ bool hasBlank(std::string_view text) {
 }
 
 std::optional<TextFault> findTextFault(std::string_view text) {
-    for (std::size_t i = 0; i < text.size();) {
-        const unsigned char byte = byteAt(text, i);
-        if (byte == '\r' && byteAt(text, i + 1) != '\n')
+    std::size_t length = 0;
+    for (std::size_t i = 0; i < text.size(); i += length) {
+        const char byte = text[i];
+        if (byte == '\r' && text.substr(i, 2) != "\r\n")
             return TextFault{i, "a carriage return without a line feed"};
-        if ((byte < 0x20 && byte != '\t' && byte != '\n' && byte != '\r') || byte == 0x7F)
+        if (base::isControlByte(byte) && byte != '\t' && byte != '\n' && byte != '\r')
             return TextFault{
-                i, fmt::format("the control character 0x{:02x} may not stand in YAML", byte)};
-        const std::size_t length = sequenceLength(text, i);
-        if (length == 0)
+                i, "the control character 0x" + base::toHex({&byte, 1}) + " may not stand in YAML"};
+        const auto character = base::decodeCharacter(text.substr(i));
+        if (!character)
             return TextFault{i, isUtf16(text) ? "the file is UTF-16: save it as UTF-8"
                                               : "the file is not UTF-8"};
+        length = character->bytes;
         if (text.substr(i, length) == kByteOrderMark)
             return TextFault{i, "a byte order mark in the middle of the file: remove it"};
-        i += length;
     }
     return std::nullopt;
 }
@@ -98,27 +77,22 @@ std::optional<TextFault> findTextFault(std::string_view text) {
 std::string withWholeEscapes(std::string_view text) {
     std::string result;
     result.reserve(text.size());
-    for (std::size_t i = 0; i < text.size();) {
-        const std::size_t length = sequenceLength(text, i);
-        if (length == 0) result += '\xC2';
-        result.append(text.substr(i, std::max<std::size_t>(length, 1)));
-        i += std::max<std::size_t>(length, 1);
+    while (!text.empty()) {
+        const auto character = base::decodeCharacter(text);
+        if (!character) result += '\xC2';
+        const std::size_t length = character ? character->bytes : 1;
+        result += text.substr(0, length);
+        text.remove_prefix(length);
     }
     return result;
 }
 
 std::string printable(std::string_view text) {
-    std::string_view shown = text;
-    if (shown.size() > kLongestQuote) {
-        std::size_t end = kLongestQuote;
-        while (end > 0 && isContinuation(byteAt(text, end))) --end;
-        shown = text.substr(0, end);
-    }
+    const std::string_view shown = base::beginningOf(text, kLongestQuote);
     std::string result;
     for (const char c : shown) {
-        const auto byte = static_cast<unsigned char>(c);
-        if (byte < 0x20 || byte == 0x7F)
-            result += fmt::format("\\x{:02x}", byte);
+        if (base::isControlByte(c))
+            result.append("\\x").append(base::toHex({&c, 1}));
         else
             result += c;
     }

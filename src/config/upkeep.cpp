@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Intervals of trimming and scrubbing.
-#include "config/upkeep.h"
-
 #include <fmt/format.h>
 
-#include "config/talos_values.h"
+#include "config/draft.h"
 #include "config/text.h"
+#include "config/values.h"
 
 namespace volumecrypt::config {
 namespace {

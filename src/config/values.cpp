@@ -12,7 +12,6 @@
 #include <fmt/format.h>
 
 #include "build_config.h"
-#include "config/mount_points.h"
 #include "config/text.h"
 #include "model/names.h"
 

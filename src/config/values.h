@@ -4,7 +4,9 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -38,5 +40,20 @@ struct Endpoint {
 // HOST[:PORT] with an optional scheme, as Talos reads it: none and grpc are plaintext, grpcs, https
 // and http are TLS. The fault never repeats the text.
 Fault readEndpoint(std::string_view text, Endpoint &endpoint);
+
+// Whether a mount at `where`, absolute and normalised, is at, above or below a directory that
+// programs use before local-fs.target, or at or above one of `own`, which our units run from. By
+// the text alone: the generator runs before /var and others are there, so that links cannot be
+// asked; systemd refuses a mount point whose path leads through one.
+bool hidesSystem(std::string_view where, std::span<const std::string_view> own);
+
+// Sizes and durations as Talos writes them, which are not systemd's.
+
+// "128GiB", "2.5 tb", "1000": units of 1000 without an "i", of 1024 with one.
+std::optional<std::uint64_t> parseByteSize(std::string_view text);
+
+// "168h0m0s", "1.5h", "90s", "0": Go's, in whole seconds, at least one unless it is 0; negative
+// ones come back as they are.
+std::optional<std::chrono::seconds> parseGoDuration(std::string_view text);
 
 }  // namespace volumecrypt::config

@@ -9,11 +9,8 @@
 
 #include <fmt/format.h>
 
-#include "config/encryption.h"
+#include "config/draft.h"
 #include "config/fields.h"
-#include "config/mount.h"
-#include "config/provisioning.h"
-#include "config/storage.h"
 #include "config/text.h"
 
 namespace volumecrypt::config {

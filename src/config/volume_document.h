@@ -7,7 +7,6 @@
 
 #include "config/draft.h"
 #include "config/report.h"
-#include "config/upkeep.h"
 #include "config/yaml_tree.h"
 
 namespace volumecrypt::config {

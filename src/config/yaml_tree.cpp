@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The nodes' lookup and their wiping.
+// Look-ups in a document's nodes, and their wiping.
 #include "config/yaml_tree.h"
 
 #include <algorithm>

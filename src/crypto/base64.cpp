@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// OpenSSL encodes; what it takes besides base64 when it decodes is refused before it is asked.
+// Base64 by OpenSSL; what it takes besides base64 when it decodes is refused before it is asked.
 #include "crypto/base64.h"
 
 #include <openssl/evp.h>

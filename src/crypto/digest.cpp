@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The EVP interface of OpenSSL 3.
+// Hashes by the EVP interface of OpenSSL 3.
 #include "crypto/digest.h"
 
 #include <algorithm>

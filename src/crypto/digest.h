@@ -10,8 +10,9 @@
 
 #include <openssl/evp.h>
 
-#include "base/c_handle.h"
 #include "base/result.h"
+#include "base/scope_exit.h"
+#include "base/secret_buffer.h"
 
 namespace volumecrypt::crypto {
 
@@ -44,5 +45,14 @@ std::string sha256(std::string_view bytes);
 inline std::string_view asText(std::span<const std::byte> bytes) {
     return {reinterpret_cast<const char *>(bytes.data()), bytes.size()};
 }
+
+// HMAC and HKDF with SHA-256, by OpenSSL's libcrypto. They abort when OpenSSL fails at SHA-256:
+// nothing sensible can follow.
+
+// 32 bytes, which are no secret.
+std::string hmacSha256(const base::SecretBuffer &key, std::string_view bytes);
+
+// RFC 5869, empty salt, 32 bytes.
+base::SecretBuffer hkdfSha256(const base::SecretBuffer &key, std::string_view info);
 
 }  // namespace volumecrypt::crypto

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// OpenSSL 3's EVP interfaces behind plain functions.
-#include "crypto/mac.h"
+// HMAC and HKDF by the EVP interfaces of OpenSSL 3.
 
 #include <cstdlib>
 
@@ -10,7 +9,7 @@
 #include <openssl/kdf.h>
 #include <openssl/params.h>
 
-#include "base/c_handle.h"
+#include "base/scope_exit.h"
 #include "crypto/digest.h"
 
 namespace volumecrypt::crypto {

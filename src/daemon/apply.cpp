@@ -7,11 +7,9 @@
 #include <optional>
 #include <utility>
 
-#include <unistd.h>
-
-#include "base/key_withheld.h"
-#include "daemon/apply_errors.h"
-#include "daemon/consumer.h"
+#include "base/error.h"
+#include "base/secret_buffer.h"
+#include "daemon/apply_plan.h"
 #include "daemon/outcome_file.h"
 #include "model/names.h"
 
@@ -22,6 +20,8 @@ using model::VolumeState;
 
 // No more of what was sent is repeated.
 constexpr std::size_t kQuoted = 64;
+// What an engine would read of it.
+constexpr std::size_t kLongestSecret = std::size_t{8} << 10;
 
 bool isOpen(const Volume &volume) {
     return volume.status().isOpen();
@@ -46,16 +46,8 @@ struct Apply::Work {
     ApplyPlan plan;
     std::optional<base::Error> firstError;
     std::optional<model::VolumeId> only;
-    base::UniqueFd secret;
-    off_t secretBegin = -1;  // -1: it can be read once
-
-    // Only of the volume that it was given for, and only where it is needed.
-    base::UniqueFd takeSecret() {
-        if (!secret.valid() || secretBegin < 0) return std::move(secret);
-        (void)::lseek(secret.get(), secretBegin, SEEK_SET);
-        auto copy = base::duplicateFd(secret.get());
-        return copy ? std::move(*copy) : base::UniqueFd();
-    }
+    base::UniqueFd given;                      // what the caller passed, until it is read
+    std::optional<base::SecretBuffer> secret;  // what was read
     void warn(const Volume &volume, const std::string &text) const {
         const JobResult result{.volume = volume.id().text(), .action = kWarnStep, .text = text};
         const auto &told = job->results();
@@ -86,9 +78,9 @@ struct Apply::Work {
     }
 };
 
-Apply::Apply(Configurator &configurator, EngineJobs &engines, JobTable &jobs, VolumeTable &volumes,
-             Inspector &inspector, Unlocker &unlocker, SystemdManager *systemd,
-             model::SystemPaths paths)
+Apply::Apply(EventLoop &loop, Configurator &configurator, EngineJobs &engines, JobTable &jobs,
+             VolumeTable &volumes, Inspector &inspector, Unlocker &unlocker,
+             SystemdManager *systemd, model::SystemPaths paths)
     : configurator_(configurator),
       engines_(engines),
       jobs_(jobs),
@@ -96,7 +88,8 @@ Apply::Apply(Configurator &configurator, EngineJobs &engines, JobTable &jobs, Vo
       inspector_(inspector),
       unlocker_(unlocker),
       systemd_(systemd),
-      paths_(std::move(paths)) {}
+      paths_(std::move(paths)),
+      reader_(loop) {}
 
 base::Result<std::optional<model::VolumeId>> Apply::chosen(const std::string &id) const {
     if (id.empty()) return std::optional<model::VolumeId>();
@@ -107,20 +100,19 @@ base::Result<std::optional<model::VolumeId>> Apply::chosen(const std::string &id
         return std::optional(*parsed);
     return base::fail(base::ErrorCode::NotFound,
                       "no volume '" + id.substr(0, kQuoted) + "' is declared, or left to be locked",
-                      "`volumecryptctl plan` shows what there is to do");
+                      "`volumecryptctl plan` shows what there is to do.");
 }
 
 base::Result<JobPointer> Apply::start(const Authorized<action::ManageKeys> &proof,
                                       ApplyOptions options) {
     if (running_)
-        return base::fail(base::ErrorCode::Busy, "another apply is running", "wait for its job");
+        return base::fail(base::ErrorCode::Busy, "another apply is running", "Wait for its job.");
     VC_TRY(configurator_.readWhole());
     VC_ASSIGN(const auto only, chosen(options.volume));
     running_ = true;
     const auto work = std::make_shared<Work>();
     work->only = only;
-    work->secret = std::move(options.secret);
-    if (work->secret.valid()) work->secretBegin = ::lseek(work->secret.get(), 0, SEEK_CUR);
+    work->given = std::move(options.secret);
     work->job = jobs_.create("apply", "", proof.caller().uid);
     configurator_.inspectAll([this, work] { run(work); });
     return work->job;
@@ -136,7 +128,7 @@ void Apply::run(const WorkPointer &work) {
         steps.emplace_back([work, step = std::move(step)](Done next) {
             if (work->job->cancelled())
                 return next(base::fail(base::ErrorCode::Cancelled, "apply was cancelled",
-                                       "Apply goes on from where it is"));
+                                       "Apply goes on from where it is."));
             step(std::move(next));
         });
     };
@@ -160,6 +152,19 @@ void Apply::run(const WorkPointer &work) {
     for (const auto &refused : plan.refused) work->failed(refused.volume.text(), refused.error);
     runInOrder(std::move(steps),
                [this, work](const base::Status &status) { finish(work, status); });
+}
+
+// Only of the volume that it was given for, and only where it is needed. What the caller passed may
+// be a pipe, or of a file system that does not answer: it is read once, and not here.
+void Apply::withSecret(const WorkPointer &work, UseSecret use) {
+    if (work->secret) return use(base::secretToMemfd(*work->secret));
+    if (!work->given.valid()) return use(base::UniqueFd());
+    reader_.read(work->job->record().uid, std::move(work->given), kLongestSecret,
+                 [work, use = std::move(use)](base::Result<base::SecretBuffer> read) {
+                     if (!read) return use(base::fail(std::move(read).error()));
+                     work->secret = std::move(*read);
+                     use(base::secretToMemfd(*work->secret));
+                 });
 }
 
 void Apply::stopUnits(const std::set<std::string> &units, Done done) {
@@ -236,7 +241,7 @@ void Apply::remountVolume(const WorkPointer &work, const ApplyPlan::Remount &rem
         work->failed(volume->id().text(), begun.error());
         return next({});
     }
-    systemd_->reloadUnit(consumerUnit(volume->spec()), [=, this](const base::Status &status) {
+    systemd_->reloadUnit(volume->spec().consumerUnit(), [=, this](const base::Status &status) {
         volume->end();
         // What it says is believed when the kernel says so too.
         const auto left = flagsToRemount(*volume, paths_).value_or(remount.flags);
@@ -281,10 +286,12 @@ void Apply::startVolume(const WorkPointer &work, const VolumePointer &volume, co
 
 void Apply::open(const WorkPointer &work, const VolumePointer &volume, const Done &opened) {
     unlocker_.open(volume, {}, work->job, [=, this](const base::Status &status) {
-        base::UniqueFd secret;
-        if (!status && needsSecret(status.error())) secret = work->takeSecret();
-        if (!secret.valid()) return opened(status);
-        unlocker_.open(volume, std::move(secret), work->job, opened);
+        if (status || !needsSecret(status.error())) return opened(status);
+        withSecret(work, [=, this](base::Result<base::UniqueFd> secret) {
+            if (!secret) return opened(base::fail(std::move(secret).error()));
+            if (!secret->valid()) return opened(status);
+            unlocker_.open(volume, std::move(*secret), work->job, opened);
+        });
     });
 }
 
@@ -349,13 +356,15 @@ void Apply::trySync(const WorkPointer &work, const VolumePointer &volume,
                     const EngineJobs::Done &done) {
     engines_.run(volume, {.verb = "sync", .volume = volume->id()}, work->job,
                  [=, this](base::Result<EngineResult> result) {
-                     base::UniqueFd secret;
-                     if (!result && needsSecret(result.error())) secret = work->takeSecret();
-                     if (!secret.valid()) return done(std::move(result));
-                     engines_.run(
-                         volume,
-                         {.verb = "sync", .volume = volume->id(), .secret = std::move(secret)},
-                         work->job, done);
+                     if (result || !needsSecret(result.error())) return done(std::move(result));
+                     withSecret(work, [=, this](base::Result<base::UniqueFd> secret) {
+                         if (!secret) return done(base::fail(std::move(secret).error()));
+                         if (!secret->valid()) return done(result);
+                         engines_.run(
+                             volume,
+                             {.verb = "sync", .volume = volume->id(), .secret = std::move(*secret)},
+                             work->job, done);
+                     });
                  });
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
@@ -12,6 +13,7 @@
 #include "daemon/apply_plan.h"
 #include "daemon/authorized.h"
 #include "daemon/configuration.h"
+#include "daemon/secret_reader.h"
 #include "daemon/unlocker.h"
 
 namespace volumecrypt::daemon {
@@ -24,8 +26,8 @@ struct ApplyOptions {
 class Apply {
   public:
     // `systemd` may be null.
-    Apply(Configurator &configurator, EngineJobs &engines, JobTable &jobs, VolumeTable &volumes,
-          Inspector &inspector, Unlocker &unlocker, SystemdManager *systemd,
+    Apply(EventLoop &loop, Configurator &configurator, EngineJobs &engines, JobTable &jobs,
+          VolumeTable &volumes, Inspector &inspector, Unlocker &unlocker, SystemdManager *systemd,
           model::SystemPaths paths);
 
     // InvalidConfig when the configuration has errors, Busy when an Apply runs, NotFound for a
@@ -44,8 +46,12 @@ class Apply {
         std::chrono::system_clock::time_point begun;
     };
 
+    // Not valid when none was given.
+    using UseSecret = std::function<void(base::Result<base::UniqueFd>)>;
+
     base::Result<std::optional<model::VolumeId>> chosen(const std::string &id) const;
     void run(const WorkPointer &work);
+    void withSecret(const WorkPointer &work, UseSecret use);
     void stopDeparted(const WorkPointer &work, const ApplyPlan::Stop &stop, const Done &next);
     void stopMoved(const WorkPointer &work, const ApplyPlan::Stop &stop, const Done &next);
     void reloadUnits(const WorkPointer &work, const Done &next);
@@ -73,6 +79,7 @@ class Apply {
     Unlocker &unlocker_;
     SystemdManager *systemd_;
     model::SystemPaths paths_;
+    SecretReader reader_;
     bool running_ = false;
 };
 

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// They are said of a volume that is named beside them.
-#include "daemon/apply_errors.h"
+// The errors of Apply, said of a volume that is named beside them.
 
 #include "daemon/apply_plan.h"
-#include "daemon/consumer.h"
 
 namespace volumecrypt::daemon {
 
@@ -17,22 +15,17 @@ base::Error withFileHint(base::Error error, const Volume &volume) {
 }
 
 base::Error stillMapped() {
-    base::Error error;
-    error.code = base::ErrorCode::Busy;
-    error.message = "it left the configuration, but is in use and stays unlocked";
-    error.hint = "close what uses it, then apply again";
-    return error;
+    return {base::ErrorCode::Busy, "it left the configuration, but is in use and stays unlocked",
+            "Close what uses it, then apply again."};
 }
 
 base::Error notRemounted(const Volume &volume, const std::vector<std::string> &left,
                          const base::Status &status) {
-    base::Error error;
-    error.code = base::ErrorCode::Io;
-    error.message = "it could not be remounted";
+    base::Error error(base::ErrorCode::Io, "it could not be remounted");
     if (!left.empty()) error.message += " with " + joined(left);
     if (!status) error.message += ": " + status.error().message;
-    error.hint = "see `journalctl -u '" + consumerUnit(volume.spec()) +
-                 "'`; lock and unlock the volume to mount it anew";
+    error.hint = "See `journalctl -u '" + volume.spec().consumerUnit() +
+                 "'`; lock and unlock the volume to mount it anew.";
     return error;
 }
 
@@ -41,7 +34,7 @@ tl::unexpected<base::Error> othersFirst() {
         base::ErrorCode::Busy,
         "other volumes left the configuration, or are mounted elsewhere now: with new "
         "units nothing would say any more what of them to stop",
-        "`volumecryptctl apply` deals with them first");
+        "`volumecryptctl apply` deals with them first.");
 }
 
 }  // namespace volumecrypt::daemon

@@ -7,7 +7,6 @@
 
 #include <unistd.h>
 
-#include "daemon/consumer.h"
 #include "daemon/mount_flags.h"
 #include "daemon/mounted.h"
 #include "model/names.h"
@@ -44,7 +43,7 @@ std::set<std::string> misplaced(const Volume &volume, const SystemView &view) {
     const auto known = view.generated.find(volume.id());
     if (known == view.generated.end()) return {};
     auto units = known->second;
-    units.erase(consumerUnit(volume.spec()));
+    units.erase(volume.spec().consumerUnit());
     return units;
 }
 
@@ -61,18 +60,9 @@ std::string whyLeft(const Volume &volume, const std::set<model::VolumeId> &held,
 }
 
 base::Error absentError(const Volume &volume) {
-    base::Error error;
-    error.code = base::ErrorCode::NotFound;
-    error.message = "its device " + volume.spec().device.path + " is not there";
-    error.hint =
-        "plug it in, or correct `volume.device`; with `volume.unlock: manual` its absence "
-        "is no error";
-    return error;
-}
-
-bool hasMount(const Volume &volume) {
-    return volume.spec().filesystem.type != model::FilesystemType::Swap &&
-           !consumerUnit(volume.spec()).empty();
+    return {base::ErrorCode::NotFound, "its device " + volume.spec().device.path + " is not there",
+            "Plug it in, or correct `volume.device`; with `volume.unlock: manual` its absence "
+            "is no error."};
 }
 
 bool hasOption(const std::vector<std::string> &options, std::string_view option) {
@@ -118,7 +108,7 @@ void planUnits(ApplyPlan &plan, const VolumePointer &volume, const model::System
 
 // False: it is not to be started.
 bool sortOut(ApplyPlan &plan, const Volume &volume, const std::string &left) {
-    if (volume.spec().unlock != model::UnlockPolicy::Auto || isFile(volume)) return false;
+    if (volume.spec().unlock != model::UnlockPolicy::Auto || volume.spec().isFile()) return false;
     if (const auto refused = plan.changes.refused.find(volume.id());
         refused != plan.changes.refused.end()) {
         plan.refused.push_back({volume.id(), refused->second});
@@ -158,36 +148,31 @@ bool isHeld(const Volume &volume) {
     return volume.lockedOnPurpose() && !volume.status().isOpen();
 }
 
-bool isFile(const Volume &volume) {
-    return !volume.spec().device.path.starts_with("/dev/");
-}
-
 bool canSync(const Volume &volume) {
     // A plain file is never unlocked, yet has keys. Keys of one that is being reencrypted are not
     // changed.
     return volume.spec().encryption &&
-           (volume.status().state == VolumeState::Unlocked ||
-            (isFile(volume) && volume.status().state == VolumeState::Locked));
+           (model::isOpen(volume.status().state) ||
+            (volume.spec().isFile() && volume.status().state == VolumeState::Locked));
 }
 
 bool isMounted(const Volume &volume, const model::SystemPaths &paths) {
-    return !hasMount(volume) || MountedVolumes::read(paths).contain(volume, volume.status());
+    return !volume.spec().isMounted() ||
+           MountedVolumes::read(paths).contain(volume, volume.status());
 }
 
 std::optional<base::Error> mountObstacle(const Volume &volume, const model::SystemPaths &paths) {
-    if (!hasMount(volume)) return std::nullopt;
+    if (!volume.spec().isMounted()) return std::nullopt;
     const auto what = MountedVolumes::read(paths).obstacle(volume, volume.status());
     if (what.empty()) return std::nullopt;
-    base::Error error;
-    error.code = base::ErrorCode::Busy;
-    error.message = "it cannot be mounted: " + what;
-    error.hint = "unmount that, or correct `mount.where`; then apply again";
-    return error;
+    return base::Error(base::ErrorCode::Busy, "it cannot be mounted: " + what,
+                       "Unmount that, or correct `mount.where`; then apply again.");
 }
 
 std::optional<std::vector<std::string>> flagsToRemount(const Volume &volume,
                                                        const model::SystemPaths &paths) {
-    if (!hasMount(volume) || isOverridden(consumerUnit(volume.spec()), paths)) return std::nullopt;
+    if (!volume.spec().isMounted() || isOverridden(volume.spec().consumerUnit(), paths))
+        return std::nullopt;
     const auto mounted = MountedVolumes::read(paths);
     const auto *mount = mounted.machineMountOf(volume, volume.status());
     if (mount == nullptr) return std::nullopt;

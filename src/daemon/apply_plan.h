@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "base/error.h"
+#include "base/result.h"
 #include "daemon/system_view.h"
 #include "daemon/unit_changes.h"
 #include "daemon/volume_table.h"
@@ -66,8 +68,6 @@ ApplyPlan planApply(const std::vector<VolumePointer> &declared, const model::Sys
 // Lock was called, and since then nobody has unlocked it; what is said of it.
 bool isHeld(const Volume &volume);
 inline constexpr const char *kHeld = "stays locked, as Lock was called";
-// A plain file cannot be mapped; only its keys are looked after.
-bool isFile(const Volume &volume);
 // Its keys are compared now.
 bool canSync(const Volume &volume);
 // Whether the mount that is declared for it is there; true when none is.
@@ -80,5 +80,18 @@ std::optional<std::vector<std::string>> flagsToRemount(const Volume &volume,
                                                        const model::SystemPaths &paths);
 // "nodev,noexec"
 std::string joined(const std::vector<std::string> &options);
+
+// What Apply says where it cannot do what it planned.
+
+// Adds the way by a passphrase in a file to a NoUsableKey: the engine's hint is for somebody at a
+// terminal.
+base::Error withFileHint(base::Error error, const Volume &volume);
+// Busy: locking a volume that left the configuration did not work.
+base::Error stillMapped();
+// Io: `left` are the options that its mount has not, `status` what systemd said.
+base::Error notRemounted(const Volume &volume, const std::vector<std::string> &left,
+                         const base::Status &status);
+// Busy: an apply of one volume would make units anew that others need to be stopped by.
+tl::unexpected<base::Error> othersFirst();
 
 }  // namespace volumecrypt::daemon

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A list of steps that keeps itself alive until the last one has answered.
+// Runs a list of steps that keeps itself alive until the last one has answered.
 #include "daemon/async.h"
 
 #include <cstddef>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Two counters and a token.
+// Counts the calls that wait, in all and for each user.
 #include "daemon/call_limits.h"
 
 namespace volumecrypt::daemon {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Token buckets.
+// Token buckets for the calls of each user.
 #include "daemon/call_share.h"
 
 #include <algorithm>

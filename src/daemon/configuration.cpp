@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Load, log what is wrong, look at every volume.
+// Loads the configuration, logs what is wrong, has every volume inspected.
 #include "daemon/configuration.h"
 
 #include <chrono>
@@ -33,17 +33,16 @@ struct Round {
 };
 
 base::Error configError(const std::vector<config::Problem> &problems) {
-    base::Error error;
-    error.code = base::ErrorCode::InvalidConfig;
+    std::string first;
     std::size_t count = 0;
     for (const auto &problem : problems) {
         if (problem.level != config::Level::Error) continue;
-        if (count++ == 0) error.message = problem.text();
+        if (count++ == 0) first = problem.text();
     }
-    if (count > 1) error.message += " (and " + std::to_string(count - 1) + " more)";
-    error.hint =
-        "correct the configuration (`volumecryptctl check` lists all errors); nothing was changed";
-    return error;
+    if (count > 1) first += " (and " + std::to_string(count - 1) + " more)";
+    return {base::ErrorCode::InvalidConfig, std::move(first),
+            "Correct the configuration (`volumecryptctl check` lists all errors); nothing was "
+            "changed."};
 }
 
 }  // namespace
@@ -89,11 +88,11 @@ void Configurator::inspectAll(Then then) {
     if (round->pending.empty()) return loop_.post([round] { round->over(); });
     round->deadline = loop_.after(kPatience, [this, round] {
         for (const auto &volume : round->pending) {
-            base::Error error;
-            error.code = base::ErrorCode::Busy;
-            error.message =
-                "volume " + volume->id().text() + ": its inspection takes unusually long";
-            if (!volume->published()) volumes_.setLastError(*volume, "inspect", error);
+            if (!volume->published())
+                volumes_.setLastError(
+                    *volume, "inspect",
+                    {base::ErrorCode::Busy,
+                     "volume " + volume->id().text() + ": its inspection takes unusually long"});
             volumes_.publish(*volume);
         }
         round->over();

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// RLIMIT_NOFILE, and the rule that the kernel hands out the lowest free number.
-#include "daemon/descriptors.h"
-
+// RLIMIT_NOFILE, and how full the table is: the kernel hands out the lowest free number.
 #include <algorithm>
 
 #include <sys/resource.h>
@@ -10,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/unique_fd.h"
+#include "daemon/call_limits.h"
 
 namespace volumecrypt::daemon {
 namespace {

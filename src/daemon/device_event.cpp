@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Pure comparison of names.
-#include "daemon/device_event.h"
-
+// Compares the names in an event of udev with a volume's.
 #include <algorithm>
 
+#include "daemon/udev_monitor.h"
 #include "model/names.h"
 
 namespace volumecrypt::daemon {

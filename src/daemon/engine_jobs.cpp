@@ -61,6 +61,9 @@ std::string summaryOf(const EngineResult &result) {
         if (isOpenEnd(step)) text += ": " + step.reason;
     }
     if (!text.empty()) return text;
+    // What a verb without steps says of itself.
+    for (const auto &note : result.notes) text += (text.empty() ? "" : ", ") + note;
+    if (!text.empty()) return text;
     return result.changed ? "done" : "nothing to do";
 }
 
@@ -113,7 +116,7 @@ void EngineJobs::adopt(const JobRecord &record) {
     if (record.handle.empty() || !volume || !volume->begin(record.operation)) {
         jobs_.finish(*job, base::fail(base::ErrorCode::Cancelled,
                                       "the service was restarted during " + record.operation,
-                                      "start it again; it goes on from where it is"));
+                                      "Start it again; it goes on from where it is."));
         return;
     }
     const auto number = record.number;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// JSON line -> value. Every member is optional for the parser: the engine may be older or newer.
+// Reads the JSON lines of engines. Every member is optional: the engine may be older or newer.
 #include "daemon/engine_message.h"
 
 #include <algorithm>
@@ -120,16 +120,6 @@ EngineResult resultOf(const Json &object) {
     return result;
 }
 
-base::Error errorOf(const Json &object) {
-    base::Error error;
-    error.code = base::errorFromName(textOf(object, "code")).value_or(base::ErrorCode::Internal);
-    error.message = textOf(object, "message");
-    error.hint = textOf(object, "hint");
-    error.retry = boolOf(object, "retry");
-    error.slot = slotOf(object, "slot");
-    return error;
-}
-
 }  // namespace
 
 void addFinding(std::vector<StepText> &steps, const char *action, const std::string &text) {
@@ -154,7 +144,8 @@ EngineMessage parseEngineLine(std::string_view line) {
     if (type == "warning")
         return EngineWarning{.code = textOf(object, "code"), .message = textOf(object, "message")};
     if (type == "result") return resultOf(object);
-    if (type == "error") return EngineFailure{.error = errorOf(object), .keys = keysOf(object)};
+    if (type == "error")
+        return EngineFailure{.error = base::errorIn(object), .keys = keysOf(object)};
     return EngineNoise{};
 }
 

@@ -99,4 +99,13 @@ using EngineMessage =
 // Never fails: what is not understood is EngineNoise.
 EngineMessage parseEngineLine(std::string_view line);
 
+// What is said of a volume's key slots: an inspection sees whether a slot is as it was left, only a
+// run that tries keys sees whether the declared one opens it.
+
+// `inspected` as the last inspection found them, with what the last runs that tried keys saw.
+std::vector<SlotReport> withTestedKeys(std::vector<SlotReport> inspected, const KeyHealths &tested);
+
+// Whether one of ours is not as declared, or could not be verified.
+bool isAnyDegraded(const std::vector<SlotReport> &slots);
+
 }  // namespace volumecrypt::daemon

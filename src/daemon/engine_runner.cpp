@@ -10,8 +10,8 @@
 
 #include <unistd.h>
 
-#include "base/handed_fds.h"
 #include "base/journal.h"
+#include "base/unique_fd.h"
 
 namespace volumecrypt::daemon {
 namespace {
@@ -177,10 +177,9 @@ void EngineRunner::ended(std::uint64_t number, const std::string &how) {
     const auto run = found->second;
     run->readMore();
     if (run->last) return finish(number, std::move(*run->last));
-    base::Error error;
-    error.code = run->stopAsked ? base::ErrorCode::Cancelled : base::ErrorCode::Internal;
-    error.message = run->what + ": the engine ended without a result (" + how + ")";
-    error.hint = "look for its last words in the journal, then try again";
+    base::Error error(run->stopAsked ? base::ErrorCode::Cancelled : base::ErrorCode::Internal,
+                      run->what + ": the engine ended without a result (" + how + ")",
+                      "Look for its last words in the journal, then try again.");
     finish(number, base::Result<EngineResult>(base::fail(std::move(error))));
 }
 

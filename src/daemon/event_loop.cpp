@@ -13,7 +13,6 @@
 #include <systemd/sd-event.h>
 
 #include "base/journal.h"
-#include "daemon/guarded.h"
 
 namespace volumecrypt::daemon {
 namespace {

@@ -4,14 +4,17 @@
 
 #include <chrono>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <memory>
+#include <string>
 
 #include <sys/types.h>
 
 #include <systemd/sd-event.h>
 
-#include "base/c_handle.h"
+#include "base/journal.h"
+#include "base/scope_exit.h"
 
 namespace volumecrypt::daemon {
 
@@ -77,5 +80,18 @@ class Debounce {
     std::chrono::steady_clock::time_point first_;
     EventLoop::Source timer_;
 };
+
+// The last stop for exceptions of callbacks that nobody waits for: the libraries which call them
+// are in C, or end the process.
+template <typename Function>
+void guarded(Function &&function) noexcept {
+    try {
+        function();
+    } catch (const std::exception &exception) {
+        base::log(base::Severity::Error, std::string("A callback failed: ") + exception.what());
+    } catch (...) {
+        base::log(base::Severity::Error, "A callback failed");
+    }
+}
 
 }  // namespace volumecrypt::daemon

@@ -7,8 +7,6 @@
 #include <optional>
 #include <set>
 
-#include "daemon/consumer.h"
-
 namespace volumecrypt::daemon {
 namespace {
 
@@ -47,7 +45,7 @@ struct Forecast::Work {
 void Forecast::plan(const Authorized<action::ManageKeys> &, Planned planned) {
     if (running_)
         return planned(base::fail(base::ErrorCode::Busy, "another plan of all volumes is running",
-                                  "wait for its answer"));
+                                  "Wait for its answer."));
     if (auto read = configurator_.readWhole(); !read)
         return planned(base::fail(std::move(read).error()));
     running_ = true;
@@ -79,7 +77,7 @@ void Forecast::run(const WorkPointer &work) {
     std::vector<AsyncStep> looks;
     for (const auto &volume : volumes_.all()) {
         const bool sync = canSync(*volume);
-        if (isFile(*volume) && volume->spec().encryption && !sync)
+        if (volume->spec().isFile() && volume->spec().encryption && !sync)
             work->add(volume->id(),
                       ofVolume("keep",
                                "a plain file is formatted by nothing but `volumecryptctl "

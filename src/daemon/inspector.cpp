@@ -6,7 +6,7 @@
 
 #include <unistd.h>
 
-#include "daemon/slot_health.h"
+#include "daemon/engine_message.h"
 
 namespace volumecrypt::daemon {
 namespace {

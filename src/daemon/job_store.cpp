@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Small JSON files, written atomically.
+// Jobs as small JSON files, written atomically.
 #include "daemon/job_store.h"
 
 #include <algorithm>
@@ -21,6 +21,9 @@ namespace {
 
 using Json = nlohmann::json;
 
+// Records without one are of version 1.
+constexpr std::uint64_t kVersion = 1;
+
 std::optional<std::uint64_t> numberFrom(const std::string &text) {
     std::uint64_t number = 0;
     const auto *end = text.data() + text.size();
@@ -30,8 +33,9 @@ std::optional<std::uint64_t> numberFrom(const std::string &text) {
 }
 
 Json toJson(const JobRecord &record) {
-    return {{"number", record.number}, {"operation", record.operation}, {"volume", record.volume},
-            {"uid", record.uid},       {"startedAt", record.startedAt}, {"handle", record.handle}};
+    return {{"version", kVersion},     {"number", record.number}, {"operation", record.operation},
+            {"volume", record.volume}, {"uid", record.uid},       {"startedAt", record.startedAt},
+            {"handle", record.handle}};
 }
 
 template <typename Integer>
@@ -41,9 +45,16 @@ bool take(const Json &json, Integer &number) {
     return value.has_value();
 }
 
-std::optional<JobRecord> fromJson(const std::string &text) {
+// Of a newer version, which goes on with it when it is back.
+bool isNewer(const Json &json) {
+    const auto found = json.is_object() ? json.find("version") : json.end();
+    if (found == json.end()) return false;
+    const auto version = base::integerIn<std::uint64_t>(*found);
+    return version && *version > kVersion;
+}
+
+std::optional<JobRecord> fromJson(const Json &json) {
     try {
-        const auto json = base::parseForeignJson(text);
         JobRecord record{.number = 0,
                          .operation = json.at("operation"),
                          .volume = json.at("volume"),
@@ -105,7 +116,16 @@ std::vector<JobRecord> JobStore::load() {
         seen.insert(*number);
         if (entry.path().extension() != ".json") continue;
         const auto text = base::readFile(entry.path(), std::size_t{64} << 10);
-        auto record = text ? fromJson(*text) : std::nullopt;
+        const auto json = base::parseForeignJson(text ? *text : std::string());
+        if (isNewer(json)) {
+            known.insert(*number);
+            base::log(base::Severity::Warning,
+                      "Job " + entry.path().stem().string() +
+                          " was begun by a newer version of volumecrypt: it runs on, and is not "
+                          "listed. Update volumecrypt to see it.");
+            continue;
+        }
+        auto record = fromJson(json);
         if (!record || record->number != *number) continue;
         known.insert(*number);
         records.push_back(std::move(*record));

@@ -31,7 +31,7 @@ class JobStore {
     // Failures are logged: a job runs without a record, it only is not found again later.
     void save(const JobRecord &record);
     void remove(std::uint64_t number);
-    // By number. What belongs to no record is removed.
+    // By number. What belongs to no record is removed; a record of a newer version stays, unread.
     std::vector<JobRecord> load();
 
     // The file that an engine appends its lines to; made anew.

@@ -110,7 +110,7 @@ void JobTable::log(const Job &job, const JobOutcome &outcome) {
         return base::log(base::Severity::Notice, head + ": " + *outcome, fields);
     }
     const auto &error = outcome.error();
-    if (job.logged_.contains(error.message)) return;
+    if (job.isLogged(error)) return;
     fields.emplace_back("MESSAGE_ID", base::message_id::kOperationFailed);
     fields.emplace_back("CODE", base::errorName(error.code));
     if (error.slot) fields.emplace_back("SLOT", std::to_string(*error.slot));
@@ -127,7 +127,6 @@ void JobTable::finish(Job &job, const JobOutcome &outcome) {
     store_.remove(number);
     log(job, outcome);
     if (observer_ != nullptr) observer_->jobFinished(job, outcome);
-    for (const auto &waiter : std::exchange(job.waiters_, {})) waiter(outcome);
     job.removal_ = loop_.after(linger_, [this, number] {
         const auto keep = jobs_.extract(number);  // its timer is what runs now
         if (observer_ != nullptr) observer_->jobRemoved(number);

@@ -34,8 +34,6 @@ struct JobResult {
 
 class Job {
   public:
-    using Waiter = std::function<void(const JobOutcome &)>;
-
     [[nodiscard]] const JobRecord &record() const { return record_; }
     [[nodiscard]] std::uint64_t bytesDone() const { return done_; }
     [[nodiscard]] std::uint64_t bytesTotal() const { return total_; }
@@ -50,10 +48,14 @@ class Job {
     void addResult(JobResult result) { results_.push_back(std::move(result)); }
     [[nodiscard]] const std::vector<JobResult> &results() const { return results_; }
 
+    // Of the service's own accord: nobody has to be named in the journal.
+    void setUncalled() { called_ = false; }
+    [[nodiscard]] bool isCalled() const { return called_; }
     // The engine that met with this error has logged it: it is not logged again with the job.
     void noteLogged(const base::Error &error) { logged_.insert(error.message); }
-    // Called once, when the job has finished.
-    void whenFinished(Waiter waiter) { waiters_.push_back(std::move(waiter)); }
+    [[nodiscard]] bool isLogged(const base::Error &error) const {
+        return logged_.contains(error.message);
+    }
     // What cancel does while the job runs.
     void onCancel(std::function<void()> canceller) { canceller_ = std::move(canceller); }
     void cancel();
@@ -68,9 +70,9 @@ class Job {
     std::uint64_t rate_ = 0;
     std::uint64_t finishedAt_ = 0;
     std::optional<JobOutcome> outcome_;
+    bool called_ = true;
     bool cancelled_ = false;
     std::function<void()> canceller_;
-    std::vector<Waiter> waiters_;
     std::vector<JobResult> results_;
     std::set<std::string> logged_;  // messages
     EventLoop::Source removal_;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sets of verbs and codes.
-#include "daemon/last_error.h"
-
+// Which verbs and codes say something of a volume.
 #include <algorithm>
 #include <array>
+
+#include "daemon/volume_table.h"
 
 namespace volumecrypt::daemon {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Empty files: their names say it all, and to make one is one step.
+// Marks of locked volumes as empty files: their names say it all, and to make one is one step.
 #include "daemon/lock_marks.h"
 
 #include <cerrno>
@@ -36,8 +36,9 @@ void warnOf(const Volume &volume, const std::string &what, const base::Error &er
 
 void LockMarks::set(Volume &volume) const {
     volume.setLockedOnPurpose(true);
-    const auto made = base::makeDirectories(folder_, kFolderMode);
-    const auto file = base::openFile(path(volume.id()), O_WRONLY | O_CREAT | O_NOFOLLOW, kFileMode);
+    const auto made = base::makeDirectories(paths_.lockMarkDir(), kFolderMode);
+    const auto file =
+        base::openFile(paths_.lockMark(volume.id()), O_WRONLY | O_CREAT | O_NOFOLLOW, kFileMode);
     if (!file)
         warnOf(volume, "that Lock was called is forgotten when the service ends",
                made ? file.error() : made.error());
@@ -45,19 +46,19 @@ void LockMarks::set(Volume &volume) const {
 
 void LockMarks::clear(Volume &volume) const {
     volume.setLockedOnPurpose(false);
-    if (::unlink(path(volume.id()).c_str()) == 0 || errno == ENOENT) return;
+    if (::unlink(paths_.lockMark(volume.id()).c_str()) == 0 || errno == ENOENT) return;
     warnOf(volume, "the next service will take it for locked by Lock",
-           base::errnoError("remove " + path(volume.id()), errno));
+           base::errnoError("remove " + paths_.lockMark(volume.id()), errno));
 }
 
 void LockMarks::recall(const VolumeTable &volumes) const {
     for (const auto &volume : volumes.all())
-        if (isMarked(path(volume->id()))) volume->setLockedOnPurpose(true);
+        if (isMarked(paths_.lockMark(volume->id()))) volume->setLockedOnPurpose(true);
     // The document with the error may be that of a volume which is not in the table.
     if (volumes.hasErrors()) return;
     std::error_code error;
     const std::filesystem::directory_iterator end;
-    for (std::filesystem::directory_iterator at(folder_, error); !error && at != end;
+    for (std::filesystem::directory_iterator at(paths_.lockMarkDir(), error); !error && at != end;
          at.increment(error)) {
         const auto id = model::VolumeId::parse(at->path().filename().string());
         if (id && volumes.find(id->text()) == nullptr) (void)::unlink(at->path().c_str());

@@ -3,7 +3,7 @@
 // /run, which a reboot empties.
 #pragma once
 
-#include <string>
+#include <utility>
 
 #include "daemon/volume_table.h"
 #include "model/system_paths.h"
@@ -12,8 +12,7 @@ namespace volumecrypt::daemon {
 
 class LockMarks {
   public:
-    explicit LockMarks(const model::SystemPaths &paths)
-        : folder_(paths.below("/run/volumecrypt/locked")) {}
+    explicit LockMarks(model::SystemPaths paths) : paths_(std::move(paths)) {}
 
     // Failures are logged: then it holds for as long as the daemon runs.
     void set(Volume &volume) const;
@@ -23,11 +22,7 @@ class LockMarks {
     void recall(const VolumeTable &volumes) const;
 
   private:
-    [[nodiscard]] std::string path(const model::VolumeId &id) const {
-        return folder_ + "/" + id.text();
-    }
-
-    std::string folder_;
+    model::SystemPaths paths_;
 };
 
 }  // namespace volumecrypt::daemon

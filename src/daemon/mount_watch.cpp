@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The kernel's table can be waited for (proc(5)); the rest is comparison.
+// Waits for the kernel's table of mounts to change (proc(5)), and compares.
 #include "daemon/mount_watch.h"
 
 #include <utility>
@@ -11,7 +11,6 @@
 #include <fcntl.h>
 
 #include "base/files.h"
-#include "daemon/consumer.h"
 #include "daemon/mounted.h"
 
 namespace volumecrypt::daemon {
@@ -47,7 +46,7 @@ void MountWatch::start() {
 
 const MountWatch::Unit &MountWatch::unitOf(const Volume &volume) {
     const std::string id = volume.id().text();
-    const std::string name = consumerUnit(volume.spec());
+    const std::string name = volume.spec().consumerUnit();
     Unit &unit = followed_[id];
     if (unit.name == name) return unit;
     if (!unit.name.empty()) units_.leave(unit.name);
@@ -69,7 +68,7 @@ void MountWatch::fill(const Volume &volume, VolumeStatus &status) {
     if (volume.spec().filesystem.type == model::FilesystemType::Swap && unit.state == "active")
         status.mounted = true;
     status.mountFailure = unit.state == "failed"
-                              ? unit.name + " failed\nsee `journalctl -b -u '" + unit.name + "'`"
+                              ? unit.name + " failed\nSee `journalctl -b -u '" + unit.name + "'`."
                               : std::string();
 }
 

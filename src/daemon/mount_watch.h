@@ -8,7 +8,7 @@
 
 #include "base/unique_fd.h"
 #include "daemon/event_loop.h"
-#include "daemon/unit_states.h"
+#include "daemon/systemd_manager.h"
 #include "daemon/volume_table.h"
 #include "model/system_paths.h"
 

@@ -54,4 +54,12 @@ class MountedVolumes {
     explicit MountedVolumes(const model::SystemPaths &paths) : paths_(paths) {}
 };
 
+// Volumes that are mounted below another one: systemd unmounts them with it, and mounts none of
+// them again by itself.
+
+// The units that mount what lies below the mount point of `volume`, of volumes that are open; the
+// upper before the lower.
+std::vector<std::string> nestedMountUnits(const Volume &volume,
+                                          const std::vector<VolumePointer> &all);
+
 }  // namespace volumecrypt::daemon

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// By the mount points of the configuration.
-#include "daemon/nested_mounts.h"
-
+// Nested mounts, by the mount points of the configuration.
 #include <algorithm>
 #include <utility>
 
-#include "daemon/consumer.h"
+#include "daemon/mounted.h"
 
 namespace volumecrypt::daemon {
 
@@ -18,7 +16,7 @@ std::vector<std::string> nestedMountUnits(const Volume &volume,
         // One that is locked stays so: its mount would unlock it.
         if (!other->spec().mount || !other->isUnlocked()) continue;
         const std::string &where = other->spec().mount->where;
-        auto unit = consumerUnit(other->spec());
+        auto unit = other->spec().consumerUnit();
         const bool isMount = unit.ends_with(".mount");
         if (where.starts_with(above) && isMount) nested.emplace_back(where, std::move(unit));
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One small file for each volume and verb, and inotify on their folder.
+// Reads the last lines of engines: a small file for each volume and verb, and inotify on their
+// folder.
 #include "daemon/outcome_file.h"
 
 #include <algorithm>

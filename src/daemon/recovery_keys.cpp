@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The only secret that the service ever holds, and no longer than it must.
+// Recovery keys that wait: secrets that the service holds, and no longer than it must.
 #include "daemon/recovery_keys.h"
 
 #include "base/recovery_key.h"
@@ -12,12 +12,10 @@ using base::ErrorCode;
 constexpr std::size_t kLongestTyped = 1024;
 
 base::Error nothingWaits(const model::VolumeId &volume) {
-    base::Error error;
-    error.code = ErrorCode::InvalidConfig;
-    error.message = "volume " + volume.text() +
-                    ": no recovery key was made for this caller, or it waited too long";
-    error.hint = "Call NewRecoveryKey first; the key that it hands out is the one to add.";
-    return error;
+    return {ErrorCode::InvalidConfig,
+            "volume " + volume.text() +
+                ": no recovery key was made for this caller, or it waited too long",
+            "Call NewRecoveryKey first; the key that it hands out is the one to add."};
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A thread for each, and an eventfd.
+// Reads secrets in a thread for each, which tells the loop by an eventfd.
 #include "daemon/secret_reader.h"
 
 #include <atomic>
@@ -29,11 +29,8 @@ constexpr int kTimeoutMs = 10'000;
 constexpr std::chrono::milliseconds kDeadline{kTimeoutMs + 1000};
 
 base::Error notArrived() {
-    base::Error error;
-    error.code = base::ErrorCode::InvalidConfig;
-    error.message = "no secret arrived within the time allowed";
-    error.hint = "Pass a pipe or a memfd that holds the secret.";
-    return error;
+    return {base::ErrorCode::InvalidConfig, "no secret arrived within the time allowed",
+            "Pass a pipe or a memfd that holds the secret."};
 }
 
 }  // namespace
@@ -77,12 +74,9 @@ void SecretReader::read(uid_t user, base::UniqueFd fd, std::size_t limit, Read r
         ticket.reset();
     }
     if (!ticket) {
-        base::Error error;
-        error.code = base::ErrorCode::Busy;
-        error.message = "too many secrets are being read";
-        error.hint = "wait for the answers to earlier calls";
-        error.retry = true;
-        return fail(std::move(read), std::move(error));
+        base::Error error(base::ErrorCode::Busy, "too many secrets are being read",
+                          "Wait for the answers to earlier calls.");
+        return fail(std::move(read), std::move(error).withRetry());
     }
     auto &reading = readings_.emplace_back(
         Reading{std::move(task), std::move(ticket), std::move(read), EventLoop::Source()});

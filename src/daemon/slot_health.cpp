@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Two pure functions.
-#include "daemon/slot_health.h"
-
+// Puts together what inspections and runs say of key slots.
 #include <algorithm>
+
+#include "daemon/engine_message.h"
 
 namespace volumecrypt::daemon {
 

@@ -39,7 +39,7 @@ base::Status UdevMonitor::start() {
     if (udev_) monitor_.reset(udev_monitor_new_from_netlink(udev_.get(), "udev"));
     if (!monitor_)
         return base::fail(base::ErrorCode::Io, "cannot listen to udev",
-                          "devices that come and go are noticed only by Reload");
+                          "Devices that come and go are noticed only by Reload.");
     int code = udev_monitor_filter_add_match_subsystem_devtype(monitor_.get(), "block", nullptr);
     // More than the limit needs CAP_NET_ADMIN, which the daemon does not have; the default will do.
     (void)udev_monitor_set_receive_buffer_size(monitor_.get(), kReceiveBuffer);

@@ -3,11 +3,13 @@
 #pragma once
 
 #include <functional>
+#include <string>
+#include <vector>
 
-#include "base/c_handle.h"
 #include "base/result.h"
-#include "daemon/device_event.h"
+#include "base/scope_exit.h"
 #include "daemon/event_loop.h"
+#include "daemon/volume_table.h"
 
 struct udev;
 struct udev_monitor;
@@ -17,6 +19,17 @@ udev_monitor *udev_monitor_unref(udev_monitor *monitor);
 }
 
 namespace volumecrypt::daemon {
+
+// What udev said about a block device.
+struct DeviceEvent {
+    std::string action;              // add, change, remove, …
+    std::string node;                // /dev/vda4
+    std::vector<std::string> links;  // /dev/disk/by-…
+    std::string mapping;             // device-mapper name; empty for other devices
+};
+
+// The volume's device by any of its names, or its mapping.
+bool concerns(const DeviceEvent &event, const Volume &volume);
 
 class UdevMonitor {
   public:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The generator's own functions, compared with its directory.
+// Compares what the generator's own functions give with what is in its directory.
 #include "daemon/unit_changes.h"
 
 #include <array>
@@ -8,10 +8,8 @@
 #include <unistd.h>
 
 #include "base/files.h"
-#include "base/links.h"
 #include "build_config.h"
 #include "config/last_good.h"
-#include "daemon/consumer.h"
 #include "model/names.h"
 #include "units/volume_units.h"
 
@@ -42,7 +40,7 @@ void compareWithDisk(UnitChanges &changes, const model::VolumeSpec &spec, const 
                      const units::UnitFile &file) {
     if (isThere(path, file)) return;
     changes.files[spec.id].insert(file.path);
-    if (file.isLink() || file.path != consumerUnit(spec) || !file.path.ends_with(".mount")) return;
+    if (file.isLink() || file.path != spec.consumerUnit() || !file.path.ends_with(".mount")) return;
     if (const auto before = base::readFile(path))
         changes.mounts[spec.id] = compareMountUnits(*before, file.content);
 }
@@ -51,7 +49,7 @@ void compareWithDisk(UnitChanges &changes, const model::VolumeSpec &spec, const 
 
 bool UnitChanges::concernConsumer(const model::VolumeSpec &spec) const {
     const auto found = files.find(spec.id);
-    return found != files.end() && found->second.contains(consumerUnit(spec));
+    return found != files.end() && found->second.contains(spec.consumerUnit());
 }
 
 bool UnitChanges::concernContent(const model::VolumeId &id) const {
@@ -99,7 +97,7 @@ std::map<model::VolumeId, std::set<model::VolumeId>> neededBy(
 }
 
 bool hasConsumerUnit(const model::VolumeSpec &spec, const model::SystemPaths &paths) {
-    const auto unit = consumerUnit(spec);
+    const auto unit = spec.consumerUnit();
     return unit.empty() || ::access(generatorFile(paths, unit).c_str(), F_OK) == 0;
 }
 

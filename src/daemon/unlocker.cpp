@@ -7,8 +7,7 @@
 #include <utility>
 
 #include "base/journal.h"
-#include "daemon/consumer.h"
-#include "daemon/nested_mounts.h"
+#include "daemon/mounted.h"
 #include "daemon/unit_changes.h"
 #include "model/names.h"
 
@@ -34,24 +33,19 @@ std::shared_ptr<std::vector<VolumePointer>> dependentsOf(const Volume &state,
 }
 
 base::Error notUnlocked(const Volume &volume) {
-    base::Error error;
     const auto &status = volume.status();
-    error.code = base::errorFromName(status.errorCode).value_or(ErrorCode::Io);
-    error.message = "volume " + volume.id().text() + " is " +
-                    std::string(model::stateName(status.state)) + " after unlocking it";
-    if (!status.errorMessage.empty()) error.message += ": " + status.errorMessage;
-    error.hint = "see `journalctl -u " + model::attachUnit(volume.id()) + "`";
-    return error;
+    const std::string why = status.errorMessage.empty() ? "" : ": " + status.errorMessage;
+    return {base::errorFromName(status.errorCode).value_or(ErrorCode::Io),
+            "volume " + volume.id().text() + " is " + std::string(model::stateName(status.state)) +
+                " after unlocking it" + why,
+            "See `journalctl -u " + model::attachUnit(volume.id()) + "`."};
 }
 
 base::Error stillInUse(const Volume &volume) {
-    base::Error error;
-    error.code = ErrorCode::Busy;
-    error.message = "volume " + volume.id().text() + " is in use";
     const std::string &mounted = volume.status().mountPoint;
     const std::string used = mounted.empty() ? model::mappingPath(volume.id()) : mounted;
-    error.hint = "close what uses it (`fuser -vm " + used + "` lists it), then lock it again";
-    return error;
+    return {ErrorCode::Busy, "volume " + volume.id().text() + " is in use",
+            "Close what uses it (`fuser -vm " + used + "` lists it), then lock it again."};
 }
 
 }  // namespace
@@ -92,9 +86,9 @@ void Unlocker::renewUnits(const VolumePointer &volume, const Done &done) {
         if (!status || hasConsumerUnit(volume->spec(), paths_)) return done(status);
         done(base::fail(base::ErrorCode::Busy,
                         "volume " + volume->id().text() + " was not unlocked: its unit " +
-                            consumerUnit(volume->spec()) +
+                            volume->spec().consumerUnit() +
                             " does not exist, since the configuration has changed",
-                        "run `volumecryptctl apply`, which reads it and makes the units anew"));
+                        "Run `volumecryptctl apply`, which reads it and makes the units anew."));
     };
     if (!changes.concern(volume->id())) return check({});
     systemd_->reload(check);
@@ -106,9 +100,10 @@ void Unlocker::startUnits(const VolumePointer &volume, const JobPointer &job, Do
         const auto outcome = outcomes_.read(volume->id(), "attach");
         const bool fresh = outcome && outcome->when >= begun;
         if (fresh) engines_.remember(*volume, *outcome);
-        // The engine knows better than systemd why its unit failed.
+        // The engine knows better than systemd why its unit failed, and has logged it. But it knows
+        // of no caller: for one it is logged with the job.
         if (!status && fresh && !outcome->result) {
-            if (job) job->noteLogged(outcome->result.error());
+            if (job && !job->isCalled()) job->noteLogged(outcome->result.error());
             return next(base::fail(outcome->result.error()));
         }
         next(std::move(status));
@@ -121,7 +116,7 @@ void Unlocker::startUnits(const VolumePointer &volume, const JobPointer &job, Do
                             });
     });
     // An attach unit that was active already pulls nothing in.
-    if (auto unit = consumerUnit(volume->spec()); !unit.empty())
+    if (auto unit = volume->spec().consumerUnit(); !unit.empty())
         steps.emplace_back([this, unit = std::move(unit)](Done next) {
             systemd_->startUnit(unit, std::move(next));
         });
@@ -147,7 +142,7 @@ void Unlocker::close(const VolumePointer &volume, const JobPointer &job, Done do
                 done(result ? base::Status() : base::fail(std::move(result).error()));
             });
     std::vector<AsyncStep> steps;
-    if (auto unit = consumerUnit(volume->spec()); !unit.empty())
+    if (auto unit = volume->spec().consumerUnit(); !unit.empty())
         steps.emplace_back([this, volume, unit = std::move(unit)](Done next) {
             systemd_->stopUnit(unit, [volume, next = std::move(next)](const base::Status &status) {
                 next(status ? base::Status() : base::fail(stillInUse(*volume)));
@@ -201,8 +196,9 @@ void Unlocker::unlock(const Authorized<action::Unlock> &proof, const VolumePoint
 
 void Unlocker::retry(const VolumePointer &volume) {
     if (!volume->begin("unlock")) return;
-    begun(volume, jobs_.create("unlock", volume->id().text(), 0), {},
-          [](const base::Result<std::string> &) {});
+    const auto job = jobs_.create("unlock", volume->id().text(), 0);
+    job->setUncalled();
+    begun(volume, job, {}, [](const base::Result<std::string> &) {});
 }
 
 void Unlocker::begun(const VolumePointer &volume, const JobPointer &job, base::UniqueFd secret,

@@ -1,21 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Method -> engine command line.
+// From a method of a volume to the command line of its engine.
 #include "daemon/volume_operations.h"
 
 #include <algorithm>
 #include <utility>
 
 #include "daemon/mounted.h"
-#include "model/key_advice.h"
 #include "model/names.h"
 
 namespace volumecrypt::daemon {
 namespace {
-
-// The caller has confirmed by name, or the bus object would not have come here.
-EngineCommand confirmed(const char *verb, const Volume &volume) {
-    return {.verb = verb, .volume = volume.id(), .arguments = {"--confirm", volume.id().text()}};
-}
 
 // The engine takes another number for a misspelt command line.
 base::Status checkSlot(const Volume &volume, unsigned slot) {
@@ -55,31 +49,18 @@ void VolumeOperations::plan(const Authorized<action::ManageKeys> &, const Volume
                  });
 }
 
-base::Result<JobPointer> VolumeOperations::sync(const Authorized<action::ManageKeys> &proof,
-                                                const VolumePointer &volume, SyncOptions how,
-                                                base::UniqueFd secret) {
-    EngineCommand command{.verb = "sync", .volume = volume->id(), .secret = std::move(secret)};
-    if (how.verify) command.arguments.emplace_back("--verify");
-    if (how.adopt) command.arguments.emplace_back("--adopt");
-    return engines_.start(volume, std::move(command), proof.caller().uid);
-}
-
-base::Result<JobPointer> VolumeOperations::grow(const Authorized<action::Grow> &proof,
-                                                const VolumePointer &volume,
-                                                base::UniqueFd secret) {
-    EngineCommand command{.verb = "grow",
+base::Result<JobPointer> VolumeOperations::start(const Caller &caller, const VolumePointer &volume,
+                                                 const JobMethod &method, JobRequest request) {
+    EngineCommand command{.verb = std::string(method.verb),
                           .volume = volume->id(),
-                          .secret = std::move(secret),
-                          .files = mountsOf(*volume),
-                          .resources = true};
-    return engines_.start(volume, std::move(command), proof.caller().uid);
-}
-
-base::Result<JobPointer> VolumeOperations::format(const Authorized<action::Format> &proof,
-                                                  const VolumePointer &volume, bool force) {
-    EngineCommand command{.verb = "format", .volume = volume->id()};
-    if (force) command.arguments = {"--force"};
-    return engines_.start(volume, std::move(command), proof.caller().uid);
+                          .secret = std::move(request.secret)};
+    if (method.tellsEngine) command.arguments = {"--confirm", volume->id().text()};
+    for (const std::string &flag : request.flags) command.arguments.push_back("--" + flag);
+    if (method.writesMounted) {
+        command.files = mountsOf(*volume);
+        command.resources = true;
+    }
+    return engines_.start(volume, std::move(command), caller.uid);
 }
 
 void VolumeOperations::addKey(const Authorized<action::ManageKeys> &proof,
@@ -95,7 +76,7 @@ void VolumeOperations::addKey(const Authorized<action::ManageKeys> &proof,
             if (!result->slot)
                 return added(base::fail(base::ErrorCode::Internal,
                                         "the engine did not say which slot it used",
-                                        "see the volume's KeySlots"));
+                                        "See the volume's KeySlots."));
             added(*result->slot);
         });
     if (!job) added(base::fail(job.error()));
@@ -129,26 +110,11 @@ base::Result<JobPointer> VolumeOperations::rotateKey(const Authorized<action::Ma
                           "volume " + volume->id().text() + ", slot " + std::to_string(slot) +
                               ": a " + std::string(model::keyKindName(key->kind())) +
                               " key cannot be made anew here",
-                          model::howToChange(key->kind()));
+                          key->row().howToChange);
     return engines_.start(
         volume,
         {.verb = "rotate", .volume = volume->id(), .arguments = {"--slot", std::to_string(slot)}},
         proof.caller().uid);
-}
-
-base::Result<JobPointer> VolumeOperations::erase(const Authorized<action::Erase> &proof,
-                                                 const VolumePointer &volume) {
-    return engines_.start(volume, confirmed("erase", *volume), proof.caller().uid);
-}
-
-base::Result<JobPointer> VolumeOperations::wipe(const Authorized<action::Erase> &proof,
-                                                const VolumePointer &volume) {
-    return engines_.start(volume, confirmed("wipe", *volume), proof.caller().uid);
-}
-
-base::Result<JobPointer> VolumeOperations::forget(const Authorized<action::Erase> &proof,
-                                                  const VolumePointer &volume) {
-    return engines_.start(volume, confirmed("forget", *volume), proof.caller().uid);
 }
 
 }  // namespace volumecrypt::daemon

@@ -2,8 +2,10 @@
 // The operations on one volume that are one engine verb each.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -13,9 +15,41 @@
 
 namespace volumecrypt::daemon {
 
-struct SyncOptions {
-    bool verify = false;  // open every slot
-    bool adopt = false;   // a volume of another machine is this one's from now on
+// A method of a volume that starts a job of one engine verb, and takes nothing but options.
+struct JobMethod {
+    std::string_view name;
+    std::string_view verb;     // of the engine; also what polkit is told and the job is called
+    bool confirmed = false;    // option "confirm", the volume's ID: data may be lost
+    bool tellsEngine = false;  // and the engine wants to hear it once more
+    bool takesSecret = false;  // option "secret", which the engine reads
+    std::array<std::string_view, 2> flags = {};  // options that are true or false: "--force"
+    bool writesMounted = false;                  // the engine writes to where the volume is mounted
+};
+// With the right that it takes: an operation is started with the proof of that one only.
+template <typename Action>
+struct JobOperation {
+    JobMethod method;
+};
+
+// One row an operation; the bus has a line for each in bus/volume.h.
+namespace operation {
+inline constexpr JobOperation<action::ManageKeys> kSync{
+    {.name = "Sync", .verb = "sync", .takesSecret = true, .flags = {"verify", "adopt"}}};
+inline constexpr JobOperation<action::Grow> kGrow{
+    {.name = "Grow", .verb = "grow", .takesSecret = true, .writesMounted = true}};
+inline constexpr JobOperation<action::Format> kFormat{
+    {.name = "Format", .verb = "format", .confirmed = true, .flags = {"force"}}};
+inline constexpr JobOperation<action::Erase> kErase{
+    {.name = "Erase", .verb = "erase", .confirmed = true, .tellsEngine = true}};
+inline constexpr JobOperation<action::Erase> kWipe{
+    {.name = "Wipe", .verb = "wipe", .confirmed = true, .tellsEngine = true}};
+inline constexpr JobOperation<action::Erase> kForget{
+    {.name = "Forget", .verb = "forget", .confirmed = true, .tellsEngine = true}};
+}  // namespace operation
+
+struct JobRequest {
+    std::vector<std::string> flags;  // those of the method that were set
+    base::UniqueFd secret = {};
 };
 
 class VolumeOperations {
@@ -36,27 +70,23 @@ class VolumeOperations {
 
     void plan(const Authorized<action::ManageKeys> &proof, const VolumePointer &volume,
               Planned planned);
-    base::Result<JobPointer> sync(const Authorized<action::ManageKeys> &proof,
-                                  const VolumePointer &volume, SyncOptions how,
-                                  base::UniqueFd secret);
-    base::Result<JobPointer> grow(const Authorized<action::Grow> &proof,
-                                  const VolumePointer &volume, base::UniqueFd secret);
-    base::Result<JobPointer> format(const Authorized<action::Format> &proof,
-                                    const VolumePointer &volume, bool force);
+    // The caller has confirmed, where that is needed.
+    template <typename Action>
+    base::Result<JobPointer> start(const Authorized<Action> &proof, const VolumePointer &volume,
+                                   const JobOperation<Action> &operation, JobRequest request) {
+        return start(proof.caller(), volume, operation.method, std::move(request));
+    }
     void addKey(const Authorized<action::ManageKeys> &proof, const VolumePointer &volume,
                 AddedKey key, const SlotAdded &added);
     void removeKey(const Authorized<action::ManageKeys> &proof, const VolumePointer &volume,
                    unsigned slot, const Finished &finished);
     base::Result<JobPointer> rotateKey(const Authorized<action::ManageKeys> &proof,
                                        const VolumePointer &volume, unsigned slot);
-    base::Result<JobPointer> erase(const Authorized<action::Erase> &proof,
-                                   const VolumePointer &volume);
-    base::Result<JobPointer> wipe(const Authorized<action::Erase> &proof,
-                                  const VolumePointer &volume);
-    base::Result<JobPointer> forget(const Authorized<action::Erase> &proof,
-                                    const VolumePointer &volume);
 
   private:
+    base::Result<JobPointer> start(const Caller &caller, const VolumePointer &volume,
+                                   const JobMethod &method, JobRequest request);
+
     EngineJobs &engines_;
     Inspector &inspector_;
 };

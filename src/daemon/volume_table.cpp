@@ -5,9 +5,8 @@
 #include <algorithm>
 #include <set>
 
-#include "base/links.h"
-#include "daemon/last_error.h"
-#include "daemon/slot_health.h"
+#include "base/files.h"
+#include "daemon/engine_message.h"
 #include "model/key_files.h"
 
 namespace volumecrypt::daemon {
@@ -42,7 +41,7 @@ base::Status Volume::begin(const std::string &operation) {
     if (!operation_.empty())
         return base::fail(base::ErrorCode::Busy,
                           "volume " + id().text() + " is busy with " + operation_,
-                          "wait until that has finished");
+                          "Wait until that has finished.");
     operation_ = operation;
     return {};
 }
@@ -71,7 +70,7 @@ std::vector<std::string> Volume::devices() const {
 
 std::vector<std::string> Volume::files() const {
     auto files = devices();
-    std::erase_if(files, [](const std::string &path) { return path.starts_with("/dev/"); });
+    std::erase_if(files, model::isDevicePath);
     return files;
 }
 

@@ -6,9 +6,11 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "base/error.h"
 #include "config/loader.h"
 #include "daemon/engine_message.h"
 #include "model/volume_spec.h"
@@ -36,11 +38,7 @@ struct VolumeStatus {
     std::string errorMessage;
     std::string errorVerb;  // what failed: not published
 
-    // Its data can be used now. One that is being reencrypted may be locked as well as unlocked.
-    [[nodiscard]] bool isOpen() const {
-        return state == model::VolumeState::Unlocked ||
-               (state == model::VolumeState::Reencrypting && !mapping.empty());
-    }
+    [[nodiscard]] bool isOpen() const { return model::isOpen(state, !mapping.empty()); }
 
     friend bool operator==(const VolumeStatus &, const VolumeStatus &) = default;
 };
@@ -145,5 +143,15 @@ class VolumeTable {
 std::string fullText(const base::Error &error);
 // "MESSAGE; HINT", for the journal and as a part of other texts.
 std::string oneLine(const base::Error &error);
+
+// Which failures are a volume's LastError, and which success ends it. Verbs are those of engines,
+// with unlock and lock.
+
+// A request that was refused says something of the request, nothing of the volume. `isOpen`: the
+// volume is unlocked.
+bool isRefusal(std::string_view verb, base::ErrorCode code, bool isOpen);
+
+// Whether the success of `verb` shows that what made `failed` fail is over.
+bool endsError(std::string_view verb, std::string_view failed);
 
 }  // namespace volumecrypt::daemon

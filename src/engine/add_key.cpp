@@ -3,7 +3,6 @@
 #include "base/recovery_key.h"
 #include "engine/verbs.h"
 #include "model/slot_token.h"
-#include "volume/key_edit.h"
 #include "volume/slot_session.h"
 
 namespace volumecrypt::engine {

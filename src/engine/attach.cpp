@@ -16,12 +16,10 @@
 #include "luks/mapping.h"
 #include "model/names.h"
 #include "volume/comparison.h"
-#include "volume/content_link.h"
 #include "volume/content_room.h"
 #include "volume/device_state.h"
 #include "volume/device_wipe.h"
 #include "volume/first_header.h"
-#include "volume/may_format.h"
 #include "volume/pin.h"
 #include "volume/state_meta.h"
 #include "volume/stop.h"
@@ -209,6 +207,16 @@ void repair(const volume::Session &session) {
                                        "; back its data up while it can be read");
 }
 
+// What is written once the volume is open.
+base::Status remember(volume::Session &session, const volume::OpenedVolume &volume) {
+    VC_TRY(
+        volume::writePin(session, volume.header.view, volume.unlocked.volumeKey, volume.ownMark()));
+    if (volume.header.needsRepair) repair(session);
+    // What META says must open STATE at the next boot: after a sync it does in any case.
+    if (volume.unlocked.declaredSlot) volume::saveStateEncryption(session);
+    return {};
+}
+
 base::Result<volume::Outcome> attachEncrypted(volume::Session &session) {
     // libcryptsetup would refuse it in other words, and a mount would write.
     VC_TRY(volume::expectWritable(session));
@@ -238,10 +246,8 @@ base::Result<volume::Outcome> attachEncrypted(volume::Session &session) {
             return base::fail(std::move(finished).error());
         }
     }
-    VC_TRY(volume::writePin(session, view, volume.unlocked.volumeKey, volume.ownMark()));
-    if (volume.header.needsRepair) repair(session);
-    // What META says must open STATE at the next boot: after a sync it does in any case.
-    if (volume.unlocked.declaredSlot) volume::saveStateEncryption(session);
+    // What a newer version wrote is used, and left to it: its pin may say more than ours would.
+    if (volume.found.trust != model::RecordTrust::Newer) VC_TRY(remember(session, volume));
     logUnlocked(session, volume.unlocked);
     outcome.extra["unlockedBySlot"] = volume.unlocked.slot;
     outcome.text = session.describe() + ": unlocked by key slot " +
@@ -328,8 +334,7 @@ base::Result<volume::Outcome> attach(volume::Session &session) {
                               session.device().node + "`) and declare that.");
     VC_TRY(session.lock());
     VC_ASSIGN(volume::Outcome outcome, attachAny(session));
-    const bool isOpen = outcome.state == model::VolumeState::Unlocked;
-    if (isOpen && session.secret() != nullptr) bringKeysIn(session);
+    if (model::isOpen(outcome.state) && session.secret() != nullptr) bringKeysIn(session);
     if (session.id().kind() == model::VolumeKind::State) VC_TRY(volume::linkContent(session));
     return outcome;
 }

@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "base/result.h"
+#include "model/key_kind.h"
+#include "volume/options.h"
 
 namespace volumecrypt::engine {
 
@@ -17,8 +19,8 @@ struct CommandLine {
     std::vector<std::string> configDirs;
     std::optional<int> secretFd, unlockFd, secretsFrom;
     std::optional<unsigned> slot;
-    bool recovery = false;  // --kind
-    bool json = false;      // --output
+    model::KeyKind kind = model::KeyKind::Passphrase;
+    bool json = false;  // --output
     bool force = false, verify = false, adopt = false, testKdf = false;
 };
 
@@ -29,5 +31,8 @@ base::Result<std::variant<CommandLine, Request>> parseCommandLine(int argc, char
 
 void printHelp();
 void printVersion();
+
+// The options, or the exit status after help, version or a usage error has been printed.
+std::variant<volume::Options, int> parseOptions(int argc, char **argv);
 
 }  // namespace volumecrypt::engine

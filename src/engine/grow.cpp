@@ -10,13 +10,13 @@
 #include "base/files.h"
 #include "base/journal.h"
 #include "base/mount_info.h"
-#include "blockdev/grow_filesystem.h"
+#include "blockdev/filesystem.h"
 #include "engine/verbs.h"
 #include "luks/mapping.h"
 #include "model/names.h"
 #include "volume/comparison.h"
+#include "volume/content_room.h"
 #include "volume/device_state.h"
-#include "volume/grow_room.h"
 #include "volume/pin.h"
 #include "volume/stop.h"
 
@@ -138,11 +138,12 @@ base::Result<volume::Outcome> grow(volume::Session &session) {
     VC_ASSIGN(const std::string size, sizeText(content));
     outcome.text = session.describe() +
                    (outcome.changed ? ": grown to " + size : ": fills its device already");
-    if (outcome.changed)
-        base::log(base::Severity::Notice, outcome.text,
-                  {{"MESSAGE_ID", std::string(base::message_id::kVolumeGrown)},
-                   {"VOLUME", session.id().text()},
-                   {"OPERATION", "grow"}});
+    if (!outcome.changed) return outcome;
+    outcome.extra["notes"] = nlohmann::json::array({"grown to " + size});
+    base::log(base::Severity::Notice, outcome.text,
+              {{"MESSAGE_ID", std::string(base::message_id::kVolumeGrown)},
+               {"VOLUME", session.id().text()},
+               {"OPERATION", "grow"}});
     return outcome;
 }
 

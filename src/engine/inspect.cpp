@@ -5,11 +5,11 @@
 
 #include "engine/inspection_text.h"
 #include "engine/verbs.h"
-#include "luks/header_read.h"
+#include "luks/header_copy.h"
 #include "model/names.h"
 #include "model/slot_token.h"
+#include "volume/comparison.h"
 #include "volume/device_state.h"
-#include "volume/differences.h"
 #include "volume/enrol.h"
 #include "volume/former_name.h"
 #include "volume/key_ring.h"
@@ -81,13 +81,8 @@ model::KeyKind SlotReport::kindOf(unsigned slot, const model::RecordSlot *entry)
     if (entry != nullptr) return entry->kind;
     const auto token = tokenOf(slot);
     if (!token) return model::KeyKind::Unknown;
-    const std::string &type = header_.tokens.at(*token).type;
-    if (type == model::kRecoveryTokenType) return model::KeyKind::Recovery;
-    if (type == model::kSystemdTpmTokenType || type == model::kLockedTpmTokenType ||
-        type == model::kTalosTpmTokenType)
-        return model::KeyKind::Tpm;
-    if (type == model::kKmsTokenType) return model::KeyKind::Kms;
-    return model::KeyKind::Unknown;
+    const auto known = model::kindOfToken(header_.tokens.at(*token).type);
+    return known ? known->kind : model::KeyKind::Unknown;
 }
 
 // By the record's digest of the area: whether the slot is as we left it. No key is tried here, so
@@ -198,7 +193,7 @@ base::Result<volume::Outcome> inspectEncrypted(const volume::Session &session,
             session.describe() + ": one copy of the header is damaged or out of date");
     VC_TRY(describeHeader(session, header.view, header.device.get(), outcome));
     VC_ASSIGN(outcome.state, volume::encryptedState(session));
-    const bool mapped = outcome.state == model::VolumeState::Unlocked;
+    const bool mapped = model::isOpen(outcome.state);
     if (mapped) outcome.extra["mapping"] = model::mappingPath(session.id());
     volume::warnOfDifferences(session, header.view, mapped);
     if (const std::string strange = volume::strangeness(session, header.view); !strange.empty())

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A line for each member that says something.
+// The text of inspect: a line for each member that says something.
 #include "engine/inspection_text.h"
 
 #include <fmt/format.h>

@@ -9,9 +9,9 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-#include "base/display_text.h"
 #include "base/journal.h"
-#include "engine/read_options.h"
+#include "base/text.h"
+#include "engine/command_line.h"
 #include "engine/verbs.h"
 #include "luks/kdf_cost.h"
 #include "volume/kdf_lock.h"
@@ -60,11 +60,10 @@ base::Error unlessUnplugged(const volume::Session &session, base::Error error) {
     if (error.code != base::ErrorCode::Io || !session.hasDevice() ||
         !blockdev::awaitRemoval(session.device(), std::chrono::seconds(1)))
         return error;
-    base::Error gone;
-    gone.code = base::ErrorCode::NotFound;
-    gone.message = session.describe() + " was unplugged: " + error.message;
-    gone.hint = "Plug it in again; it is unlocked by itself then.";
-    return std::move(gone).withRetry();
+    return base::Error(base::ErrorCode::NotFound,
+                       session.describe() + " was unplugged: " + error.message,
+                       "Plug it in again; it is unlocked by itself then.")
+        .withRetry();
 }
 
 // Whatever the error: who reads it in the emergency shell wants to get out of there.

@@ -7,9 +7,7 @@
 #include "volume/comparison.h"
 #include "volume/content_room.h"
 #include "volume/device_state.h"
-#include "volume/differences.h"
-#include "volume/grow_room.h"
-#include "volume/may_format.h"
+#include "volume/first_header.h"
 #include "volume/pin.h"
 #include "volume/state_meta.h"
 
@@ -93,11 +91,10 @@ base::Result<volume::Outcome> plan(volume::Session &session) {
     VC_ASSIGN(std::vector<model::Step> steps, volume::compare(session, volume, ring));
     showPending(volume.found, steps);
     VC_ASSIGN(const model::VolumeState state, volume::encryptedState(session));
-    volume::warnOfDifferences(session, volume.header.view, state == model::VolumeState::Unlocked);
+    volume::warnOfDifferences(session, volume.header.view, model::isOpen(state));
     volume::warnOfTpmAlone(session, volume.header.view);
     volume::Outcome outcome = outcomeOf(session, state, steps);
-    if (state == model::VolumeState::Unlocked)
-        volume::noteUnusedRoom(session, volume.header.view, outcome);
+    if (model::isOpen(state)) volume::noteUnusedRoom(session, volume.header.view, outcome);
     return outcome;
 }
 

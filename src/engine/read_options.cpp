@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the words mean together; usage errors end with status 64.
-#include "engine/read_options.h"
+// What the engine's words mean together; usage errors end with status 64.
 
 #include <cstdio>
 #include <utility>
@@ -8,7 +7,7 @@
 #include "build_config.h"
 #include "engine/command_line.h"
 #include "engine/verbs.h"
-#include "volume/exit_status.h"
+#include "volume/options.h"
 
 namespace volumecrypt::engine {
 namespace {
@@ -76,7 +75,7 @@ std::variant<volume::Options, int> parseOptions(int argc, char **argv) {
         .secretsFrom = line.secretsFrom,
         .slot = line.slot,
         .confirm = std::move(line.confirm),
-        .kind = line.recovery ? model::KeyKind::Recovery : model::KeyKind::Passphrase,
+        .kind = line.kind,
         .output = line.json ? volume::OutputFormat::Json : volume::OutputFormat::Text,
         .force = line.force,
         .verify = line.verify,

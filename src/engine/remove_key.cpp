@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // remove-key: only what add-key made; declared keys follow the configuration.
 #include "engine/verbs.h"
-#include "volume/key_edit.h"
 #include "volume/slot_session.h"
 
 namespace volumecrypt::engine {

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// rotate: a kms or tpm key is made anew in its slot.
+// rotate: a sealed key is made anew in its slot.
 #include "engine/verbs.h"
-#include "model/key_advice.h"
 #include "volume/enrol.h"
-#include "volume/key_edit.h"
 #include "volume/maker.h"
 #include "volume/slot_session.h"
 
@@ -53,7 +51,7 @@ base::Status checkRotatable(const volume::Session &session, const volume::Opened
     return base::fail(volume::slotError(
         session, slot, ErrorCode::InvalidConfig,
         "a " + std::string(model::keyKindName(declared->kind())) + " key cannot be made anew here",
-        model::howToChange(declared->kind())));
+        declared->row().howToChange));
 }
 
 }  // namespace

@@ -55,11 +55,10 @@ base::Status firstRefusal(const volume::Session &session, const std::vector<mode
                           const model::Record &record) {
     for (const model::Step &step : steps) {
         if (step.action != model::StepAction::Refuse) continue;
-        base::Error error;
-        error.code = step.error.value_or(base::ErrorCode::SlotInUse);
-        error.message =
-            session.describe() + ", slot " + std::to_string(step.slot) + ": " + step.reason;
-        error.hint = "Declare the key in another slot, or declare this one as `unmanaged: {}`.";
+        base::Error error(
+            step.error.value_or(base::ErrorCode::SlotInUse),
+            session.describe() + ", slot " + std::to_string(step.slot) + ": " + step.reason,
+            "Declare the key in another slot, or declare this one as `unmanaged: {}`.");
         if (isAdded(record, step.slot))
             error.hint =
                 "Declare the key in another slot, or remove the added one: `volumecryptctl "
@@ -74,7 +73,8 @@ base::Status firstRefusal(const volume::Session &session, const std::vector<mode
 base::Status firstToRetry(const volume::Session &session, const std::vector<model::Step> &steps,
                           volume::KeyRing &ring) {
     for (const model::Step &step : steps) {
-        if (step.action != model::StepAction::Defer || step.kind != model::KeyKind::Kms) continue;
+        const bool remote = model::rowOf(step.kind).reach == model::KeyReach::Network;
+        if (step.action != model::StepAction::Defer || !remote) continue;
         const model::KeySpec *key = session.encryption().keyInSlot(step.slot);
         if (key == nullptr) continue;  // one that may not be removed
         auto can = ring.canCreate(*key);

@@ -10,24 +10,20 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "base/display_text.h"
-#include "blockdev/find_device.h"
+#include "base/foreign_json.h"
+#include "base/text.h"
+#include "blockdev/device.h"
 #include "config/loader.h"
 #include "engine/verbs.h"
 #include "luks/header_copy.h"
 #include "model/slot_token.h"
 #include "tpm/describe.h"
-#include "volume/exit_status.h"
+#include "volume/options.h"
 
 namespace volumecrypt::engine {
 namespace {
 
 using Json = nlohmann::json;
-
-Json errorJson(const base::Error &error) {
-    return {
-        {"code", base::errorName(error.code)}, {"message", error.message}, {"hint", error.hint}};
-}
 
 // {"volume", "slot", "opens", "error"}
 Json keyJson(const volume::Options &options, const model::VolumeId &id, const model::KeySpec &key,
@@ -35,10 +31,9 @@ Json keyJson(const volume::Options &options, const model::VolumeId &id, const mo
     Json json{{"volume", id.text()}, {"slot", key.slot}, {"opens", false}, {"error", nullptr}};
     const auto token = model::slotToken(view, model::KeyKind::Tpm, key.slot);
     if (!token) {
-        json["error"] = errorJson({.code = base::ErrorCode::NotFound,
-                                   .message = "the header holds no sealed TPM key for it",
-                                   .hint = "sync makes it.",
-                                   .slot = {}});
+        json["error"] =
+            base::toJson({base::ErrorCode::NotFound, "the header holds no sealed TPM key for it",
+                          "`volumecryptctl sync " + id.text() + "` makes it."});
         return json;
     }
     const auto &declared = std::get<model::TpmKey>(key.parameters);
@@ -48,7 +43,7 @@ Json keyJson(const volume::Options &options, const model::VolumeId &id, const mo
     const base::Status opens = sealed ? tpm::wouldUnseal(access, *sealed)
                                       : base::Status(base::fail(base::Error(sealed.error())));
     json["opens"] = opens.has_value();
-    if (!opens) json["error"] = errorJson(opens.error());
+    if (!opens) json["error"] = base::toJson(opens.error());
     return json;
 }
 
@@ -66,7 +61,7 @@ void addVolume(Json &keys, const volume::Options &options, const model::VolumeSp
                 keys.push_back({{"volume", spec.id.text()},
                                 {"slot", nullptr},
                                 {"opens", false},
-                                {"error", errorJson(copy.error())}});
+                                {"error", base::toJson(copy.error())}});
                 return;
             }
             header = std::move(*copy);
@@ -140,21 +135,17 @@ std::string keyText(const Json &key) {
 }
 
 base::Error notDeclared(const volume::Options &options) {
-    return {
-        .code = base::ErrorCode::NotFound,
-        .message = "volume " + options.id.text() + " is not declared in the configuration",
-        .hint = "Add a document for it to a file in " + options.paths.configDirs().front() + ".",
-        .slot = {}};
+    return {base::ErrorCode::NotFound,
+            "volume " + options.id.text() + " is not declared in the configuration",
+            "Add a document for it to a file in " + options.paths.configDirs().front() + "."};
 }
 
 int reportFailure(const volume::Options &options, const base::Error &error) {
     if (options.output == volume::OutputFormat::Json) {
-        Json json = errorJson(error);
+        Json json = base::toJson(error);
         json["type"] = "error";
         json["verb"] = options.verbName;
         json["volume"] = nullptr;
-        json["retry"] = error.retry;
-        json["slot"] = nullptr;
         std::cout << json.dump(-1, ' ', true, Json::error_handler_t::replace) << '\n';
     } else {
         std::cerr << base::errorName(error.code) << ": " << base::printableLines(error.message)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One row a verb.
+// The table of verbs: one row a verb.
 #include "engine/verbs.h"
 
 #include <algorithm>
@@ -49,7 +49,7 @@ constexpr auto kVerbs = std::to_array<VerbRow>({
      .needsSlot = true},
     {.verb = Verb::Rotate,
      .name = "rotate",
-     .help = "make the kms or tpm key in --slot anew",
+     .help = "make the sealed key in --slot anew",
      .run = rotateKey,
      .needsSlot = true},
     {.verb = Verb::Wipe,

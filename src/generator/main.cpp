@@ -13,7 +13,7 @@
 #include <CLI/CLI.hpp>
 #include <unistd.h>
 
-#include "base/links.h"
+#include "base/files.h"
 #include "build_config.h"
 #include "config/last_good.h"
 #include "config/loader.h"

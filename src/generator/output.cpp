@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files and links in a directory that is fresh and in memory: no temporary files, no fsync.
+// Writes files and links into a directory that is fresh and in memory: no temporary files, no
+// fsync.
 #include "generator/output.h"
 
 #include <array>

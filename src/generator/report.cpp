@@ -2,26 +2,19 @@
 // Messages of the generator, one line each.
 #include "generator/report.h"
 
-#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "base/text.h"
+
 namespace volumecrypt::generator {
 namespace {
 
 // A record of /dev/kmsg is one write of less than 1024 bytes with its header.
 constexpr std::size_t kLongestRecord = 960;
-
-// YAML may put anything into a name that a message repeats.
-std::string oneLine(std::string_view message) {
-    std::string line(message.substr(0, kLongestRecord));
-    std::replace_if(
-        line.begin(), line.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
-    return line;
-}
 
 }  // namespace
 
@@ -33,7 +26,9 @@ Report::Report() {
 }
 
 void Report::say(base::Severity severity, std::string_view message) {
-    const std::string line = "volumecrypt-generator: " + oneLine(message) + "\n";
+    // YAML may put anything into a name that a message repeats.
+    const std::string line =
+        "volumecrypt-generator: " + base::printableText(message, kLongestRecord) + "\n";
     if (kernelLog_.valid()) {
         const std::string record = "<" + std::to_string(static_cast<int>(severity)) + ">" + line;
         if (::write(kernelLog_.get(), record.data(), record.size()) >= 0) return;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Each has a label of its own: none can be taken for another.
+// Derivations of the volume key. Each has a label of its own: none can be taken for another.
 #include "keys/derivations.h"
 
-#include "crypto/mac.h"
+#include "crypto/digest.h"
 
 namespace volumecrypt::keys {
 

@@ -2,7 +2,9 @@
 // From a declared key to its source.
 #include "keys/key_source.h"
 
+#include <type_traits>
 #include <utility>
+#include <variant>
 
 #include "keys/kms.h"
 #include "keys/node_id.h"
@@ -16,41 +18,57 @@ namespace {
 using base::ErrorCode;
 
 base::Error unsupported(const model::KeySpec &spec) {
-    base::Error error;
-    error.code = ErrorCode::Unsupported;
-    error.message = "slot " + std::to_string(spec.slot) +
-                    ": this version cannot make or open keys of kind " +
-                    std::string(model::keyKindName(spec.kind()));
-    error.hint = "Declare a static or nodeID key for this volume as well.";
-    error.slot = spec.slot;
-    return error;
+    return base::Error(ErrorCode::Unsupported,
+                       "slot " + std::to_string(spec.slot) +
+                           ": this version cannot make or open keys of kind " +
+                           std::string(model::keyKindName(spec.kind())),
+                       "Declare a static or nodeID key for this volume as well.")
+        .withSlot(spec.slot);
 }
 
-// Without the salt of STATE.
-base::Result<std::unique_ptr<KeySource>> makeBareSource(const model::KeySpec &spec,
-                                                        const KeyContext &context) {
-    switch (spec.kind()) {
-        case model::KeyKind::Static:
-            return std::make_unique<StaticKeySource>(spec.slot,
-                                                     std::get<model::StaticKey>(spec.parameters));
-        case model::KeyKind::NodeId:
-            return std::make_unique<NodeIdKeySource>(spec.slot, context);
-        case model::KeyKind::Tpm:
-            return std::make_unique<TpmKeySource>(spec, context);
-        case model::KeyKind::Kms:
-            return std::make_unique<KmsKeySource>(spec, context);
-        default:
-            return base::fail(unsupported(spec));
+// Without the salt of STATE. A kind that has no line here does not compile.
+struct BareSource {
+    using Made = base::Result<std::unique_ptr<KeySource>>;
+    const model::KeySpec &spec;
+    const KeyContext &context;
+
+    Made operator()(const model::StaticKey &key) const {
+        return made<StaticKeySource>(key, spec.slot, key);
     }
-}
+    Made operator()(const model::NodeIdKey &key) const {
+        return made<NodeIdKeySource>(key, spec.slot, context);
+    }
+    Made operator()(const model::KmsKey &key) const {
+        return made<KmsKeySource>(key, spec, context);
+    }
+    Made operator()(const model::TpmKey &key) const {
+        return made<TpmKeySource>(key, spec, context);
+    }
+    Made operator()(const model::UnmanagedKey & /*none*/) const {
+        return base::fail(unsupported(spec));
+    }
+
+    template <typename Source, typename Key, typename... Arguments>
+    static Made made(const Key & /*of*/, Arguments &&...arguments) {
+        static_assert(model::rowOf(Key::kKind).sealed ==
+                      std::is_base_of_v<SealedKeySource, Source>);
+        return std::make_unique<Source>(std::forward<Arguments>(arguments)...);
+    }
+};
 
 }  // namespace
 
 base::Result<std::unique_ptr<KeySource>> makeKeySource(const model::KeySpec &spec,
                                                        const KeyContext &context) {
-    VC_ASSIGN(std::unique_ptr<KeySource> source, makeBareSource(spec, context));
+    VC_ASSIGN(std::unique_ptr<KeySource> source,
+              std::visit(BareSource{spec, context}, spec.parameters));
     if (!spec.lockToState) return source;
     return std::make_unique<SaltedKeySource>(spec.slot, std::move(source), context.stateSalt);
+}
+
+base::Error KeySource::whyNotOpened(base::Error rejected, const base::SecretBuffer & /*passphrase*/,
+                                    const Opens & /*opens*/) const {
+    return rejected;
 }
 
 bool KeySource::isAsDeclared(const model::TokenView & /*token*/) {
@@ -58,19 +76,32 @@ bool KeySource::isAsDeclared(const model::TokenView & /*token*/) {
 }
 
 std::string KeySource::renewalReason(const base::Error & /*failure*/,
-                                     const std::optional<model::TokenView> &token) {
-    return token ? std::string() : "its sealed key is missing from the header";
+                                     const std::optional<model::TokenView> & /*token*/) {
+    return {};
 }
 
-int tryingOrder(model::KeyKind kind) {
-    switch (kind) {
-        case model::KeyKind::Tpm:
-            return 0;
-        case model::KeyKind::Kms:
-            return 2;
-        default:
-            return 1;
-    }
+base::Error SealedKeySource::inSlot(base::Error error) const {
+    return std::move(error).because("slot " + std::to_string(spec_.slot)).withSlot(spec_.slot);
+}
+
+base::Result<base::SecretBuffer> SealedKeySource::obtain(
+    const std::optional<model::TokenView> &token) {
+    if (!token)
+        return base::fail(
+            inSlot({.code = ErrorCode::HeaderCorrupt,
+                    .message = std::string("the header holds no sealed ") + sealer_ + " key for it",
+                    .hint = "When another key opens the volume, sync makes a new one.",
+                    .slot = {}}));
+    auto secret = unseal(token->json);
+    if (!secret) return base::fail(inSlot(std::move(secret).error()));
+    return secret;
+}
+
+std::string SealedKeySource::renewalReason(const base::Error &failure,
+                                           const std::optional<model::TokenView> &token) {
+    if (!token) return "re-seal: its sealed key is missing from the header";
+    if (failure.code == ErrorCode::HeaderCorrupt) return "re-seal: its token is damaged";
+    return lossReason(failure, token->json);
 }
 
 }  // namespace volumecrypt::keys

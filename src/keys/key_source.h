@@ -38,6 +38,9 @@ struct NewKey {
         token;  // JSON of the sealed token that belongs to it; empty for keys that have none
 };
 
+// Whether another passphrase opens the slot in question. Costs a key derivation.
+using Opens = std::function<bool(const base::SecretBuffer &)>;
+
 // Errors carry the slot. None of them is final for the volume: the next key is tried.
 class KeySource {
   public:
@@ -54,24 +57,52 @@ class KeySource {
     // A passphrase to enrol: the same as obtain's for static and nodeID, a fresh random one for
     // sealed kinds.
     virtual base::Result<NewKey> create() = 0;
+    // `passphrase` was had and does not open the key's slot, as `rejected` says in general: with
+    // what this kind of key knows of why, and of what to do. Its message does not name the slot.
+    virtual base::Error whyNotOpened(base::Error rejected, const base::SecretBuffer &passphrase,
+                                     const Opens &opens) const;
 
-    // Sealed kinds: whether create can be expected to work now. Makes nothing.
+    // Sealed kinds: see SealedKeySource. The others can always be made, as they are declared.
     virtual base::Status canCreate() { return {}; }
-    // Sealed kinds: whether `token` is one of ours, made as is declared now; asked of slots that
-    // are not in the record.
     virtual bool isAsDeclared(const model::TokenView &token);
-    // Sealed kinds, after obtain failed: why the key in `token` is lost for good, so that a new one
-    // has to be made in its place; empty when trying again later may do.
     virtual std::string renewalReason(const base::Error &failure,
                                       const std::optional<model::TokenView> &token);
 };
 
-// InvalidConfig for `unmanaged: {}`, which has no key; Unsupported for kinds that this build does
-// not have.
+// A random key that something else seals and unseals: what every kind of them has to answer.
+class SealedKeySource : public KeySource {
+  public:
+    // `spec` must outlive the source. `sealer` is for people: "TPM".
+    SealedKeySource(const model::KeySpec &spec, const char *sealer)
+        : spec_(spec), sealer_(sealer) {}
+
+    base::Result<base::SecretBuffer> obtain(const std::optional<model::TokenView> &token) final;
+    // Whether create can be expected to work now. Makes nothing.
+    base::Status canCreate() override = 0;
+    // Whether `token` is one of ours, made as is declared now; asked of slots that are not in the
+    // record.
+    bool isAsDeclared(const model::TokenView &token) override = 0;
+    // After obtain failed: why the key in `token` is lost for good, so that a new one has to be
+    // made in its place; empty when trying again later may do.
+    std::string renewalReason(const base::Error &failure,
+                              const std::optional<model::TokenView> &token) final;
+
+  protected:
+    // The passphrase from the key's token.
+    virtual base::Result<base::SecretBuffer> unseal(const std::string &json) = 0;
+    // The same as renewalReason, of a token that is there and not damaged.
+    virtual std::string lossReason(const base::Error &failure, const std::string &json) = 0;
+
+    [[nodiscard]] base::Error inSlot(base::Error error) const;
+    [[nodiscard]] const model::KeySpec &spec() const { return spec_; }
+
+  private:
+    const model::KeySpec &spec_;
+    const char *sealer_;
+};
+
+// Unsupported for `unmanaged: {}`, which has no key.
 base::Result<std::unique_ptr<KeySource>> makeKeySource(const model::KeySpec &spec,
                                                        const KeyContext &context);
-
-// Cheapest first (tpm, then static and nodeID, then kms), within a kind by slot.
-int tryingOrder(model::KeyKind kind);
 
 }  // namespace volumecrypt::keys

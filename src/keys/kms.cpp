@@ -10,9 +10,9 @@
 #include <nlohmann/json.hpp>
 #include <openssl/rand.h>
 
-#include "base/display_text.h"
+#include "base/child_process.h"
 #include "base/foreign_json.h"
-#include "base/secret_child.h"
+#include "base/text.h"
 #include "crypto/base64.h"
 #include "keys/node_id.h"
 #include "model/slot_token.h"
@@ -88,11 +88,9 @@ base::Result<KmsToken> KmsToken::fromJson(const std::string &json) {
 }
 
 KmsKeySource::KmsKeySource(const model::KeySpec &spec, KeyContext context)
-    : spec_(spec), key_(std::get<model::KmsKey>(spec.parameters)), context_(std::move(context)) {}
-
-base::Error KmsKeySource::inSlot(base::Error error) const {
-    return std::move(error).because("slot " + std::to_string(spec_.slot)).withSlot(spec_.slot);
-}
+    : SealedKeySource(spec, "KMS"),
+      key_(std::get<model::KmsKey>(spec.parameters)),
+      context_(std::move(context)) {}
 
 base::Result<base::SecretBuffer> KmsKeySource::callOnce(const base::KmsRequest &request) const {
     VC_ASSIGN(const base::SecretBuffer message, base::encodeKmsRequest(request));
@@ -103,7 +101,7 @@ base::Result<base::SecretBuffer> KmsKeySource::callOnce(const base::KmsRequest &
                                        message);
     if (!outcome && outcome.error().code == ErrorCode::NotFound)
         return base::fail(ErrorCode::Unsupported, context_.kmsHelper + " is not installed",
-                          "Install the whole of VolumeCrypt to use kms keys.");
+                          "Install it to use kms keys: the package volumecrypt-kms.");
     if (!outcome) return base::fail(std::move(outcome).error());
     auto answer = base::decodeKmsAnswer(outcome->output);
     if (!answer && answer.error().code == ErrorCode::Internal)
@@ -135,30 +133,32 @@ base::Result<base::SecretBuffer> KmsKeySource::call(KmsOperation operation,
     }
 }
 
-base::Result<base::SecretBuffer> KmsKeySource::obtain(
-    const std::optional<model::TokenView> &token) {
-    if (!token)
-        return base::fail(inSlot({.code = ErrorCode::HeaderCorrupt,
-                                  .message = "the header holds no sealed KMS key for it",
-                                  .hint = "When another key opens the volume, sync makes a new "
-                                          "one.",
-                                  .slot = {}}));
-    auto sealed = KmsToken::fromJson(token->json);
-    if (!sealed) return base::fail(inSlot(std::move(sealed).error()));
-    auto secret = call(KmsOperation::Unseal, base::SecretBuffer::copyOf(sealed->sealedData));
-    if (!secret && !sealed->endpoint.empty() && sealed->endpoint != key_.endpoint)
-        return base::fail(inSlot(std::move(secret).error().because(
-            "its key was sealed by " +
-            base::printable(sealed->endpoint.substr(0, kLongestShown)))));
-    if (!secret) return base::fail(inSlot(std::move(secret).error()));
+base::Result<base::SecretBuffer> KmsKeySource::unseal(const std::string &json) {
+    VC_ASSIGN(const KmsToken sealed, KmsToken::fromJson(json));
+    auto secret = call(KmsOperation::Unseal, base::SecretBuffer::copyOf(sealed.sealedData));
+    if (!secret && !sealed.endpoint.empty() && sealed.endpoint != key_.endpoint)
+        return base::fail(std::move(secret).error().because(
+            "its key was sealed by " + base::printable(sealed.endpoint.substr(0, kLongestShown))));
+    if (!secret) return secret;
     if (secret->size() != kKeySize)
-        return base::fail(
-            inSlot({.code = ErrorCode::KmsRejected,
-                    .message = "the KMS " + key_.endpoint + " unsealed " +
-                               std::to_string(secret->size()) + " bytes instead of the key's 32",
-                    .hint = "Does the endpoint belong to the server that sealed the key?",
-                    .slot = {}}));
+        return base::fail(ErrorCode::KmsRejected,
+                          "the KMS " + key_.endpoint + " unsealed " +
+                              std::to_string(secret->size()) + " bytes instead of the key's 32",
+                          "Does the endpoint belong to the server that sealed the key?");
     return crypto::base64Text(*secret);
+}
+
+base::Error KmsKeySource::whyNotOpened(base::Error rejected,
+                                       const base::SecretBuffer & /*passphrase*/,
+                                       const Opens & /*opens*/) const {
+    rejected.code = ErrorCode::KmsRejected;
+    rejected.message = "the key that the KMS " + key_.endpoint +
+                       " unsealed does not open it: the server does not know this machine, or "
+                       "did not seal this key";
+    rejected.hint =
+        "Some servers answer machines that they do not know with random bytes. Ask the "
+        "server's administrator about this machine's UUID.";
+    return rejected;
 }
 
 base::Result<NewKey> KmsKeySource::make() {
@@ -185,7 +185,7 @@ base::Result<NewKey> KmsKeySource::make() {
             "Some servers answer machines that they do not know with random bytes. Ask the "
             "server's administrator for a key for this machine's UUID.");
     const KmsToken token{
-        .sealedData = std::string(sealedBytes), .endpoint = key_.endpoint, .slot = spec_.slot};
+        .sealedData = std::string(sealedBytes), .endpoint = key_.endpoint, .slot = spec().slot};
     return NewKey{.passphrase = crypto::base64Text(key), .token = token.toJson()};
 }
 
@@ -213,10 +213,7 @@ bool KmsKeySource::isAsDeclared(const model::TokenView &token) {
     return sealed && (sealed->endpoint.empty() || sealed->endpoint == key_.endpoint);
 }
 
-std::string KmsKeySource::renewalReason(const base::Error &failure,
-                                        const std::optional<model::TokenView> &token) {
-    if (!token) return "re-seal: its sealed key is missing from the header";
-    if (failure.code == ErrorCode::HeaderCorrupt) return "re-seal: its token is damaged";
+std::string KmsKeySource::lossReason(const base::Error &failure, const std::string & /*json*/) {
     // Whether it may be replaced depends on the server as well: see canCreate.
     if (failure.code == ErrorCode::KmsRejected) return "re-seal: the KMS does not unseal it";
     return {};

@@ -23,29 +23,31 @@ struct KmsToken {
 };
 
 // Speaks to the server through volumecrypt-kms, a process of its own for each call.
-class KmsKeySource : public KeySource {
+class KmsKeySource : public SealedKeySource {
   public:
     // `spec` is of kind kms and must outlive the source.
     KmsKeySource(const model::KeySpec &spec, KeyContext context);
 
-    // KmsUnreachable; KmsRejected, also when the answer is no key; HeaderCorrupt.
-    base::Result<base::SecretBuffer> obtain(const std::optional<model::TokenView> &token) override;
+    // obtain: KmsUnreachable; KmsRejected, also when the answer is no key; HeaderCorrupt.
+
     // The key is unsealed again before anybody gets to see it.
     base::Result<NewKey> create() override;
     // Makes a key, for create to give out later: only the server knows whether it would.
     base::Status canCreate() override;
     bool isAsDeclared(const model::TokenView &token) override;
-    std::string renewalReason(const base::Error &failure,
-                              const std::optional<model::TokenView> &token) override;
+    base::Error whyNotOpened(base::Error rejected, const base::SecretBuffer &passphrase,
+                             const Opens &opens) const override;
+
+  protected:
+    base::Result<base::SecretBuffer> unseal(const std::string &json) override;
+    std::string lossReason(const base::Error &failure, const std::string &json) override;
 
   private:
     base::Result<base::SecretBuffer> call(base::KmsOperation operation,
                                           const base::SecretBuffer &data);
     base::Result<base::SecretBuffer> callOnce(const base::KmsRequest &request) const;
     base::Result<NewKey> make();
-    [[nodiscard]] base::Error inSlot(base::Error error) const;
 
-    const model::KeySpec &spec_;
     const model::KmsKey &key_;
     KeyContext context_;
     std::optional<NewKey> made_;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The salt is asked for first: without it there is no use in troubling a TPM or a network.
+// Appends the salt of STATE. It is asked for first: without it a TPM or a network need not be
+// troubled.
 #include "keys/salted_key.h"
 
 namespace volumecrypt::keys {
@@ -23,6 +24,13 @@ base::Result<NewKey> SaltedKeySource::create() {
     VC_ASSIGN(NewKey key, inner_->create());
     key.passphrase = key.passphrase.appended(salt->bytes());
     return key;
+}
+
+base::Error SaltedKeySource::whyNotOpened(base::Error rejected,
+                                          const base::SecretBuffer &passphrase,
+                                          const Opens & /*opens*/) const {
+    return inner_->whyNotOpened(std::move(rejected), passphrase,
+                                [](const base::SecretBuffer &) { return false; });
 }
 
 base::Status SaltedKeySource::canCreate() {

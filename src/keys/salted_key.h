@@ -21,6 +21,9 @@ class SaltedKeySource : public KeySource {
 
     base::Result<base::SecretBuffer> obtain(const std::optional<model::TokenView> &token) override;
     base::Result<NewKey> create() override;
+    // Another passphrase would need the salt as well: none is tried.
+    base::Error whyNotOpened(base::Error rejected, const base::SecretBuffer &passphrase,
+                             const Opens &opens) const override;
     base::Status canCreate() override;
     bool isAsDeclared(const model::TokenView &token) override;
     std::string renewalReason(const base::Error &failure,

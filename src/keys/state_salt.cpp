@@ -33,11 +33,8 @@ constexpr std::size_t kLongestFile = 8192;
 constexpr int kSaltTimeoutMs = 10'000;
 
 base::Error unavailable(std::string message, std::string hint) {
-    base::Error error;
-    error.code = ErrorCode::SaltUnavailable;
-    error.message = "encryption salt not available: " + std::move(message);
-    error.hint = std::move(hint);
-    return error;
+    return {ErrorCode::SaltUnavailable, "encryption salt not available: " + std::move(message),
+            std::move(hint)};
 }
 
 tl::unexpected<base::Error> corruptSalt(const std::string &what) {

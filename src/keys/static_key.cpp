@@ -9,7 +9,7 @@
 
 #include <unistd.h>
 
-#include "base/links.h"
+#include "base/files.h"
 #include "base/unique_fd.h"
 
 namespace volumecrypt::keys {
@@ -17,8 +17,8 @@ namespace {
 
 using base::ErrorCode;
 
-// cryptsetup's default limit for key files is 8 MiB; nobody types that, and design.md caps secrets
-// at 8 KiB.
+// cryptsetup's default limit for key files is 8 MiB; nobody types that, and what D-Bus callers may
+// pass is as much.
 constexpr std::size_t kLongestPassphrase = std::size_t{8} << 10;
 constexpr int kFileTimeoutMs = 10'000;
 
@@ -30,11 +30,11 @@ base::Status checkOwnership(int fd, const std::string &path) {
     if (info.st_uid != 0 && info.st_uid != ::geteuid())
         return base::fail(ErrorCode::InvalidConfig,
                           path + " holds a passphrase and is not owned by root",
-                          "Run: chown root: " + path);
+                          "Run `chown root: " + path + "`.");
     if ((info.st_mode & 077U) != 0)
         return base::fail(ErrorCode::InvalidConfig,
                           path + " holds a passphrase and can be read by others",
-                          "Run: chmod 0600 " + path);
+                          "Run `chmod 0600 " + path + "`.");
     return {};
 }
 
@@ -76,6 +76,26 @@ base::Result<base::SecretBuffer> StaticKeySource::obtain(
 base::Result<NewKey> StaticKeySource::create() {
     VC_ASSIGN(base::SecretBuffer passphrase, obtain(std::nullopt));
     return NewKey{.passphrase = std::move(passphrase), .token = {}};
+}
+
+// The most common fault of key files: an editor or `echo` put a newline at the end, or the slot was
+// made with one. One more key derivation, and only where the volume stays closed otherwise.
+base::Error StaticKeySource::whyNotOpened(base::Error rejected,
+                                          const base::SecretBuffer &passphrase,
+                                          const Opens &opens) const {
+    const base::SecretBuffer variant = withOtherNewline(passphrase);
+    if (!opens(variant)) return rejected;
+    const std::string what =
+        key_.passphraseFile.empty() ? "the declared passphrase" : key_.passphraseFile;
+    const bool surplus = variant.size() < passphrase.size();
+    rejected.message += surplus ? ": " + what + " ends in a newline, without which it would"
+                                : ": " + what + " lacks a newline at its end, with which it would";
+    if (key_.passphraseFile.empty())
+        rejected.hint = "Declare a passphraseFile that holds exactly the bytes of the key.";
+    else
+        rejected.hint =
+            surplus ? "Run `truncate --size=-1 " + what + "`." : "Run `echo >> " + what + "`.";
+    return rejected;
 }
 
 }  // namespace volumecrypt::keys

@@ -19,6 +19,9 @@ class StaticKeySource : public KeySource {
 
     base::Result<base::SecretBuffer> obtain(const std::optional<model::TokenView> &token) override;
     base::Result<NewKey> create() override;
+    // Where a newline at the end is all that is wrong, says so.
+    base::Error whyNotOpened(base::Error rejected, const base::SecretBuffer &passphrase,
+                             const Opens &opens) const override;
 
   private:
     base::Result<base::SecretBuffer> read() const;

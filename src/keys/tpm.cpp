@@ -5,8 +5,9 @@
 #include <utility>
 
 #include "crypto/base64.h"
+#include "model/slot_token.h"
+#include "tpm/policy_key.h"
 #include "tpm/secure_boot.h"
-#include "tpm/signature_file.h"
 
 namespace volumecrypt::keys {
 namespace {
@@ -32,14 +33,10 @@ base::Status prove(const tpm::Access &access, const tpm::NewSecret &made) {
 }  // namespace
 
 TpmKeySource::TpmKeySource(const model::KeySpec &spec, KeyContext context)
-    : spec_(spec),
+    : SealedKeySource(spec, "TPM"),
       key_(std::get<model::TpmKey>(spec.parameters)),
       access_{.tcti = context.tcti.empty() ? key_.tcti : context.tcti,
               .paths = std::move(context.paths)} {}
-
-base::Error TpmKeySource::inSlot(base::Error error) const {
-    return std::move(error).because("slot " + std::to_string(spec_.slot)).withSlot(spec_.slot);
-}
 
 base::Result<tpm::Policy> TpmKeySource::policy() const {
     tpm::Policy policy{.pcrs = key_.pcrs, .signer = {}};
@@ -49,19 +46,10 @@ base::Result<tpm::Policy> TpmKeySource::policy() const {
     return policy;
 }
 
-base::Result<base::SecretBuffer> TpmKeySource::obtain(
-    const std::optional<model::TokenView> &token) {
-    if (!token)
-        return base::fail(inSlot({.code = ErrorCode::HeaderCorrupt,
-                                  .message = "the header holds no sealed TPM key for it",
-                                  .hint = "When another key opens the volume, sync makes a new "
-                                          "one.",
-                                  .slot = {}}));
-    auto key = tpm::SealedKey::fromJson(token->json);
-    if (!key) return base::fail(inSlot(std::move(key).error()));
-    auto secret = tpm::unseal(access_, *key);
-    if (!secret) return base::fail(inSlot(std::move(secret).error()));
-    return crypto::base64Text(*secret);
+base::Result<base::SecretBuffer> TpmKeySource::unseal(const std::string &json) {
+    VC_ASSIGN(const tpm::SealedKey key, tpm::SealedKey::fromJson(json));
+    VC_ASSIGN(const base::SecretBuffer secret, tpm::unseal(access_, key));
+    return crypto::base64Text(secret);
 }
 
 base::Status TpmKeySource::checkSecureBoot() const {
@@ -78,9 +66,9 @@ base::Result<NewKey> TpmKeySource::create() {
     if (!made) return base::fail(inSlot(std::move(made).error()));
     if (auto proven = prove(access_, *made); !proven)
         return base::fail(inSlot(std::move(proven).error()));
-    const char *type = spec_.lockToState ? tpm::kLockedTokenType : tpm::kSystemdTokenType;
+    const char *type = spec().lockToState ? model::kLockedTpmTokenType : model::kSystemdTpmTokenType;
     return NewKey{.passphrase = crypto::base64Text(made->secret),
-                  .token = made->key.toJson(type, spec_.slot)};
+                  .token = made->key.toJson(type, spec().slot)};
 }
 
 base::Status TpmKeySource::canCreate() {
@@ -99,12 +87,9 @@ bool TpmKeySource::isAsDeclared(const model::TokenView &token) {
     return key && wanted && key->ours && key->pcrs == wanted->pcrs && key->signer == wanted->signer;
 }
 
-std::string TpmKeySource::renewalReason(const base::Error &failure,
-                                        const std::optional<model::TokenView> &token) {
-    if (!token) return "re-seal: its sealed key is missing from the header";
-    if (failure.code == ErrorCode::HeaderCorrupt) return "re-seal: its token is damaged";
+std::string TpmKeySource::lossReason(const base::Error &failure, const std::string &json) {
     if (failure.code != ErrorCode::PcrMismatch && failure.code != ErrorCode::ForeignTpm) return {};
-    const auto key = tpm::SealedKey::fromJson(token->json);
+    const auto key = tpm::SealedKey::fromJson(json);
     if (!key) return {};
     const auto reason = tpm::whyStale(access_, *key);
     return reason && !reason->empty() ? "re-seal: " + *reason : std::string();

@@ -10,24 +10,23 @@
 
 namespace volumecrypt::keys {
 
-class TpmKeySource : public KeySource {
+class TpmKeySource : public SealedKeySource {
   public:
     // `spec` is of kind tpm and must outlive the source.
     TpmKeySource(const model::KeySpec &spec, KeyContext context);
 
-    base::Result<base::SecretBuffer> obtain(const std::optional<model::TokenView> &token) override;
     base::Result<NewKey> create() override;
     base::Status canCreate() override;
     bool isAsDeclared(const model::TokenView &token) override;
-    std::string renewalReason(const base::Error &failure,
-                              const std::optional<model::TokenView> &token) override;
+
+  protected:
+    base::Result<base::SecretBuffer> unseal(const std::string &json) override;
+    std::string lossReason(const base::Error &failure, const std::string &json) override;
 
   private:
     base::Result<tpm::Policy> policy() const;
     base::Status checkSecureBoot() const;
-    [[nodiscard]] base::Error inSlot(base::Error error) const;
 
-    const model::KeySpec &spec_;
     const model::TpmKey &key_;
     tpm::Access access_;
 };

@@ -14,8 +14,8 @@
 #include "base/files.h"
 #include "kms.grpc.pb.h"
 #include "kms/diagnosis.h"
+#include "kms/endpoint.h"
 #include "kms/failure.h"
-#include "kms/proxy.h"
 
 namespace volumecrypt::kms {
 namespace {

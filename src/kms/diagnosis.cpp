@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A channel whose certificate verifier accepts nothing, and remembers why.
+// Looks at the certificate of a server: a channel whose verifier accepts nothing, and remembers
+// why.
 #include "kms/diagnosis.h"
 
 #include <memory>
@@ -17,7 +18,7 @@
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
 
-#include "base/c_handle.h"
+#include "base/scope_exit.h"
 
 namespace volumecrypt::kms {
 namespace {

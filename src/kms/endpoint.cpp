@@ -8,7 +8,7 @@
 
 #include <net/if.h>
 
-#include "base/envelope.h"
+#include "base/text.h"
 
 namespace volumecrypt::kms {
 namespace {
@@ -37,14 +37,13 @@ base::Result<unsigned> interfaceOf(std::string_view host, std::string_view zone)
     unsigned index = ::if_nametoindex(name.c_str());
     if (index == 0) std::from_chars(zone.data(), zone.data() + zone.size(), index);
     if (index != 0) return index;
-    base::Error error;
-    error.code = ErrorCode::KmsUnreachable;
-    error.message = "the KMS " + std::string(host) +
-                    " cannot be reached: there is no network "
-                    "interface \"" +
-                    base::printableText(name, IFNAMSIZ) + "\"";
-    error.hint = "Is the interface's name right, and the network up?";
-    return base::fail(std::move(error).withRetry());
+    return base::fail(base::Error(ErrorCode::KmsUnreachable,
+                                  "the KMS " + std::string(host) +
+                                      " cannot be reached: there is no network "
+                                      "interface \"" +
+                                      base::printableText(name, IFNAMSIZ) + "\"",
+                                  "Is the interface's name right, and the network up?")
+                          .withRetry());
 }
 
 }  // namespace

@@ -24,4 +24,9 @@ struct Endpoint {
 // "%25eth0". InvalidConfig; KmsUnreachable with retry when there is no such interface now.
 base::Result<Endpoint> parseEndpoint(std::string_view text);
 
+// As Talos (Go) reads the environment: HTTPS_PROXY or https_proxy, unless NO_PROXY or no_proxy
+// names the host; never for this machine itself. gRPC looks for other variables, which are set to
+// the same. Returns whether the call goes through a proxy.
+bool adoptProxy(const std::string &host);
+
 }  // namespace volumecrypt::kms

@@ -4,7 +4,7 @@
 
 #include <string_view>
 
-#include "base/envelope.h"
+#include "base/text.h"
 
 namespace volumecrypt::kms {
 namespace {
@@ -36,11 +36,7 @@ bool says(const CallFailure &failure, std::string_view words) {
 
 Error error(ErrorCode code, const CallFailure &failure, const std::string &what,
             const std::string &hint) {
-    Error made;
-    made.code = code;
-    made.message = "the KMS " + failure.endpoint + " " + what;
-    made.hint = hint;
-    return made;
+    return {code, "the KMS " + failure.endpoint + " " + what, hint};
 }
 
 Error unreachable(const CallFailure &failure, const std::string &what, const std::string &hint) {

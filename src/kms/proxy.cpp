@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Translates the usual proxy variables into those of gRPC.
-#include "kms/proxy.h"
-
 #include <stdlib.h>
+
+#include "kms/endpoint.h"
 
 namespace volumecrypt::kms {
 namespace {

@@ -17,7 +17,6 @@
 #include <unistd.h>
 
 #include "base/unique_fd.h"
-#include "kms/system_calls.h"
 
 namespace volumecrypt::kms {
 namespace {

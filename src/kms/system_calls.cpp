@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A seccomp filter by libseccomp.
-#include "kms/system_calls.h"
-
+// The filter of system calls, by libseccomp.
 #include <cerrno>
 #include <cstdint>
 #include <initializer_list>
@@ -19,7 +17,8 @@
 #include <seccomp.h>
 #include <unistd.h>
 
-#include "base/c_handle.h"
+#include "base/scope_exit.h"
+#include "kms/sandbox.h"
 
 namespace volumecrypt::kms {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// accept4 in a loop of poll.
+// Accepts connections: accept4 in a loop of poll.
 #include "kms_server/acceptor.h"
 
 #include <cerrno>

@@ -8,6 +8,7 @@
 #include <string>
 #include <thread>
 
+#include "base/result.h"
 #include "base/unique_fd.h"
 #include "kms_server/connections.h"
 #include "kms_server/listener.h"
@@ -49,5 +50,10 @@ class Acceptor {
     std::size_t refused_ = 0;
     std::thread thread_;
 };
+
+// Connects to the server's own listening sockets over the network, as anybody does, and waits for
+// the first bytes of an answer: a TLS handshake, or the beginning of HTTP/2. Io says what did not
+// happen. An address that cannot be reached from here says nothing of the server: then it is fine.
+base::Status checkSelf(Acceptor &acceptor, bool tls);
 
 }  // namespace volumecrypt::kms_server

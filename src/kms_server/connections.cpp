@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sockets are told apart by their cookies.
+// Counts connections, whose sockets are told apart by their cookies.
 #include "kms_server/connections.h"
 
 #include <algorithm>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// PEM files, tried with OpenSSL.
+// Reads certificates and keys from PEM files, and tries them with OpenSSL.
 #include "kms_server/credentials.h"
 
 #include <string>
@@ -7,8 +7,8 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
-#include "base/c_handle.h"
 #include "base/files.h"
+#include "base/scope_exit.h"
 
 namespace volumecrypt::kms_server {
 namespace {

@@ -11,10 +11,10 @@
 #include <grpcpp/security/auth_context.h>
 #include <grpcpp/server_context.h>
 
-#include "base/envelope.h"
 #include "base/journal.h"
+#include "base/text.h"
 #include "kms.grpc.pb.h"
-#include "kms_server/node_name.h"
+#include "kms_server/key_store.h"
 #include "kms_server/sealing.h"
 
 namespace volumecrypt::kms_server {

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 
 #include "base/unique_fd.h"
-#include "kms_server/node_name.h"
 #include "kms_server/sealing.h"
 
 namespace volumecrypt::kms_server {

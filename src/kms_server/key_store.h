@@ -3,6 +3,8 @@
 #pragma once
 
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "base/secret_buffer.h"
@@ -12,7 +14,7 @@ namespace volumecrypt::kms_server {
 // Files are read at each call: to remove a node's key is to forget the node at once.
 class KeyStore {
   public:
-    // DIRECTORY/PREFIXNAME.key for each node: see node_name.h.
+    // DIRECTORY/PREFIXNAME.key for each node: see keyNamesOf.
     static KeyStore perNode(std::string directory, std::string prefix) {
         return {std::move(directory), std::move(prefix), ""};
     }
@@ -32,5 +34,15 @@ class KeyStore {
     std::string prefix_;
     std::string file_;
 };
+
+// What the files of a node's key may be called, without directory, prefix and ".key". A UUID has
+// one key however it is spelled: in a file in lower case or, where there is none, in upper case.
+// Every other name (a machine's firmware may give it any) is taken as it is, each byte but letters,
+// digits, "-", "_" and "." as %XX, and a "." at the beginning too: it cannot lead out of the
+// directory. Empty for a name that nobody has: no byte, or more than 64.
+std::vector<std::string> keyNamesOf(std::string_view node);
+
+// Whether a name in a certificate is the node's: the name itself, or urn:uuid: and its UUID.
+bool isNameOf(std::string_view node, std::string_view name);
 
 }  // namespace volumecrypt::kms_server

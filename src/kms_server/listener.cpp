@@ -14,7 +14,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
-#include "base/c_handle.h"
+#include "base/scope_exit.h"
 
 namespace volumecrypt::kms_server {
 namespace {

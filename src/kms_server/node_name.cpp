@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// UUIDs in any case, and other names with escapes.
-#include "kms_server/node_name.h"
-
+// Names of nodes: UUIDs in any case, and other names with escapes.
 #include <algorithm>
 #include <cstddef>
+
+#include "kms_server/key_store.h"
 
 namespace volumecrypt::kms_server {
 namespace {

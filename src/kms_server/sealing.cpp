@@ -5,7 +5,7 @@
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 
-#include "base/c_handle.h"
+#include "base/scope_exit.h"
 
 namespace volumecrypt::kms_server {
 namespace {

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A client of a few lines.
-#include "kms_server/self_check.h"
-
+// Connects to the server itself and waits for the beginning of an answer.
 #include <cerrno>
 #include <optional>
 
@@ -10,8 +8,8 @@
 #include <netinet/in.h>
 #include <openssl/ssl.h>
 
-#include "base/c_handle.h"
 #include "base/scope_exit.h"
+#include "kms_server/acceptor.h"
 
 namespace volumecrypt::kms_server {
 namespace {

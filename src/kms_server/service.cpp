@@ -13,7 +13,6 @@
 #include "kms_server/acceptor.h"
 #include "kms_server/credentials.h"
 #include "kms_server/handler.h"
-#include "kms_server/self_check.h"
 
 namespace volumecrypt::kms_server {
 namespace {

@@ -26,7 +26,7 @@ class Service {
 
     // "host:port" with the port that it really has.
     [[nodiscard]] virtual std::string address() const = 0;
-    // Whether those who connect are answered: see self_check.h.
+    // Whether those who connect are answered: see checkSelf.
     virtual base::Status check() = 0;
 };
 

@@ -9,7 +9,7 @@
 #include <libdevmapper.h>
 #include <unistd.h>
 
-#include "base/c_handle.h"
+#include "base/scope_exit.h"
 #include "base/unique_fd.h"
 
 namespace volumecrypt::luks {

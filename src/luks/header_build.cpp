@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Formatting a memfd.
+// Makes a new header by having libcryptsetup format a memfd.
 #include "luks/header_build.h"
 
 #include <cerrno>
@@ -9,10 +9,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "luks/ciphers.h"
-#include "luks/header_layout.h"
 #include "luks/kdf_cost.h"
 #include "luks/library.h"
+#include "model/volume_spec.h"
 
 namespace volumecrypt::luks {
 namespace {
@@ -20,10 +19,10 @@ namespace {
 using base::ErrorCode;
 
 base::Status checkParameters(const FormatParameters &parameters) {
-    const Cipher *cipher = findCipher(parameters.cipher);
+    const model::Cipher *cipher = model::findCipher(parameters.cipher);
     if (cipher == nullptr)
-        return base::fail(ErrorCode::Unsupported,
-                          "the cipher " + parameters.cipher + " is not one of " + cipherNames());
+        return base::fail(ErrorCode::Unsupported, "the cipher " + parameters.cipher +
+                                                      " is not one of " + model::cipherNames());
     if (!cipher->allows(parameters.keyBits))
         return base::fail(ErrorCode::Unsupported, parameters.cipher + " has no keys of " +
                                                       std::to_string(parameters.keyBits) + " bits");

@@ -1,89 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
-// Lets libcryptsetup read a header in the memfd that it was checked in, never on the device.
+// Opens key slots in the memfd that the header was checked in, and repairs copies on the device.
 #include "luks/header_copy.h"
 
 #include <cerrno>
-#include <chrono>
-#include <optional>
-#include <thread>
-#include <utility>
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include "crypto/digest.h"
-#include "luks/header_json.h"
+#include "luks/header_image.h"
 #include "luks/header_read.h"
+#include "luks/header_store.h"
+#include "luks/header_validation.h"
+#include "luks/kdf_cost.h"
 #include "luks/library.h"
-#include "luks/slot_error.h"
 
 namespace volumecrypt::luks {
 namespace {
 
 using base::ErrorCode;
 
-// A copy that looks damaged or old may be one that somebody is writing at this moment: it is looked
-// at again until it stays as it is. What is missed even so shows up as a conflict before a change.
-base::Result<Metadata> readSettled(int fd) {
-    constexpr std::chrono::milliseconds kPause(15);
-    constexpr int kMostLooks = 10;
-    std::optional<std::uint64_t> sequence;
-    for (int look = 1;; ++look) {
-        auto metadata = readMetadata(fd);
-        if (!metadata || !metadata->needsRepair()) return metadata;
-        if (look == kMostLooks || sequence == metadata->current().binary.sequence) return metadata;
-        sequence = metadata->current().binary.sequence;
-        std::this_thread::sleep_for(kPause);
-    }
+std::uint64_t ramKiB() {
+    const long pages = ::sysconf(_SC_PHYS_PAGES);
+    const long pageSize = ::sysconf(_SC_PAGESIZE);
+    if (pages <= 0 || pageSize <= 0) return 0;
+    return static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(pageSize) / 1024;
 }
 
-// The very bytes that were checked; libcryptsetup may add the copy that was left out of them.
-base::Result<CryptDevice> loadImage(const DeviceHeader &header) {
-    const int memory = header.metadata.image.get();
-    const std::uint64_t extent = 2 * header.view.metadataSize + header.view.keyslotsSize;
-    if (::ftruncate(memory, static_cast<off_t>(extent)) < 0)
-        return base::fail(base::errnoError("make room for a copy of the header", errno));
-    VC_ASSIGN(CryptDevice library, loadHeader(memoryPath(memory)));
-    VC_TRY(understoodAlike(library.get(), header.metadata));
-    return library;
+tl::unexpected<base::Error> rejected(unsigned slot, const std::string &why) {
+    return failSlot(ErrorCode::KeyRejected, slot, slotName(slot) + " " + why);
 }
 
 }  // namespace
-
-base::Status understoodAlike(crypt_device *library, const Metadata &metadata) {
-    const char *dump = nullptr;
-    const int result = ::crypt_dump_json(library, &dump, 0);
-    if (result < 0) return base::fail(libraryError("read the header's JSON", result));
-    VC_ASSIGN(const nlohmann::json document, parseHeaderJson(dump));
-    if (document != *metadata.current().document ||
-        metadata.current().binary.uuid != ::crypt_get_uuid(library))
-        return base::fail(ErrorCode::HeaderCorrupt,
-                          "libcryptsetup reads another LUKS2 header than the one on the device",
-                          "Try again; if it stays so, the disk may have been tampered with.");
-    return {};
-}
-
-base::Result<DeviceHeader> readDeviceHeader(const std::string &path) {
-    DeviceHeader header;
-    VC_ASSIGN(header.device, base::openFile(path, O_RDONLY));
-    VC_ASSIGN(header.metadata, readSettled(header.device.get()));
-    VC_ASSIGN(header.view, viewOf(header.metadata));
-    return header;
-}
-
-base::Status checkUnderstood(const DeviceHeader &header) {
-    VC_TRY(loadImage(header));
-    return {};
-}
-
-base::Result<HeaderCopy> makeCopy(DeviceHeader header) {
-    VC_ASSIGN(CryptDevice library, loadImage(header));
-    return HeaderCopy{.memory = std::move(header.metadata.image),
-                      .device = std::move(header.device),
-                      .library = std::move(library),
-                      .view = std::move(header.view),
-                      .needsRepair = header.metadata.needsRepair()};
-}
 
 base::Result<HeaderCopy> copyHeader(const std::string &path) {
     VC_ASSIGN(DeviceHeader header, readDeviceHeader(path));
@@ -111,6 +58,28 @@ base::Result<const model::SlotView *> findSlot(const model::HeaderView &view, un
     if (found == view.slots.end())
         return failSlot(ErrorCode::NotFound, slot, slotName(slot) + " is empty");
     return &found->second;
+}
+
+base::Result<base::SecretBuffer> openSlot(const HeaderCopy &copy, unsigned slot,
+                                          const base::SecretBuffer &passphrase) {
+    VC_ASSIGN(const model::SlotView *entry, findSlot(copy.view, slot));
+    if (entry->unbound) return rejected(slot, "holds another key than the volume's");
+    if (passphrase.empty()) return rejected(slot, "is not opened by an empty passphrase");
+    VC_TRY(validateKdfCost(*entry, ramKiB()));
+    // Only now: most slots are never opened, and their areas are what is large in a header.
+    VC_TRY(copyIn(copy.memory.get(), copy.device.get(), entry->areaOffset, entry->areaSize,
+                  "a key slot area"));
+    VC_ASSIGN(const base::UniqueFd turn, awaitKdfTurn(entry->kdf.memoryKiB));
+    base::SecretBuffer key(entry->keyBits / 8);
+    std::size_t size = key.size();
+    const int result =
+        ::crypt_volume_key_get(copy.library.get(), static_cast<int>(slot), key.chars(), &size,
+                               passphrase.chars(), passphrase.size());
+    if (result == -EPERM) return rejected(slot, "is not opened by this passphrase");
+    if (result < 0)
+        return base::fail(libraryError("open " + slotName(slot), result).withSlot(slot));
+    key.truncate(size);
+    return key;
 }
 
 base::Result<std::string> slotDigestOf(int fd, const model::HeaderView &view, unsigned slot) {

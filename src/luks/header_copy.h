@@ -3,7 +3,6 @@
 // activated from.
 #pragma once
 
-#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -35,14 +34,11 @@ base::Result<HeaderCopy> copyHeader(const std::string &path);
 // The caller holds the volume's lock. Errors as copyHeader.
 base::Status repairHeader(const std::string &path);
 
-// design: version 2, exactly one segment of type crypt, known ciphers for data and key slots, no
-// null cipher, known KDFs (argon2id, argon2i, pbkdf2), no unknown flags or requirements, no
-// integrity. HeaderRefused with what was found.
-base::Status validateHeader(const model::HeaderView &view);
+// The slot, or NotFound.
+base::Result<const model::SlotView *> findSlot(const model::HeaderView &view, unsigned slot);
 
-// Whether the slot's KDF may be run here: HeaderRefused when it asks for more than half of `ramKiB`
-// or (by a generous estimate) more than a minute.
-base::Status validateKdfCost(const model::SlotView &slot, std::uint64_t ramKiB);
+// HeaderStore::slotDigest on an open device or memfd.
+base::Result<std::string> slotDigestOf(int fd, const model::HeaderView &view, unsigned slot);
 
 // As HeaderStore::openSlot and HeaderStore::slotDigest, on the copy.
 base::Result<base::SecretBuffer> openSlot(const HeaderCopy &copy, unsigned slot,

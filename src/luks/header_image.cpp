@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// sendfile(2) into a memfd.
+// Copies ranges of a device into a memfd by sendfile(2).
 #include "luks/header_image.h"
 
 #include <cerrno>

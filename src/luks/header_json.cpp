@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The parts of a header: key slots, tokens, segments, digests, configuration.
+// Reads the parts of a header: key slots, tokens, segments, digests, configuration.
 #include "luks/header_json.h"
 
 #include <algorithm>
 #include <limits>
 
+#include "luks/header_store.h"
 #include "luks/json_reader.h"
-#include "luks/slot_error.h"
 #include "model/key_spec.h"
 
 namespace volumecrypt::luks {

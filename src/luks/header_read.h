@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A header as it is on the device at this moment, and private copies of it.
+// A header as it is on the device at this moment, read by us and by libcryptsetup.
 #pragma once
 
 #include <string>
@@ -10,12 +10,7 @@
 #include "luks/metadata.h"
 #include "model/header_view.h"
 
-struct crypt_device;
-
 namespace volumecrypt::luks {
-
-// HeaderCorrupt when libcryptsetup reads the JSON in `metadata` otherwise than we do.
-base::Status understoodAlike(crypt_device *library, const Metadata &metadata);
 
 struct DeviceHeader {
     base::UniqueFd device;  // open for reading
@@ -26,17 +21,14 @@ struct DeviceHeader {
 // Not validated. NotLuks2, HeaderCorrupt, Io, NotFound.
 base::Result<DeviceHeader> readDeviceHeader(const std::string &path);
 
+// HeaderCorrupt when libcryptsetup reads the JSON in `metadata` otherwise than we do.
+base::Status understoodAlike(crypt_device *library, const Metadata &metadata);
+
 // Whether libcryptsetup, given this header alone, understands it as we do: HeaderCorrupt when not.
 // `header` must be valid (validateHeader); its image is used up.
 base::Status checkUnderstood(const DeviceHeader &header);
 
 // The copy of a header that is valid, and that libcryptsetup understands as we do. HeaderCorrupt.
 base::Result<HeaderCopy> makeCopy(DeviceHeader header);
-
-// The slot, or NotFound.
-base::Result<const model::SlotView *> findSlot(const model::HeaderView &view, unsigned slot);
-
-// HeaderStore::slotDigest on an open device or memfd.
-base::Result<std::string> slotDigestOf(int fd, const model::HeaderView &view, unsigned slot);
 
 }  // namespace volumecrypt::luks

@@ -10,10 +10,11 @@
 
 #include "luks/header_json.h"
 #include "luks/header_read.h"
+#include "luks/header_validation.h"
 #include "luks/kdf_cost.h"
 #include "luks/library.h"
-#include "luks/slot_error.h"
 #include "model/key_spec.h"
+#include "model/volume_spec.h"
 
 namespace volumecrypt::luks {
 namespace {
@@ -21,9 +22,8 @@ namespace {
 using base::ErrorCode;
 
 // Whatever the data is encrypted with: every machine can do it, also without the kernel's help.
-constexpr const char *kSlotCipher = "aes-xts-plain64";
+constexpr std::string_view kSlotCipher = model::kUsualCipher;
 constexpr std::size_t kSlotKeyBytes = 64;
-constexpr std::uint64_t kAreaStripes = 4000;
 // Somebody's cryptsetup at the same header is done in an instant; each time it comes in between, we
 // begin again with what it left.
 constexpr int kAttempts = 10;
@@ -78,11 +78,10 @@ base::Result<DeviceHeader> CryptsetupHeaderStore::readValid() const {
 }
 
 base::Error changedMeanwhile(const std::string &path) {
-    base::Error error;
-    error.code = ErrorCode::Busy;
-    error.message = "the header of " + path + " was changed by somebody else at the same time";
-    error.hint = "Try again when the other program is done.";
-    return std::move(error).withRetry();
+    return base::Error(ErrorCode::Busy,
+                       "the header of " + path + " was changed by somebody else at the same time",
+                       "Try again when the other program is done.")
+        .withRetry();
 }
 
 base::Status CryptsetupHeaderStore::change(const Edit &edit) const {
@@ -153,7 +152,7 @@ base::Status CryptsetupHeaderStore::add(const DeviceHeader &header, unsigned slo
     VC_ASSIGN(const CryptDevice library, openForChange(header));
     VC_TRY(applyCost(library.get(), cost));
     VC_ASSIGN(const base::UniqueFd turn, awaitKdfTurn(memoryKiBOf(cost)));
-    int result = ::crypt_keyslot_set_encryption(library.get(), kSlotCipher, kSlotKeyBytes);
+    int result = ::crypt_keyslot_set_encryption(library.get(), kSlotCipher.data(), kSlotKeyBytes);
     if (result >= 0)
         result = ::crypt_keyslot_add_by_volume_key(library.get(), static_cast<int>(slot),
                                                    volumeKey.chars(), volumeKey.size(),

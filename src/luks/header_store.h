@@ -5,12 +5,23 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "base/result.h"
 #include "base/secret_buffer.h"
 #include "model/header_view.h"
 
 namespace volumecrypt::luks {
+
+inline std::string slotName(unsigned slot) {
+    return "key slot " + std::to_string(slot);
+}
+
+// An error about one key slot.
+inline tl::unexpected<base::Error> failSlot(base::ErrorCode code, unsigned slot,
+                                            std::string message, std::string hint = {}) {
+    return base::fail(base::Error(code, std::move(message), std::move(hint)).withSlot(slot));
+}
 
 // How much a key slot's KDF shall cost. Library: libcryptsetup's default (argon2id, benchmarked),
 // for what people and firmware choose. Minimal: argon2id with 4 passes, 32 KiB, 1 lane, for 256-bit

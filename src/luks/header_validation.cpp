@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which headers are accepted, and which KDFs may be run: nothing in a header is authenticated.
+// The lists of what is known, and the limits of what this machine is asked for.
+#include "luks/header_validation.h"
+
 #include <algorithm>
 #include <array>
 #include <string_view>
 
-#include "luks/ciphers.h"
-#include "luks/header_copy.h"
-#include "luks/slot_error.h"
+#include "luks/header_store.h"
+#include "model/volume_spec.h"
 
 namespace volumecrypt::luks {
 namespace {
@@ -62,10 +63,10 @@ base::Status validateSegment(const model::HeaderView &view) {
     if (!segment.flags.empty())
         return refuse("the data segment has the flag \"" + segment.flags.front() + "\"");
     if (segment.integrity) return refuse("the data segment has integrity protection");
-    const Cipher *cipher = findCipher(segment.cipher);
+    const model::Cipher *cipher = model::findCipher(segment.cipher);
     if (cipher == nullptr)
         return refuse("the data is encrypted with \"" + segment.cipher +
-                      "\", which is not one of " + cipherNames());
+                      "\", which is not one of " + model::cipherNames());
     if (view.volumeKeyBits != 0 && !cipher->allows(view.volumeKeyBits))
         return refuse("the volume key has " + std::to_string(view.volumeKeyBits) +
                       " bits, which is wrong for " + segment.cipher);
@@ -80,10 +81,10 @@ base::Status validateSegment(const model::HeaderView &view) {
 base::Status validateSlot(const model::SlotView &slot) {
     const std::string name = slotName(slot.number);
     if (slot.type != "luks2") return refuse(name + " is of the unknown type \"" + slot.type + "\"");
-    const Cipher *cipher = findCipher(slot.areaCipher);
+    const model::Cipher *cipher = model::findCipher(slot.areaCipher);
     if (cipher == nullptr)
         return refuse(name + " is encrypted with \"" + slot.areaCipher +
-                      "\", which is not one of " + cipherNames());
+                      "\", which is not one of " + model::cipherNames());
     if (!cipher->allows(slot.areaKeyBits))
         return refuse(name + " is encrypted with a key of " + std::to_string(slot.areaKeyBits) +
                       " bits, which is wrong for " + slot.areaCipher);

@@ -14,7 +14,6 @@
 
 #include "base/files.h"
 #include "crypto/digest.h"
-#include "luks/header_layout.h"
 #include "luks/metadata.h"
 
 namespace volumecrypt::luks {
@@ -25,7 +24,7 @@ using base::ErrorCode;
 constexpr std::size_t kBlock = 4096;
 constexpr std::size_t kChunk = std::size_t{1} << 20;
 
-// The marker (header_build.h says what its fields are). All of it lies in the first 512 bytes, and
+// The marker (header_write.h says what its fields are). All of it lies in the first 512 bytes, and
 // the rest is zero as in a binary header: a disk that writes whole sectors leaves the one or the
 // other, never a mixture.
 constexpr std::string_view kMarkerText = "VOLUMECRYPT-FORMATTING";
@@ -86,6 +85,14 @@ base::Status copyRange(int memory, int device, std::uint64_t begin, std::uint64_
     return flush(device);
 }
 
+// Empty when the device is smaller.
+base::Result<std::string> firstBlock(int fd) {
+    VC_ASSIGN(const std::uint64_t size, sizeOfDevice(fd));
+    std::string block(size < kBlock ? 0 : kBlock, '\0');
+    VC_TRY(base::readExactly(fd, std::as_writable_bytes(std::span(block)), 0));
+    return block;
+}
+
 }  // namespace
 
 base::Status writeHeaderUpTo(WritePoint last, int deviceFd, const model::VolumeId &id,
@@ -122,12 +129,14 @@ std::optional<std::string> formattingMarkerIn(std::string_view block) {
 }
 
 base::Result<std::optional<std::string>> readFormattingMarker(int deviceFd) {
-    std::optional<std::string> none;
-    VC_ASSIGN(const std::uint64_t size, sizeOfDevice(deviceFd));
-    if (size < kBlock) return none;
-    std::string block(kBlock, '\0');
-    VC_TRY(base::readExactly(deviceFd, std::as_writable_bytes(std::span(block)), 0));
+    VC_ASSIGN(const std::string block, firstBlock(deviceFd));
     return formattingMarkerIn(block);
+}
+
+base::Result<bool> hasNewerMarker(int deviceFd) {
+    VC_ASSIGN(const std::string block, firstBlock(deviceFd));
+    return block.starts_with(kMarkerText) &&
+           static_cast<unsigned char>(block[kVersionOffset]) > kVersion;
 }
 
 }  // namespace volumecrypt::luks

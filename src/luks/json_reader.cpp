@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Look-ups with type and range checks.
+// Look-ups in JSON with checks of type and range.
 #include "luks/json_reader.h"
 
 #include <algorithm>

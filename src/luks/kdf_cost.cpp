@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// crypt_set_pbkdf_type.
+// Sets the KDF of new key slots by crypt_set_pbkdf_type.
 #include "luks/kdf_cost.h"
 
+#include <cstdint>
 #include <limits>
-#include <optional>
 #include <utility>
 
 #include "luks/library.h"
@@ -11,14 +11,14 @@
 namespace volumecrypt::luks {
 namespace {
 
-std::optional<FixedCost> libraryCost;
+// KdfCost::Minimal: argon2id.
+constexpr std::uint32_t kPasses = 4;
+constexpr std::uint32_t kMemoryKiB = 32;
+constexpr std::uint32_t kLanes = 1;
+
 KdfTurn kdfTurn;
 
 }  // namespace
-
-void setLibraryCost(const FixedCost &cost) {
-    libraryCost = cost;
-}
 
 void setKdfTurn(KdfTurn turn) {
     kdfTurn = std::move(turn);
@@ -29,25 +29,22 @@ base::Result<base::UniqueFd> awaitKdfTurn(std::uint64_t memoryKiB) {
 }
 
 std::uint64_t memoryKiBOf(KdfCost cost) {
-    if (cost == KdfCost::Minimal) return FixedCost{}.memoryKiB;
+    if (cost == KdfCost::Minimal) return kMemoryKiB;
     // The library's benchmark may choose up to 1 GiB.
-    return libraryCost ? libraryCost->memoryKiB : std::numeric_limits<std::uint64_t>::max();
+    return std::numeric_limits<std::uint64_t>::max();
 }
 
 base::Status applyCost(crypt_device *device, KdfCost cost) {
-    std::optional<FixedCost> fixed = libraryCost;
-    if (cost == KdfCost::Minimal) fixed = FixedCost{};
-    crypt_pbkdf_type type{};
-    if (fixed) {
-        type.type = CRYPT_KDF_ARGON2ID;
-        type.hash = "sha256";
-        type.iterations = fixed->passes;
-        type.max_memory_kb = fixed->memoryKiB;
-        type.parallel_threads = fixed->lanes;
-        type.flags = CRYPT_PBKDF_NO_BENCHMARK;
-    }
-    // Without a type: the library's default, benchmarked.
-    const int result = ::crypt_set_pbkdf_type(device, fixed ? &type : nullptr);
+    crypt_pbkdf_type minimal{};
+    minimal.type = CRYPT_KDF_ARGON2ID;
+    minimal.hash = "sha256";
+    minimal.iterations = kPasses;
+    minimal.max_memory_kb = kMemoryKiB;
+    minimal.parallel_threads = kLanes;
+    minimal.flags = CRYPT_PBKDF_NO_BENCHMARK;
+    // Without a type: the library's default, benchmarked, which takes two seconds and up to 1 GiB.
+    const int result =
+        ::crypt_set_pbkdf_type(device, cost == KdfCost::Minimal ? &minimal : nullptr);
     if (result < 0) return base::fail(libraryError("choose the cost of a key slot", result));
     return {};
 }

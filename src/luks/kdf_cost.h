@@ -13,18 +13,6 @@ struct crypt_device;
 
 namespace volumecrypt::luks {
 
-// argon2id.
-struct FixedCost {
-    std::uint32_t passes = 4;
-    std::uint32_t memoryKiB = 32;
-    std::uint32_t lanes = 1;
-};
-
-// From now on, in this process, KdfCost::Library costs exactly this and nothing is benchmarked: the
-// default takes two seconds and up to 1 GiB for each slot. For tests and for people who must
-// say so on a command line; never read from the environment or the configuration.
-void setLibraryCost(const FixedCost &cost);
-
 // Programs side by side must not exhaust memory. From now on, in this process, each key derivation
 // asks for its turn when all that it needs has been read from the disk, which may hang, and holds
 // what it got while it runs. An error ends the operation: no key was tried.

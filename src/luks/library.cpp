@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// crypt_init, crypt_load, and what their results mean.
+// Handles of libcryptsetup (crypt_init, crypt_load), and what its results mean.
 #include "luks/library.h"
 
 #include <algorithm>
@@ -89,9 +89,8 @@ base::Result<CryptDevice> loadHeader(const std::string &path) {
 }
 
 base::Error libraryError(const std::string &what, int result, ErrorCode invalid) {
-    base::Error error;
-    error.code = codeOf(-result, invalid);
-    error.message = what + ": " + std::generic_category().message(-result);
+    base::Error error(codeOf(-result, invalid),
+                      what + ": " + std::generic_category().message(-result));
     const std::string words = takeLastWords();
     if (!words.empty()) error.message += " (libcryptsetup: " + words + ")";
     return error;

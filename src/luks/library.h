@@ -6,8 +6,8 @@
 
 #include <libcryptsetup.h>
 
-#include "base/c_handle.h"
 #include "base/result.h"
+#include "base/scope_exit.h"
 
 namespace volumecrypt::luks {
 

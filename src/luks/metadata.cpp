@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Finding, checking and comparing the primary and the secondary copy.
+// Finds, checks and compares the primary and the secondary copy of a LUKS2 header.
 #include "luks/metadata.h"
 
 #include <algorithm>
@@ -14,8 +14,8 @@
 #include "base/files.h"
 #include "base/foreign_json.h"
 #include "crypto/digest.h"
-#include "luks/header_build.h"
 #include "luks/header_image.h"
+#include "luks/header_write.h"
 
 namespace volumecrypt::luks {
 namespace {

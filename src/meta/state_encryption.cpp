@@ -8,7 +8,6 @@
 #include <nlohmann/json.hpp>
 
 #include "base/foreign_json.h"
-#include "meta/unusable.h"
 
 namespace volumecrypt::meta {
 namespace {

@@ -55,4 +55,14 @@ base::Result<std::optional<StateEncryption>> parseStateEncryption(std::string_vi
 // For people: what was read, with the passphrases left out.
 std::string redactedStateEncryption(std::string_view json);
 
+// The error of a tag 9 that cannot be used.
+
+// `what` repeats nothing that META says: it may be a passphrase, or made to be printed.
+inline tl::unexpected<base::Error> unusable(const std::string &what) {
+    return base::fail(base::ErrorCode::HeaderCorrupt,
+                      "error unmarshalling state encryption meta key: " + what,
+                      "Declare the encryption of STATE in the configuration: it is then saved to "
+                      "META anew.");
+}
+
 }  // namespace volumecrypt::meta

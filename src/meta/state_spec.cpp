@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// Member by member, in both directions.
+// Converts STATE's encryption between META and a declaration, in both directions.
 #include "meta/state_spec.h"
 
 #include <algorithm>
 #include <utility>
 
-#include "meta/unusable.h"
+#include "meta/state_encryption.h"
 
 namespace volumecrypt::meta {
 namespace {
 
 constexpr unsigned kHighestPcr = 23;
 constexpr unsigned kSecureBootPcr = 7;
-constexpr const char *kUsualCipher = "aes-xts-plain64";
 // One token of the header's 32 is our record.
 constexpr std::ptrdiff_t kMostSealedKeys = model::kSlotCount - 1;
 
@@ -31,7 +30,11 @@ struct ToMeta {
         if (key.wording.options) tpm.options = TpmOptions{.pcrs = key.wording.pcrs};
         return tpm;
     }
-    Kind operator()(const model::UnmanagedKey & /*unused*/) const { return std::nullopt; }
+    // A kind that Talos does not have. One that it has needs a form above to compile.
+    template <typename Other>
+    requires(!model::rowOf(Other::kKind).inTalos) Kind operator()(const Other & /*unused*/) const {
+        return std::nullopt;
+    }
 };
 
 struct ToModel {
@@ -95,21 +98,23 @@ base::Result<std::vector<model::KeySpec>> keysOf(const StateEncryption &encrypti
     }
     if (keys.empty()) return unusable("static key must have key data defined");
     if (std::ranges::count_if(keys, &model::KeySpec::isSealed) > kMostSealedKeys)
-        return unusable("more kms and tpm keys than a header takes");
+        return unusable("more " + model::kindNames(&model::KeyKindRow::sealed, "and") +
+                        " keys than a header takes");
     std::ranges::sort(keys, {}, &model::KeySpec::slot);
     return keys;
 }
 
 base::Status readCipher(const StateEncryption &encryption, model::EncryptionSpec &spec) {
-    spec.cipher = encryption.cipher.empty() ? kUsualCipher : encryption.cipher;
-    const auto sizes = model::keyBitsOf(spec.cipher);
-    if (!sizes) return unusable("unknown cipher kind");
-    if (encryption.keyBits != 0 && std::ranges::find(*sizes, encryption.keyBits) == sizes->end())
+    if (!encryption.cipher.empty()) spec.cipher = encryption.cipher;
+    const model::Cipher *cipher = model::findCipher(spec.cipher);
+    if (cipher == nullptr) return unusable("unknown cipher kind");
+    const auto &sizes = cipher->keyBits;
+    if (encryption.keyBits != 0 && std::ranges::find(sizes, encryption.keyBits) == sizes.end())
         return unusable("a key of " + std::to_string(encryption.keyBits) + " bits");
     if (!model::isSectorSize(encryption.sectorSize))
         return unusable("a block size of " + std::to_string(encryption.sectorSize));
     spec.keyBits =
-        encryption.keyBits == 0 ? sizes->front() : static_cast<unsigned>(encryption.keyBits);
+        encryption.keyBits == 0 ? sizes.front() : static_cast<unsigned>(encryption.keyBits);
     spec.sectorSize = static_cast<unsigned>(encryption.sectorSize);
     return {};
 }

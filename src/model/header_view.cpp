@@ -24,12 +24,6 @@ bool HeaderView::isReencrypting() const {
            std::any_of(segments.begin(), segments.end(), isInterim);
 }
 
-std::optional<unsigned> HeaderView::tokenOfType(const std::string &type) const {
-    for (const auto &[id, token] : tokens)
-        if (token.type == type) return id;
-    return std::nullopt;
-}
-
 std::optional<unsigned> HeaderView::highestFreeSlot(const std::vector<unsigned> &avoid) const {
     for (unsigned slot = kSlotCount; slot-- > 0;) {
         const bool avoided = std::find(avoid.begin(), avoid.end(), slot) != avoid.end();

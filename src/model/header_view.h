@@ -75,7 +75,6 @@ struct HeaderView {
 
     // Somebody began a reencryption that is not finished.
     [[nodiscard]] bool isReencrypting() const;
-    [[nodiscard]] std::optional<unsigned> tokenOfType(const std::string &type) const;
     // The highest slot that is neither in use nor in `avoid`.
     [[nodiscard]] std::optional<unsigned> highestFreeSlot(const std::vector<unsigned> &avoid) const;
     // Whether there is room for the area of one more slot with a key of so many bytes.

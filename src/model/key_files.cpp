@@ -8,27 +8,29 @@
 namespace volumecrypt::model {
 namespace {
 
-void add(std::vector<KeyFile> &files, unsigned slot, std::string_view field,
-         const std::string &path) {
-    if (!path.empty()) files.push_back({slot, field, path});
-}
+struct Collector {
+    std::vector<KeyFile> &files;
+    const KeySpec &key;
+
+    void operator()(std::string_view field, const std::string &value) const {
+        const auto named = key.row().files;
+        const bool isFile = std::ranges::find(named, field) != named.end();
+        if (isFile && !value.empty()) files.push_back({key.slot, field, value});
+    }
+    template <typename Part>
+    void operator()(std::string_view /*field*/, const std::optional<Part> &part) const {
+        if (part) Part::members(*part, *this);
+    }
+    void operator()(std::string_view /*field*/, const auto & /*value*/) const {}
+};
 
 }  // namespace
 
 std::vector<KeyFile> keyFiles(const VolumeSpec &volume) {
     std::vector<KeyFile> files;
     if (!volume.encryption) return files;
-    for (const KeySpec &key : volume.encryption->keys) {
-        if (const auto *fixed = std::get_if<StaticKey>(&key.parameters))
-            add(files, key.slot, "passphraseFile", fixed->passphraseFile);
-        if (const auto *kms = std::get_if<KmsKey>(&key.parameters)) {
-            add(files, key.slot, "caFile", kms->caFile);
-            add(files, key.slot, "clientCertFile", kms->clientCertFile);
-            add(files, key.slot, "clientKeyFile", kms->clientKeyFile);
-        }
-        if (const auto *tpm = std::get_if<TpmKey>(&key.parameters); tpm && tpm->signedPolicy)
-            add(files, key.slot, "publicKey", tpm->signedPolicy->publicKey);
-    }
+    for (const KeySpec &key : volume.encryption->keys)
+        std::visit([&](const auto &of) { of.members(of, Collector{files, key}); }, key.parameters);
     return files;
 }
 

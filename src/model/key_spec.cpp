@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Names of key kinds and the canonical text of a key's parameters.
+// What a declared key says of itself.
 #include "model/key_spec.h"
 
 #include <algorithm>
@@ -9,17 +9,6 @@
 namespace volumecrypt::model {
 namespace {
 
-constexpr std::array<std::pair<KeyKind, std::string_view>, 8> kKindNames{{
-    {KeyKind::Static, "static"},
-    {KeyKind::NodeId, "nodeID"},
-    {KeyKind::Kms, "kms"},
-    {KeyKind::Tpm, "tpm"},
-    {KeyKind::Recovery, "recovery"},
-    {KeyKind::Passphrase, "passphrase"},
-    {KeyKind::Unmanaged, "unmanaged"},
-    {KeyKind::Unknown, "unknown"},
-}};
-
 std::string joined(const std::vector<unsigned> &numbers) {
     std::string text;
     for (const unsigned number : numbers) {
@@ -28,6 +17,24 @@ std::string joined(const std::vector<unsigned> &numbers) {
     }
     return text;
 }
+
+template <typename... Keys>
+std::optional<KeyParameters> emptyAmong(KeyKind kind, const std::variant<Keys...> * /*type*/) {
+    std::optional<KeyParameters> parameters;
+    const auto takeIfMeant = [&]<typename Key>(Key key) {
+        if (Key::kKind == kind) parameters = std::move(key);
+    };
+    (takeIfMeant(Keys{}), ...);
+    return parameters;
+}
+
+template <typename... Keys>
+consteval bool isDeclarableExactly(const std::variant<Keys...> * /*type*/) {
+    return std::ranges::all_of(kKeyKinds, [](const KeyKindRow &row) {
+        return row.declarable == ((Keys::kKind == row.kind) || ...);
+    });
+}
+static_assert(isDeclarableExactly(static_cast<KeyParameters *>(nullptr)));
 
 constexpr std::array<std::string_view, 4> kTctis{"device", "swtpm", "mssim", "tabrmd"};
 
@@ -45,36 +52,23 @@ std::optional<std::string> tctiFault(std::string_view tcti) {
     return std::nullopt;
 }
 
-std::string_view keyKindName(KeyKind kind) {
-    for (const auto &[value, name] : kKindNames)
-        if (value == kind) return name;
-    return "unknown";
-}
-
-std::optional<KeyKind> keyKindFromName(std::string_view name) {
-    for (const auto &[value, text] : kKindNames)
-        if (text == name) return value;
-    return std::nullopt;
+std::optional<KeyParameters> emptyParameters(KeyKind kind) {
+    return emptyAmong(kind, static_cast<KeyParameters *>(nullptr));
 }
 
 KeyKind KeySpec::kind() const {
-    // In the order of KeyParameters' alternatives.
-    constexpr std::array kinds{KeyKind::Static, KeyKind::NodeId, KeyKind::Kms, KeyKind::Tpm,
-                               KeyKind::Unmanaged};
-    static_assert(kinds.size() == std::variant_size_v<KeyParameters>);
-    return kinds.at(parameters.index());
+    return std::visit([](const auto &key) { return key.kKind; }, parameters);
+}
+
+std::string TpmKey::text() const {
+    std::string text = "pcrs=" + joined(pcrs);
+    if (signedPolicy)
+        text += ";signed=" + signedPolicy->publicKey + ":" + joined(signedPolicy->pcrs);
+    return text;
 }
 
 std::string KeySpec::parameterText() const {
-    if (const auto *kms = std::get_if<KmsKey>(&parameters)) return "endpoint=" + kms->endpoint;
-    if (const auto *tpm = std::get_if<TpmKey>(&parameters)) {
-        std::string text = "pcrs=" + joined(tpm->pcrs);
-        if (tpm->signedPolicy)
-            text +=
-                ";signed=" + tpm->signedPolicy->publicKey + ":" + joined(tpm->signedPolicy->pcrs);
-        return text;
-    }
-    return "";
+    return std::visit([](const auto &key) { return key.text(); }, parameters);
 }
 
 }  // namespace volumecrypt::model

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/secret_buffer.h"
+#include "model/key_kind.h"
 
 namespace volumecrypt::model {
 
@@ -23,29 +24,47 @@ struct SourcePosition {
     unsigned column = 0;
 };
 
-enum class KeyKind { Static, NodeId, Kms, Tpm, Recovery, Passphrase, Unmanaged, Unknown };
-
-// The names of the engine's JSON and of the record: static, nodeID, kms, tpm, recovery, passphrase,
-// unmanaged, unknown.
-std::string_view keyKindName(KeyKind kind);
-std::optional<KeyKind> keyKindFromName(std::string_view name);
-
+// The parameters of each kind that can be declared. `members` calls visit(name, member) for what
+// is kept of them, by the names of the configuration and without secrets. `text` is canonical, of
+// what shapes the enrolled key: when it changes, the slot must be made anew.
 struct StaticKey {
+    static constexpr KeyKind kKind = KeyKind::Static;
     // Exactly one of the two is meaningful: passphraseFile when it is not empty. A loader that
     // drops secrets leaves `passphrase` empty.
     base::SecretBuffer passphrase;
     std::string passphraseFile;
+
+    static void members(auto &key, auto &&visit) { visit("passphraseFile", key.passphraseFile); }
+    [[nodiscard]] static std::string text() { return {}; }
 };
-struct NodeIdKey {};
+struct NodeIdKey {
+    static constexpr KeyKind kKind = KeyKind::NodeId;
+    static void members(auto & /*key*/, auto && /*visit*/) {}
+    [[nodiscard]] static std::string text() { return {}; }
+};
 struct KmsKey {
+    static constexpr KeyKind kKind = KeyKind::Kms;
     std::string endpoint;
     std::string caFile;
     std::string clientCertFile;
     std::string clientKeyFile;
+
+    static void members(auto &key, auto &&visit) {
+        visit("endpoint", key.endpoint);
+        visit("caFile", key.caFile);
+        visit("clientCertFile", key.clientCertFile);
+        visit("clientKeyFile", key.clientKeyFile);
+    }
+    [[nodiscard]] std::string text() const { return "endpoint=" + endpoint; }
 };
 struct SignedPolicy {
     std::string publicKey;
     std::vector<unsigned> pcrs;
+
+    static void members(auto &policy, auto &&visit) {
+        visit("publicKey", policy.publicKey);
+        visit("pcrs", policy.pcrs);
+    }
 };
 // How a document put a tpm key, where META has other words for the same.
 struct TpmWording {
@@ -54,16 +73,34 @@ struct TpmWording {
     std::optional<bool> checkSecurebootStatusOnEnroll;
 };
 struct TpmKey {
+    static constexpr KeyKind kKind = KeyKind::Tpm;
     std::vector<unsigned> pcrs;  // sorted, without duplicates
     std::optional<SignedPolicy> signedPolicy;
     bool checkSecurebootStatusOnEnroll = false;
     std::string tcti;  // as tpm2-tss names interfaces; empty: the machine's TPM
     TpmWording wording = {};
+
+    static void members(auto &key, auto &&visit) {
+        visit("pcrs", key.pcrs);
+        visit("tcti", key.tcti);
+        visit("checkSecurebootStatusOnEnroll", key.checkSecurebootStatusOnEnroll);
+        visit("signedPolicy", key.signedPolicy);
+    }
+    [[nodiscard]] std::string text() const;
 };
 // Documents a slot of somebody else that must be left alone.
-struct UnmanagedKey {};
+struct UnmanagedKey {
+    static constexpr KeyKind kKind = KeyKind::Unmanaged;
+    static void members(auto & /*key*/, auto && /*visit*/) {}
+    [[nodiscard]] static std::string text() { return {}; }
+};
 
+// One alternative for each kind that the table of kinds calls declarable.
 using KeyParameters = std::variant<StaticKey, NodeIdKey, KmsKey, TpmKey, UnmanagedKey>;
+
+// Those of a key of this kind about which nothing is known; nothing for kinds that cannot be
+// declared.
+std::optional<KeyParameters> emptyParameters(KeyKind kind);
 
 struct KeyWording {
     std::size_t index = 0;  // in the list of keys
@@ -78,12 +115,12 @@ struct KeySpec {
     KeyWording wording = {};
 
     [[nodiscard]] KeyKind kind() const;
+    [[nodiscard]] const KeyKindRow &row() const { return rowOf(kind()); }
     // Needs a network before it can be had.
-    [[nodiscard]] bool needsNetwork() const { return kind() == KeyKind::Kms; }
+    [[nodiscard]] bool needsNetwork() const { return row().reach == KeyReach::Network; }
     // Random, and kept sealed in a token of the header.
-    [[nodiscard]] bool isSealed() const { return kind() == KeyKind::Kms || kind() == KeyKind::Tpm; }
-    // A canonical text of the parameters that shape the enrolled key (never a secret): a change of
-    // it means that the slot must be made anew. Its SHA-256 is the record's `params`.
+    [[nodiscard]] bool isSealed() const { return row().sealed; }
+    // The text of its parameters (never a secret). Its SHA-256 is the record's `params`.
     [[nodiscard]] std::string parameterText() const;
 };
 

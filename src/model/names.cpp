@@ -2,20 +2,14 @@
 // systemd's escaping of paths and the names built with it.
 #include "model/names.h"
 
+#include "base/text.h"
+
 namespace volumecrypt::model {
 namespace {
 
 bool isPlain(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == ':' ||
            c == '_' || c == '.';
-}
-
-void appendEscaped(std::string &text, char c) {
-    constexpr std::string_view digits = "0123456789abcdef";
-    const auto value = static_cast<unsigned char>(c);
-    text += "\\x";
-    text += digits[value >> 4U];
-    text += digits[value & 15U];
 }
 
 }  // namespace
@@ -39,7 +33,7 @@ std::string escapeUnitPath(std::string_view path) {
         if (pendingSlash) text += '-';
         pendingSlash = false;
         if (!isPlain(c) || (c == '.' && text.empty()))
-            appendEscaped(text, c);
+            text.append("\\x").append(base::toHex({&c, 1}));
         else
             text += c;
     }

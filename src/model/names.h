@@ -18,6 +18,11 @@ std::string mappingPath(const VolumeId &id);
 // becomes \xHH.
 std::string escapeUnitPath(std::string_view path);
 
+// Below /dev: systemd makes a device unit of it. Anything else is a plain file.
+constexpr bool isDevicePath(std::string_view path) {
+    return path.starts_with("/dev/");
+}
+
 std::string deviceUnit(std::string_view path);  // dev-….device
 std::string mountUnit(std::string_view where);  // ….mount
 std::string swapUnit(std::string_view path);    // dev-….swap

@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/foreign_json.h"
-#include "base/hex.h"
+#include "base/text.h"
 
 namespace volumecrypt::model {
 namespace {
@@ -172,11 +172,6 @@ const RecordSlot *Record::entry(unsigned slot) const {
     return at == slots.end() ? nullptr : &at->second;
 }
 
-bool Record::isOurs(unsigned slot) const {
-    if (slots.contains(slot)) return true;
-    return pending && (pending->slot == slot || pending->spare == slot);
-}
-
 base::Result<Record> Record::fromJson(const std::string &json) {
     const auto corrupt = [](const std::string &why) {
         return base::fail(base::ErrorCode::HeaderCorrupt,
@@ -189,9 +184,11 @@ base::Result<Record> Record::fromJson(const std::string &json) {
         if (!version) return corrupt("its version is no number");
         if (*version > kRecordVersion)
             return base::fail(base::ErrorCode::Unsupported,
-                              "the volumecrypt record is of version " + std::to_string(*version) +
-                                  ", this program knows version " + std::to_string(kRecordVersion),
-                              "Update volumecrypt before changing this volume.");
+                              "the record was written by a newer version of volumecrypt (it is of "
+                              "version " +
+                                  std::to_string(*version) + ", this program knows version " +
+                                  std::to_string(kRecordVersion) + ")",
+                              "Update volumecrypt; nothing was changed.");
         return recordFromJson(parsed);
     } catch (const BadRecord &bad) {
         return corrupt(bad.what);

@@ -65,7 +65,6 @@ struct Record {
     [[nodiscard]] std::string authenticatedText() const;
     // What is recorded of a slot; nullptr when nothing is.
     [[nodiscard]] const RecordSlot *entry(unsigned slot) const;
-    [[nodiscard]] bool isOurs(unsigned slot) const;
 
     // HeaderCorrupt when it is no record; Unsupported when a newer version wrote it.
     static base::Result<Record> fromJson(const std::string &json);

@@ -13,17 +13,8 @@ namespace {
 
 using Json = nlohmann::json;
 
-bool isTalosType(const std::string &type) {
-    return type == kKmsTokenType || type == kTalosTpmTokenType;
-}
-
-bool isKnownType(const std::string &type) {
-    return type == kSystemdTpmTokenType || type == kLockedTpmTokenType ||
-           type == kRecoveryTokenType || isTalosType(type);
-}
-
 // The slot that a token without `keyslots` is for.
-unsigned talosSlot(const TokenView &token) {
+unsigned unnamedSlot(const TokenView &token) {
     const Json json = base::parseForeignJson(token.json);
     const Json::json_pointer at("/UserData/slot");
     if (json.is_discarded() || !json.contains(at)) return token.id;
@@ -31,21 +22,15 @@ unsigned talosSlot(const TokenView &token) {
 }
 
 bool belongsTo(const TokenView &token, unsigned slot) {
-    if (isTalosType(token.type) && token.keyslots.empty()) return talosSlot(token) == slot;
+    const auto known = kindOfToken(token.type);
+    if (!known) return false;
+    if (!known->type.namesSlot && token.keyslots.empty()) return unnamedSlot(token) == slot;
     return token.keyslots.size() == 1 && token.keyslots.front() == slot;
 }
 
 bool isTypeOf(KeyKind kind, const std::string &type) {
-    switch (kind) {
-        case KeyKind::Tpm:
-            return type == kSystemdTpmTokenType || type == kLockedTpmTokenType;
-        case KeyKind::Kms:
-            return type == kKmsTokenType;
-        case KeyKind::Recovery:
-            return type == kRecoveryTokenType;
-        default:
-            return false;
-    }
+    const auto known = kindOfToken(type);
+    return known && known->kind == kind && known->type.readable;
 }
 
 bool isDeclared(const std::vector<KeySpec> &declared, unsigned slot) {
@@ -75,7 +60,7 @@ TokenView tokenFromJson(const std::string &json) {
 std::vector<unsigned> tokensOfSlot(const HeaderView &view, unsigned slot) {
     std::vector<unsigned> ids;
     for (const auto &[id, token] : view.tokens)
-        if (isKnownType(token.type) && belongsTo(token, slot)) ids.push_back(id);
+        if (belongsTo(token, slot)) ids.push_back(id);
     return ids;
 }
 
@@ -96,14 +81,14 @@ std::optional<unsigned> undeclaredTokenId(const HeaderView &view,
 std::optional<unsigned> spareTokenId(const HeaderView &view, const std::vector<KeySpec> &declared) {
     return highestFree(view, [&](unsigned id) {
         return std::none_of(declared.begin(), declared.end(), [id](const KeySpec &key) {
-            return key.slot == id && key.kind() == KeyKind::Kms;
+            return key.slot == id && key.row().tokenTakesSlotNumber;
         });
     });
 }
 
 base::Result<unsigned> chooseSlotToken(const HeaderView &view, KeyKind kind, unsigned slot,
                                        const std::vector<KeySpec> &declared) {
-    if (kind == KeyKind::Kms && !view.tokens.contains(slot)) return slot;
+    if (rowOf(kind).tokenTakesSlotNumber && !view.tokens.contains(slot)) return slot;
     auto id = undeclaredTokenId(view, declared);
     if (!id) id = spareTokenId(view, declared);
     if (!id) id = highestFree(view, [](unsigned) { return true; });

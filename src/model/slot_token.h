@@ -12,19 +12,11 @@
 
 namespace volumecrypt::model {
 
-inline constexpr const char *kSystemdTpmTokenType = "systemd-tpm2";
-inline constexpr const char *kLockedTpmTokenType = "volumecrypt-tpm2";
-inline constexpr const char *kRecoveryTokenType = "systemd-recovery";
-// As Talos writes them: they name no key slot, their id is its number. A kms token of ours that
-// could not have that id says so in `UserData.slot`.
-inline constexpr const char *kKmsTokenType = "sideroKMS";
-inline constexpr const char *kTalosTpmTokenType = "talos-tpm2";
-
 // What a token of a known type says of itself; a text that is no token has no type.
 TokenView tokenFromJson(const std::string &json);
 
-// Tokens of the types above that belong to `slot` and to no other one. None of them is of use
-// without the slot.
+// Tokens of keys (see KeyKindRow::tokens) that belong to `slot` and to no other one. None of them
+// is of use without the slot.
 std::vector<unsigned> tokensOfSlot(const HeaderView &view, unsigned slot);
 
 // The token of a key of this kind in `slot`: what its passphrase is unsealed from. Empty for kinds
@@ -35,11 +27,11 @@ std::optional<TokenView> slotToken(const HeaderView &view, KeyKind kind, unsigne
 // free one that is not declared.
 std::optional<unsigned> undeclaredTokenId(const HeaderView &view,
                                           const std::vector<KeySpec> &declared);
-// The highest free id that no declared kms key needs.
+// The highest free id that no token of a declared key takes, as those of kms do.
 std::optional<unsigned> spareTokenId(const HeaderView &view, const std::vector<KeySpec> &declared);
 
-// For a new token of a key of this kind in `slot`: the slot's own number for kms when it is free,
-// else as above. NoSpace.
+// For a new token of a key of this kind in `slot`: the slot's own number for kinds that take it,
+// when it is free, else as above. NoSpace.
 base::Result<unsigned> chooseSlotToken(const HeaderView &view, KeyKind kind, unsigned slot,
                                        const std::vector<KeySpec> &declared);
 

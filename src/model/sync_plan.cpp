@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "model/slot_token.h"
+
 namespace volumecrypt::model {
 namespace {
 
@@ -54,7 +56,7 @@ Step renew(const DeclaredKey &key) {
 }
 
 std::string whyRejected(const PlanInput &input, const DeclaredKey &key) {
-    if (key.kind == KeyKind::NodeId && !input.formerName.empty())
+    if (rowOf(key.kind).ofVolumeName && !input.formerName.empty())
         return "the volume was renamed: its key is made of the name " + input.formerName +
                " as yet";
     return "the declared key does not open the slot";
@@ -107,7 +109,7 @@ Step planTaken(const DeclaredKey &key, const std::string &whose) {
 // Talos seals under a policy of its own, which nobody else can satisfy.
 bool isTalosTpm(const HeaderView &header, unsigned slot) {
     const auto token = header.tokens.find(slot);
-    return token != header.tokens.end() && token->second.type == "talos-tpm2";
+    return token != header.tokens.end() && token->second.type == kTalosTpmTokenType;
 }
 
 Step refuseTalosTpm(const PlanInput &input, const DeclaredKey &key) {
@@ -200,8 +202,7 @@ bool isOnRecord(const PlanInput &input, const Step &step) {
     if (step.action == StepAction::Remove || !input.record) return false;
     const auto key = std::ranges::find(input.declared, step.slot, &DeclaredKey::slot);
     const RecordSlot *entry = input.record->entry(step.slot);
-    const bool sealed = step.kind == KeyKind::Kms || step.kind == KeyKind::Tpm;
-    return sealed && key != input.declared.end() && entry != nullptr &&
+    return rowOf(step.kind).sealed && key != input.declared.end() && entry != nullptr &&
            differenceFromRecord(*key, *entry).empty();
 }
 

@@ -61,6 +61,14 @@ std::string SystemPaths::oldStagedWipe(const VolumeId &id) const {
     return below("/var/lib/volumecrypt/wipe/" + id.text());
 }
 
+std::string SystemPaths::lockMark(const VolumeId &id) const {
+    return lockMarkDir() + "/" + id.text();
+}
+
+std::string SystemPaths::lockMarkDir() const {
+    return below("/run/volumecrypt/locked");
+}
+
 std::string SystemPaths::contentLink(const VolumeId &id) const {
     return below("/run/volumecrypt/content/" + id.text());
 }

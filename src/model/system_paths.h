@@ -25,6 +25,9 @@ class SystemPaths {
     [[nodiscard]] std::string outcome(const VolumeId &id, const std::string &verb) const;
     [[nodiscard]] std::string outcomeDir() const;  // /run/volumecrypt/outcome
     [[nodiscard]] std::string jobDir() const;      // /run/volumecrypt/jobs
+    // Lock was called for the volume, and nothing has unlocked it since: it stays locked.
+    [[nodiscard]] std::string lockMark(const VolumeId &id) const;  // /run/volumecrypt/locked/ID
+    [[nodiscard]] std::string lockMarkDir() const;
     // What attach must know before anything is mounted, on the root file system:
     // /etc/volumecrypt/state
     [[nodiscard]] std::string stateDir() const;

@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <array>
 
-#include "model/names.h"
-
 namespace volumecrypt::model {
 namespace {
 
@@ -25,12 +23,8 @@ constexpr std::array<std::pair<PerformanceOption, std::string_view>, 3> kOptions
     {PerformanceOption::SameCpuCrypt, "same_cpu_crypt"},
 }};
 
-struct Cipher {
-    std::string_view name;
-    std::array<unsigned, 2> keyBits;
-};
 constexpr std::array<Cipher, 3> kCiphers{{
-    {"aes-xts-plain64", {512, 256}},
+    {kUsualCipher, {512, 256}},
     {"xchacha12,aes-adiantum-plain64", {256, 256}},
     {"xchacha20,aes-adiantum-plain64", {256, 256}},
 }};
@@ -72,10 +66,18 @@ std::optional<PerformanceOption> performanceOptionFromName(std::string_view name
     return valueIn(kOptions, name);
 }
 
-std::optional<std::array<unsigned, 2>> keyBitsOf(std::string_view cipher) {
-    for (const Cipher &known : kCiphers)
-        if (known.name == cipher) return known.keyBits;
-    return std::nullopt;
+bool Cipher::allows(unsigned bits) const {
+    return std::ranges::find(keyBits, bits) != keyBits.end();
+}
+const Cipher *findCipher(std::string_view name) {
+    for (const Cipher &cipher : kCiphers)
+        if (cipher.name == name) return &cipher;
+    return nullptr;
+}
+std::string cipherNames() {
+    std::string text;
+    for (const Cipher &cipher : kCiphers) text.append(text.empty() ? "" : ", ").append(cipher.name);
+    return text;
 }
 bool isSectorSize(std::uint64_t bytes) {
     return std::ranges::find(kSectorSizes, bytes) != kSectorSizes.end();
@@ -106,6 +108,16 @@ bool EncryptionSpec::allLockedToState() const {
 
 std::string VolumeSpec::contentDevice() const {
     return encryption ? mappingPath(id) : device.path;
+}
+
+bool VolumeSpec::isMounted() const {
+    return mount && !mount->where.empty() && filesystem.type != FilesystemType::None &&
+           filesystem.type != FilesystemType::Swap;
+}
+
+std::string VolumeSpec::consumerUnit() const {
+    if (filesystem.type == FilesystemType::Swap) return swapUnit(contentDevice());
+    return isMounted() ? mountUnit(mount->where) : std::string();
 }
 
 }  // namespace volumecrypt::model

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "model/key_spec.h"
+#include "model/names.h"
 #include "model/volume_id.h"
 
 namespace volumecrypt::model {
@@ -32,8 +33,19 @@ std::optional<FilesystemType> filesystemFromName(std::string_view name);
 std::string_view performanceOptionName(PerformanceOption option);
 std::optional<PerformanceOption> performanceOptionFromName(std::string_view name);
 
-// The key sizes of a cipher in bits, the default first; nothing for a cipher that is not known.
-std::optional<std::array<unsigned, 2>> keyBitsOf(std::string_view cipher);
+// What data and key slots may be encrypted with.
+struct Cipher {
+    std::string_view name;  // as in the header: aes-xts-plain64
+    std::array<unsigned, 2>
+        keyBits;  // the usual size first; the same twice where it is the only one
+
+    [[nodiscard]] bool allows(unsigned bits) const;
+};
+inline constexpr std::string_view kUsualCipher = "aes-xts-plain64";
+// Null when it is not one of ours.
+const Cipher *findCipher(std::string_view name);
+// "a, b, c": for messages.
+std::string cipherNames();
 bool isSectorSize(std::uint64_t bytes);  // 0 is: chosen from the device
 
 struct DeviceSpec {
@@ -62,7 +74,7 @@ struct EncryptionWording {
 };
 
 struct EncryptionSpec {
-    std::string cipher = "aes-xts-plain64";
+    std::string cipher{kUsualCipher};
     unsigned keyBits = 512;
     unsigned sectorSize = 0;  // bytes; 0: chosen from the device
     std::vector<PerformanceOption> options;
@@ -73,6 +85,7 @@ struct EncryptionSpec {
     EncryptionWording wording = {};
 
     [[nodiscard]] const KeySpec *keyInSlot(unsigned slot) const;
+    [[nodiscard]] bool declares(unsigned slot) const { return keyInSlot(slot) != nullptr; }
     // Every key needs the network: such a volume is ordered with remote-fs.target.
     [[nodiscard]] bool onlyNetworkKeys() const;
     [[nodiscard]] bool anyLockedToState() const;
@@ -100,6 +113,13 @@ struct VolumeSpec {
     explicit VolumeSpec(VolumeId volumeId) : id(std::move(volumeId)) {}
     // The device that holds the file system: the mapping, or the device itself for a plain volume.
     [[nodiscard]] std::string contentDevice() const;
+    // Its device is a plain file: only its header can be worked on, and no boot waits for it.
+    [[nodiscard]] bool isFile() const { return !isDevicePath(device.path); }
+    // Has a file system and a place for it.
+    [[nodiscard]] bool isMounted() const;
+    // The unit that uses it once it is unlocked, its mount or its swap; empty when the
+    // configuration neither mounts it nor swaps to it.
+    [[nodiscard]] std::string consumerUnit() const;
 };
 
 }  // namespace volumecrypt::model

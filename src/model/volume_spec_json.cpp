@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Both directions, member by member.
+// Writes and reads a declared volume as JSON, member by member.
 #include "model/volume_spec_json.h"
 
 #include <utility>
@@ -12,6 +12,8 @@ namespace volumecrypt::model {
 namespace {
 
 using Json = nlohmann::json;
+
+constexpr std::uint64_t kVersion = 1;
 
 struct BadSpec : std::exception {};
 
@@ -40,24 +42,28 @@ SourcePosition positionFrom(const Json &json) {
             .column = number<unsigned>(json.at("column"))};
 }
 
-struct ParameterWriter {
+// What is not set is left out.
+struct MemberWriter {
     Json &json;
-    void operator()(const StaticKey &key) const { json["passphraseFile"] = key.passphraseFile; }
-    void operator()(const NodeIdKey & /*unused*/) const {}
-    void operator()(const UnmanagedKey & /*unused*/) const {}
-    void operator()(const KmsKey &key) const {
-        json.update({{"endpoint", key.endpoint},
-                     {"caFile", key.caFile},
-                     {"clientCertFile", key.clientCertFile},
-                     {"clientKeyFile", key.clientKeyFile}});
+    template <typename Part>
+    void operator()(const char *name, const std::optional<Part> &part) const {
+        if (part) Part::members(*part, MemberWriter{json[name] = Json::object()});
     }
-    void operator()(const TpmKey &key) const {
-        json["pcrs"] = key.pcrs;
-        json["tcti"] = key.tcti;
-        json["checkSecurebootStatusOnEnroll"] = key.checkSecurebootStatusOnEnroll;
-        if (key.signedPolicy)
-            json["signedPolicy"] = {{"publicKey", key.signedPolicy->publicKey},
-                                    {"pcrs", key.signedPolicy->pcrs}};
+    void operator()(const char *name, const auto &value) const { json[name] = value; }
+};
+
+struct MemberReader {
+    const Json &json;
+    void operator()(const char *name, std::string &value) const {
+        value = json.at(name).get<std::string>();
+    }
+    void operator()(const char *name, bool &value) const { value = json.at(name).get<bool>(); }
+    void operator()(const char *name, std::vector<unsigned> &value) const {
+        value = numbers(json.at(name));
+    }
+    template <typename Part>
+    void operator()(const char *name, std::optional<Part> &part) const {
+        if (json.contains(name)) Part::members(part.emplace(), MemberReader{json.at(name)});
     }
 };
 
@@ -66,42 +72,18 @@ Json keyJson(const KeySpec &key) {
               {"kind", keyKindName(key.kind())},
               {"lockToState", key.lockToState},
               {"position", positionJson(key.position)}};
-    std::visit(ParameterWriter{json}, key.parameters);
+    std::visit([&json](const auto &of) { of.members(of, MemberWriter{json}); }, key.parameters);
     return json;
 }
 
-TpmKey tpmFrom(const Json &json) {
-    TpmKey key;
-    key.pcrs = numbers(json.at("pcrs"));
-    key.tcti = json.at("tcti").get<std::string>();
-    if (tctiFault(key.tcti)) throw BadSpec();
-    key.checkSecurebootStatusOnEnroll = json.at("checkSecurebootStatusOnEnroll").get<bool>();
-    if (json.contains("signedPolicy"))
-        key.signedPolicy =
-            SignedPolicy{.publicKey = json.at("signedPolicy").at("publicKey").get<std::string>(),
-                         .pcrs = numbers(json.at("signedPolicy").at("pcrs"))};
-    return key;
-}
-
 KeyParameters parametersFrom(const Json &json) {
-    const auto text = [&json](const char *name) { return json.at(name).get<std::string>(); };
-    switch (required(keyKindFromName(text("kind")))) {
-        case KeyKind::Static:
-            return StaticKey{.passphrase = {}, .passphraseFile = text("passphraseFile")};
-        case KeyKind::NodeId:
-            return NodeIdKey{};
-        case KeyKind::Kms:
-            return KmsKey{.endpoint = text("endpoint"),
-                          .caFile = text("caFile"),
-                          .clientCertFile = text("clientCertFile"),
-                          .clientKeyFile = text("clientKeyFile")};
-        case KeyKind::Tpm:
-            return tpmFrom(json);
-        case KeyKind::Unmanaged:
-            return UnmanagedKey{};
-        default:
-            throw BadSpec();
-    }
+    const KeyKind kind = required(keyKindFromName(json.at("kind").get<std::string>()));
+    std::optional<KeyParameters> parameters = emptyParameters(kind);
+    if (!parameters) throw BadSpec();
+    std::visit([&json](auto &of) { of.members(of, MemberReader{json}); }, *parameters);
+    if (const auto *tpm = std::get_if<TpmKey>(&*parameters); tpm && tctiFault(tpm->tcti))
+        throw BadSpec();
+    return std::move(*parameters);
 }
 
 Json encryptionJson(const EncryptionSpec &encryption) {
@@ -169,7 +151,7 @@ void readStorage(const Json &json, VolumeSpec &spec) {
 }  // namespace
 
 std::string toJson(const VolumeSpec &spec) {
-    Json json{{"version", 1},
+    Json json{{"version", kVersion},
               {"id", spec.id.text()},
               {"device", spec.device.path},
               {"byLabel", spec.device.byLabel},
@@ -195,7 +177,13 @@ std::string toJson(const VolumeSpec &spec) {
 base::Result<VolumeSpec> volumeSpecFromJson(std::string_view text) {
     const Json json = base::parseForeignJson(text);
     try {
-        if (json.at("version") != 1) throw BadSpec();
+        const auto version = number<std::uint64_t>(json.at("version"));
+        if (version > kVersion)
+            return base::fail(base::ErrorCode::Unsupported,
+                              "the remembered declaration was written by a newer version of "
+                              "volumecrypt",
+                              "Update volumecrypt, or correct the configuration.");
+        if (version != kVersion) throw BadSpec();
         VC_ASSIGN(VolumeId id, VolumeId::parse(json.at("id").get<std::string>()));
         VolumeSpec spec(std::move(id));
         readStorage(json, spec);

@@ -14,6 +14,11 @@ namespace volumecrypt::model {
 enum class VolumeState { Absent, Blank, Plain, Foreign, Locked, Unlocked, Reencrypting, Failed };
 std::string_view stateName(VolumeState state);
 std::optional<VolumeState> stateFromName(std::string_view name);
+// Whether its content can be read now. Of one that is being reencrypted the state does not tell
+// that: whether it is mapped does.
+constexpr bool isOpen(VolumeState state, bool mapped = false) {
+    return state == VolumeState::Unlocked || (state == VolumeState::Reencrypting && mapped);
+}
 
 enum class SlotHealth { Ok, Unverified, Stale, Missing, Unavailable };
 std::string_view healthName(SlotHealth health);

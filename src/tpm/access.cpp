@@ -51,10 +51,8 @@ bool isMachines(const Access &access) {
 base::Error noTpm(const Access &access) {
     if (isInSysfs(access.paths, "tpmrm0")) return deviceError(access.paths, kManaged, ENOENT);
     if (isInSysfs(access.paths, "tpm0")) return deviceError(access.paths, kRaw, ENOENT);
-    base::Error error;
-    error.code = ErrorCode::TpmUnavailable;
-    error.message = "this machine has no TPM (no /dev/tpmrm0)";
-    error.hint = "Turn the TPM on in the firmware, or declare another key kind.";
+    base::Error error(ErrorCode::TpmUnavailable, "this machine has no TPM (no /dev/tpmrm0)",
+                      "Turn the TPM on in the firmware, or declare another key kind.");
     if (!isAnnounced(access.paths)) return error;
     error.message = "the firmware announces a TPM, but the kernel has found none (no /dev/tpmrm0)";
     error.hint =
@@ -109,11 +107,10 @@ base::Result<base::UniqueFd> lockTpm(const Access &access, const std::string &tc
         return failure != EWOULDBLOCK && failure != EINTR;
     });
     if (!taken) {
-        base::Error error;
-        error.code = ErrorCode::Busy;
-        error.message = "another program uses the TPM, which has no resource manager";
-        error.hint = "Try again when it is done.";
-        return base::fail(std::move(error).withRetry());
+        return base::fail(base::Error(ErrorCode::Busy,
+                                      "another program uses the TPM, which has no resource manager",
+                                      "Try again when it is done.")
+                              .withRetry());
     }
     if (failure != 0 && failure != EWOULDBLOCK && failure != EINTR)
         return base::fail(base::errnoError("lock the TPM", failure));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A child process, a pipe, and a deadline.
+// Runs a task in a child process, with a pipe and a deadline.
 #include "tpm/bounded.h"
 
 #include <cerrno>
@@ -33,24 +33,14 @@ constexpr char kError = 'e';
 
 SecretBuffer encoded(const base::Result<SecretBuffer> &result) {
     if (result) return SecretBuffer::copyOf(std::string_view(&kValue, 1)).appended(result->bytes());
-    const base::Error &error = result.error();
-    return SecretBuffer::copyOf(kError + Json{{"code", base::errorName(error.code)},
-                                              {"message", error.message},
-                                              {"hint", error.hint},
-                                              {"retry", error.retry}}
-                                             .dump(-1, ' ', true, Json::error_handler_t::replace));
+    return SecretBuffer::copyOf(
+        kError + base::toJson(result.error()).dump(-1, ' ', true, Json::error_handler_t::replace));
 }
 
 base::Result<SecretBuffer> decoded(const SecretBuffer &answer) {
     if (answer.chars()[0] == kValue) return SecretBuffer::copyOf(answer.bytes().subspan(1));
-    const Json json = base::parseForeignJson({answer.chars() + 1, answer.size() - 1});
-    base::Error error;
-    error.code =
-        base::errorFromName(json.at("code").get<std::string>()).value_or(ErrorCode::Internal);
-    error.message = json.at("message").get<std::string>();
-    error.hint = json.at("hint").get<std::string>();
-    error.retry = json.at("retry").get<bool>();
-    return base::fail(std::move(error));
+    return base::fail(
+        base::errorIn(base::parseForeignJson({answer.chars() + 1, answer.size() - 1})));
 }
 
 base::Result<SecretBuffer> guarded(const std::function<base::Result<SecretBuffer>()> &task) {
@@ -81,12 +71,9 @@ void ignore(int /*number*/) {}
 }
 
 base::Error noAnswer(const base::Error &cause) {
-    base::Error error;
-    error.code = ErrorCode::TpmUnavailable;
-    error.message = "the TPM did not answer: " + cause.message;
-    error.hint = "The machine's power has to go off and on when a TPM hangs.";
-    error.retry = true;
-    return error;
+    return base::Error(ErrorCode::TpmUnavailable, "the TPM did not answer: " + cause.message,
+                       "The machine's power has to go off and on when a TPM hangs.")
+        .withRetry();
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include "base/result.h"
 #include "base/secret_buffer.h"
+#include "tpm/sealer.h"
 
 namespace volumecrypt::tpm {
 
@@ -14,5 +15,13 @@ namespace volumecrypt::tpm {
 // still be opened by its other keys then. The caller has one thread.
 base::Result<base::SecretBuffer> runBounded(
     int timeoutMs, const std::function<base::Result<base::SecretBuffer>()> &task);
+
+// The operations of sealer.h without a time limit. Internal to this folder.
+
+base::Result<NewSecret> sealNow(const Access &access, const Policy &policy);
+base::Result<base::SecretBuffer> unsealNow(const Access &access, const SealedKey &key);
+base::Result<std::string> whyStaleNow(const Access &access, const SealedKey &key);
+base::Status wouldUnsealNow(const Access &access, const SealedKey &key);
+base::Status canSealNow(const Access &access, const Policy &policy);
 
 }  // namespace volumecrypt::tpm

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Opening, closing and cleaning up after failures.
+// Opens and closes a TPM, and cleans up after failures.
 #include "tpm/connection.h"
 
 #include <cstdlib>

@@ -8,11 +8,10 @@
 #include <vector>
 
 #include "base/foreign_json.h"
-#include "base/hex.h"
+#include "base/text.h"
 #include "tpm/bounded.h"
-#include "tpm/numbers.h"
-#include "tpm/operations.h"
 #include "tpm/pcrs.h"
+#include "tpm/policy.h"
 #include "tpm/storage_root.h"
 
 namespace volumecrypt::tpm {

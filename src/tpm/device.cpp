@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One open, and what its errno means for a TPM.
+// Opens the TPM's device once, and says what its errno means for a TPM.
 #include "tpm/device.h"
 
 #include <cerrno>
@@ -22,11 +22,7 @@ int failureOf(const std::string &device) {
 }
 
 base::Error unavailable(std::string message, std::string hint) {
-    base::Error error;
-    error.code = ErrorCode::TpmUnavailable;
-    error.message = std::move(message);
-    error.hint = std::move(hint);
-    return error;
+    return {ErrorCode::TpmUnavailable, std::move(message), std::move(hint)};
 }
 
 // `daemon-reload` runs volumecrypt-generator, which gives a unit what its volume's keys need.

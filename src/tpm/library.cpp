@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// dlopen and dlsym.
+// Loads the libraries of tpm2-tss by dlopen and dlsym.
 #include "tpm/library.h"
 
 #include <atomic>

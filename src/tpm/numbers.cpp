@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Byte by byte, the highest first.
-#include "tpm/numbers.h"
+// Big-endian numbers as bytes.
+#include "tpm/policy.h"
 
 namespace volumecrypt::tpm {
 

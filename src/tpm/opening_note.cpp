@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A JSON array of numbers.
+// The note of what was in a TPM, as a JSON array of numbers.
 #include "tpm/opening_note.h"
 
 #include <nlohmann/json.hpp>
@@ -7,7 +7,7 @@
 
 #include "base/files.h"
 #include "base/foreign_json.h"
-#include "base/hex.h"
+#include "base/text.h"
 #include "crypto/digest.h"
 
 namespace volumecrypt::tpm {

@@ -3,7 +3,6 @@
 #include "tpm/policy.h"
 
 #include "crypto/digest.h"
-#include "tpm/numbers.h"
 
 namespace volumecrypt::tpm {
 namespace {

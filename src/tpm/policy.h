@@ -3,6 +3,7 @@
 // computes.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
@@ -31,5 +32,10 @@ std::string pcrSelect(const std::vector<unsigned> &pcrs);
 // The policy of a sealed key, in systemd's order: the signed policy (when `keyName` is not empty),
 // then the PCRs (when there are any).
 std::string sealingPolicy(std::string_view keyName, const PcrValues &values);
+
+// Numbers as TPM structures have them: big endian.
+// Big endian.
+std::string u16(std::uint16_t value);
+std::string u32(std::uint32_t value);
 
 }  // namespace volumecrypt::tpm

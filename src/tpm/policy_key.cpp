@@ -7,9 +7,9 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 
-#include "base/c_handle.h"
+#include "base/scope_exit.h"
 #include "crypto/digest.h"
-#include "tpm/numbers.h"
+#include "tpm/policy.h"
 
 namespace volumecrypt::tpm {
 namespace {

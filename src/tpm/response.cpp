@@ -4,9 +4,9 @@
 
 #include <string>
 
-#include "base/hex.h"
+#include "base/text.h"
 #include "tpm/library.h"
-#include "tpm/numbers.h"
+#include "tpm/policy.h"
 
 namespace volumecrypt::tpm {
 namespace {
@@ -73,9 +73,7 @@ constexpr Meaning kMeanings[] = {
 }  // namespace
 
 base::Error responseError(std::string_view what, std::uint32_t code) {
-    base::Error error;
-    error.code = ErrorCode::TpmUnavailable;
-    error.message = std::string(what) + ": " + nameOf(code);
+    base::Error error(ErrorCode::TpmUnavailable, std::string(what) + ": " + nameOf(code));
     const std::uint32_t own = tpmCode(code);
     for (const Meaning &meaning : kMeanings) {
         if (own != meaning.code) continue;

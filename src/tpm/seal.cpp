@@ -10,10 +10,9 @@
 #include <openssl/crypto.h>
 
 #include "crypto/digest.h"
-#include "tpm/operations.h"
+#include "tpm/bounded.h"
 #include "tpm/pcrs.h"
 #include "tpm/policy_key.h"
-#include "tpm/session.h"
 #include "tpm/storage_root.h"
 
 namespace volumecrypt::tpm {

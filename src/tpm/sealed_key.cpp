@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/foreign_json.h"
-#include "base/hex.h"
+#include "base/text.h"
 #include "crypto/base64.h"
 #include "crypto/digest.h"
 

@@ -11,10 +11,6 @@
 
 namespace volumecrypt::tpm {
 
-inline constexpr const char *kSystemdTokenType = "systemd-tpm2";
-// Locked to STATE: the passphrase is the sealed secret and a salt that systemd does not know.
-inline constexpr const char *kLockedTokenType = "volumecrypt-tpm2";
-
 // A public key whose owner may sign PCR values, and the PCRs that are signed.
 struct PolicySigner {
     std::string pem;

@@ -4,8 +4,8 @@
 
 #include <utility>
 
+#include "model/slot_token.h"
 #include "tpm/bounded.h"
-#include "tpm/operations.h"
 
 namespace volumecrypt::tpm {
 namespace {
@@ -21,7 +21,7 @@ base::Result<NewSecret> seal(const Access &access, const Policy &policy) {
     VC_ASSIGN(SecretBuffer answer,
               runBounded(access.timeoutMs, [&]() -> base::Result<SecretBuffer> {
                   VC_ASSIGN(const NewSecret made, sealNow(access, policy));
-                  const std::string json = made.key.toJson(kSystemdTokenType, 0);
+                  const std::string json = made.key.toJson(model::kSystemdTpmTokenType, 0);
                   return made.secret.appended(std::as_bytes(std::span(json)));
               }));
     const std::string json(answer.chars() + kAnswerSecretSize, answer.size() - kAnswerSecretSize);

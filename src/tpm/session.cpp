@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Starting sessions.
-#include "tpm/session.h"
+// Starts encryption and policy sessions with the TPM.
+#include "tpm/storage_root.h"
 
 namespace volumecrypt::tpm {
 namespace {

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // Finding and reading signed PCR values.
-#include "tpm/signature_file.h"
-
 #include <algorithm>
 #include <utility>
 
@@ -9,8 +7,9 @@
 
 #include "base/files.h"
 #include "base/foreign_json.h"
-#include "base/hex.h"
+#include "base/text.h"
 #include "crypto/base64.h"
+#include "tpm/policy_key.h"
 
 namespace volumecrypt::tpm {
 namespace {

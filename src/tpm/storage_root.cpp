@@ -147,12 +147,9 @@ base::Result<StorageRoot> makePersistent(Connection &connection, StorageRoot mad
 }
 
 base::Error foreign() {
-    base::Error error;
-    error.code = ErrorCode::ForeignTpm;
-    error.message = "the key was sealed by another TPM, or this one was cleared since";
-    error.hint =
-        "Another key of the volume opens it; sync then seals the key to this machine's TPM.";
-    return error;
+    return {ErrorCode::ForeignTpm,
+            "the key was sealed by another TPM, or this one was cleared since",
+            "Another key of the volume opens it; sync then seals the key to this machine's TPM."};
 }
 
 // The name that is in a serialised handle: no TPM is asked.

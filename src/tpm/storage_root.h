@@ -42,4 +42,12 @@ base::Result<StorageRoot> findOrMakeStorageRoot(Connection &connection);
 base::Result<StorageRoot> findStorageRoot(Connection &connection, const std::string &serialised,
                                           const std::string &algorithm);
 
+// Sessions with the TPM.
+
+// Salted with the storage root key, AES-128-CFB for parameters in both directions: who listens on
+// the bus between processor and TPM learns nothing.
+base::Result<Handle> startEncryption(Connection &connection, const StorageRoot &root);
+
+base::Result<Handle> startPolicy(Connection &connection);
+
 }  // namespace volumecrypt::tpm

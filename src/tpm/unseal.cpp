@@ -6,12 +6,10 @@
 #include <openssl/crypto.h>
 
 #include "crypto/digest.h"
-#include "tpm/operations.h"
+#include "tpm/bounded.h"
 #include "tpm/pcrs.h"
 #include "tpm/policy_key.h"
 #include "tpm/response.h"
-#include "tpm/session.h"
-#include "tpm/signature_file.h"
 #include "tpm/storage_root.h"
 
 namespace volumecrypt::tpm {
@@ -53,16 +51,11 @@ std::string changedPcrs(const PcrValues &enrolled, const PcrValues &now) {
 
 base::Error mismatch(const SealedKey &key, const PcrValues &now) {
     const std::string changed = changedPcrs(key.enrolled, now);
-    base::Error error;
-    error.code = ErrorCode::PcrMismatch;
-    if (changed.empty())
-        error.message = "the PCRs are not those that the key was sealed to";
-    else
-        error.message = "PCR " + changed + " changed since the key was sealed";
-    error.hint =
-        "Firmware, Secure Boot data base, boot loader or kernel were changed. When another key "
-        "opens the volume, sync seals the key anew.";
-    return error;
+    return {ErrorCode::PcrMismatch,
+            changed.empty() ? "the PCRs are not those that the key was sealed to"
+                            : "PCR " + changed + " changed since the key was sealed",
+            "Firmware, Secure Boot data base, boot loader or kernel were changed. When another key "
+            "opens the volume, sync seals the key anew."};
 }
 
 class Unsealing {

@@ -13,16 +13,17 @@
 namespace volumecrypt::units {
 namespace {
 
-using model::KeyKind;
+using model::KeyReach;
 using model::VolumeSpec;
 
 constexpr std::string_view kNetworkOnline = "network-online.target";
 
-bool hasKey(const VolumeSpec &volume, KeyKind kind) {
-    if (!volume.encryption) return false;
-    const auto &keys = volume.encryption->keys;
-    return std::any_of(keys.begin(), keys.end(),
-                       [kind](const model::KeySpec &key) { return key.kind() == kind; });
+// What its keys have to reach.
+std::set<KeyReach> reachOf(const VolumeSpec &volume) {
+    std::set<KeyReach> reach;
+    if (!volume.encryption) return reach;
+    for (const model::KeySpec &key : volume.encryption->keys) reach.insert(key.row().reach);
+    return reach;
 }
 
 // systemd cannot boot without these two, so nothing has to be said about files in them.
@@ -68,7 +69,7 @@ void addSource(UnitText &text, const BootRole &role) {
 // STATE holds the salt, and copies of the other volumes' pins; META may be a file.
 void addStateAccess(UnitText &text, const VolumeSpec &volume, const Relations &relations) {
     const bool isState = volume.id.kind() == model::VolumeKind::State;
-    if (isState && !volume.metaDevice.empty() && !isDevice(volume.metaDevice))
+    if (isState && !volume.metaDevice.empty() && !model::isDevicePath(volume.metaDevice))
         text.set("ReadWritePaths", wordValue(volume.metaDevice, "-"));
     if (relations.stateMount().empty() || isState) return;
     text.set("ReadWritePaths", wordValue(relations.stateMount(), "-"));
@@ -86,19 +87,30 @@ void addHomeAccess(UnitText &text, const VolumeSpec &volume, const Relations &re
     for (const auto &[path, directive] : binds) text.set(directive, bindValue(path, "-"));
 }
 
+void addReach(UnitText &text, KeyReach reach) {
+    switch (reach) {
+        case KeyReach::Nothing:
+            return;
+        case KeyReach::Network:
+            text.set("PrivateNetwork", "no")
+                .set("IPAddressDeny", "")
+                .set("RestrictAddressFamilies", "AF_INET AF_INET6 AF_NETLINK")
+                // With these volumecrypt-kms locks itself up, and becomes nobody: whom the engine
+                // can only end with the last of the capabilities.
+                .set("SystemCallFilter",
+                     "landlock_create_ruleset landlock_add_rule landlock_restrict_self seccomp "
+                     "@setuid capset")
+                .set("CapabilityBoundingSet", "CAP_SETUID CAP_SETGID CAP_KILL");
+            return;
+        case KeyReach::TpmDevice:
+            // Where udev gives /dev/tpmrm0 to a user of its own, root is nobody to it.
+            text.set("CapabilityBoundingSet", "CAP_DAC_OVERRIDE");
+            return;
+    }
+}
+
 void addKeyAccess(UnitText &text, const VolumeSpec &volume) {
-    if (hasKey(volume, KeyKind::Kms))
-        text.set("PrivateNetwork", "no")
-            .set("IPAddressDeny", "")
-            .set("RestrictAddressFamilies", "AF_INET AF_INET6 AF_NETLINK")
-            // With these volumecrypt-kms locks itself up, and becomes nobody: whom the engine can
-            // only end with the last of the capabilities.
-            .set("SystemCallFilter",
-                 "landlock_create_ruleset landlock_add_rule landlock_restrict_self seccomp @setuid "
-                 "capset")
-            .set("CapabilityBoundingSet", "CAP_SETUID CAP_SETGID CAP_KILL");
-    // Where udev gives /dev/tpmrm0 to a user of its own, root is nobody to it.
-    if (hasKey(volume, KeyKind::Tpm)) text.set("CapabilityBoundingSet", "CAP_DAC_OVERRIDE");
+    for (const KeyReach reach : reachOf(volume)) addReach(text, reach);
 }
 
 }  // namespace
@@ -130,7 +142,7 @@ std::string attachDropIn(const VolumeSpec &volume, const BootRole &role,
 std::string syncDropIn(const VolumeSpec &volume, const Relations &relations) {
     UnitText text;
     text.section("Unit");
-    if (hasKey(volume, KeyKind::Kms))
+    if (reachOf(volume).contains(KeyReach::Network))
         text.set("Wants", kNetworkOnline).set("After", kNetworkOnline);
     if (!relations.stateMount().empty() && volume.id.kind() != model::VolumeKind::State)
         text.set("After", model::mountUnit(relations.stateMount()));

@@ -4,19 +4,12 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 
 #include "model/volume_spec.h"
 
 namespace volumecrypt::units {
 
 class Relations;
-
-// Below /dev: systemd makes a device unit of it. Anything else is a plain file.
-bool isDevice(std::string_view path);
-
-// Has a file system and a place for it.
-bool isMounted(const model::VolumeSpec &volume);
 
 struct BootRole {
     bool encrypted = false;

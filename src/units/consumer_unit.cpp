@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Text of mount and swap units; see systemd.mount(5) for what systemd adds by itself.
-#include "units/consumer_unit.h"
-
 #include <filesystem>
 
 #include "model/names.h"
+#include "units/unit_parts.h"
 #include "units/unit_text.h"
 
 namespace volumecrypt::units {
@@ -87,7 +86,7 @@ std::string swapText(const VolumeSpec &volume, const BootRole &role) {
 
 }  // namespace
 
-std::string consumerUnit(const VolumeSpec &volume, const BootRole &role) {
+std::string consumerText(const VolumeSpec &volume, const BootRole &role) {
     return volume.filesystem.type == FilesystemType::Swap ? swapText(volume, role)
                                                           : mountText(volume, role);
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Links into the targets and device units, device timeouts, and the marks for udev.
-#include "units/links.h"
-
+#include "units/unit_parts.h"
 #include "units/unit_text.h"
 #include "units/volume_units.h"
 
@@ -84,7 +83,8 @@ void addTimeouts(std::vector<UnitFile> &files, const model::VolumeSpec &volume,
 void addDeviceMarks(std::vector<UnitFile> &files, const model::VolumeSpec &volume,
                     const BootRole &role) {
     if (!role.source.empty()) addDeviceMark(files, belowDev(volume.device.path), volume.id.text());
-    if (isDevice(volume.metaDevice)) addDeviceMark(files, belowDev(volume.metaDevice), "META");
+    if (model::isDevicePath(volume.metaDevice))
+        addDeviceMark(files, belowDev(volume.metaDevice), "META");
     // What is mounted by its units is no business of a desktop.
     if (role.encrypted && !role.consumer.empty())
         addDeviceMark(files, belowDev(role.contentPath), volume.id.text());

@@ -31,7 +31,7 @@ std::size_t enrolledKeys(const model::EncryptionSpec &encryption) {
 Relations::Relations(const std::vector<VolumeSpec> &volumes, LinkTarget linkTarget)
     : linkTarget_(std::move(linkTarget)) {
     for (const VolumeSpec &volume : volumes) {
-        if (volume.id.kind() == model::VolumeKind::State && isMounted(volume))
+        if (volume.id.kind() == model::VolumeKind::State && volume.isMounted())
             stateMount_ = volume.mount->where;
         const bool onlyNetwork = volume.encryption && volume.encryption->onlyNetworkKeys();
         if (onlyNetwork || hasNetworkMark(volume)) network_.insert(volume.id);
@@ -47,8 +47,8 @@ Relations::Relations(const std::vector<VolumeSpec> &volumes, LinkTarget linkTarg
 
 std::vector<Need> Relations::needs(const VolumeSpec &volume) const {
     std::vector<Need> needs;
-    if (!isDevice(volume.device.path)) needs.push_back({"volume.device", volume.device.path, true});
-    if (!volume.metaDevice.empty() && !isDevice(volume.metaDevice))
+    if (volume.isFile()) needs.push_back({"volume.device", volume.device.path, true});
+    if (!volume.metaDevice.empty() && !model::isDevicePath(volume.metaDevice))
         needs.push_back({"volume.meta", volume.metaDevice, false});
     if (!volume.encryption) return needs;
     // With a second key the first one's file may be out of reach: that must not stop the volume.
@@ -74,13 +74,13 @@ const std::set<VolumeId> &Relations::before(const VolumeId &id) const {
 void Relations::addEdges(const std::vector<VolumeSpec> &volumes) {
     for (const VolumeSpec &volume : volumes)
         for (const VolumeSpec &other : volumes) {
-            if (!isMounted(other)) continue;
+            if (!other.isMounted()) continue;
             const std::string &where = other.mount->where;
             const auto paths = needs(volume);
             const bool needed = std::any_of(paths.begin(), paths.end(), [&where](const Need &need) {
                 return model::isAtOrBelow(need.path, where);
             });
-            const bool nested = isMounted(volume) && volume.mount->where != where &&
+            const bool nested = volume.isMounted() && volume.mount->where != where &&
                                 model::isAtOrBelow(volume.mount->where, where);
             if (needed || nested) before_[volume.id].insert(other.id);
         }

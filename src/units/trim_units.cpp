@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Drop-ins for the timer and the service of a volume's trim.
-#include "units/trim_units.h"
-
 #include <algorithm>
 
 #include "model/names.h"
+#include "units/unit_parts.h"
 #include "units/unit_text.h"
 
 namespace volumecrypt::units {
@@ -45,7 +44,7 @@ std::string serviceDropIn(const model::VolumeSpec &volume, const BootRole &role)
 
 void addTrim(std::vector<UnitFile> &files, const model::VolumeSpec &volume, const BootRole &role,
              const UnitDirectories &directories) {
-    if (!volume.trimInterval || !isMounted(volume)) return;
+    if (!volume.trimInterval || !volume.isMounted()) return;
     const std::string timer = model::trimUnit(volume.id, "timer");
     files.push_back({timer + ".d/50-volume.conf", timerDropIn(role, *volume.trimInterval), {}});
     files.push_back({model::trimUnit(volume.id, "service") + ".d/50-volume.conf",

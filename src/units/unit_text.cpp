@@ -4,27 +4,12 @@
 
 #include <algorithm>
 
-#include <nlohmann/json.hpp>
+#include "base/text.h"
 
 namespace volumecrypt::units {
 namespace {
 
 using base::ErrorCode;
-
-bool isControl(char c) {
-    const auto value = static_cast<unsigned char>(c);
-    return value < 0x20 || value == 0x7f;
-}
-
-// systemd drops a line that is not UTF-8, with all that it says.
-bool isUtf8(std::string_view text) {
-    try {
-        (void)nlohmann::json(text).dump();
-        return true;
-    } catch (const nlohmann::json::type_error &) {
-        return false;
-    }
-}
 
 base::Status refuse(std::string_view what, std::string_view reason) {
     return base::fail(ErrorCode::InvalidConfig, std::string(what) + " " + std::string(reason));
@@ -53,9 +38,10 @@ std::string quotedWhereNeeded(const std::string &doubled, std::string_view speci
 
 base::Status checkText(std::string_view what, std::string_view text) {
     if (text.empty()) return refuse(what, "is empty");
-    if (std::any_of(text.begin(), text.end(), isControl))
+    if (std::any_of(text.begin(), text.end(), base::isControlByte))
         return refuse(what, "contains a control character");
-    if (!isUtf8(text)) return refuse(what, "is not valid UTF-8");
+    // systemd drops a line that is not UTF-8, with all that it says.
+    if (!base::isUtf8(text)) return refuse(what, "is not valid UTF-8");
     if (text.front() == ' ' || text.back() == ' ')
         return refuse(what, "begins or ends with a blank");
     return {};

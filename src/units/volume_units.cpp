@@ -9,9 +9,7 @@
 #include "model/names.h"
 #include "units/attach_units.h"
 #include "units/boot_role.h"
-#include "units/consumer_unit.h"
-#include "units/links.h"
-#include "units/trim_units.h"
+#include "units/unit_parts.h"
 #include "units/unit_text.h"
 
 namespace volumecrypt::units {
@@ -30,7 +28,7 @@ base::Status checkValues(const VolumeSpec &volume, const Relations &relations) {
         VC_TRY(checkText("the name of the configuration file", volume.position.file));
     for (const Need &need : relations.needs(volume)) VC_TRY(checkPath(need.what, need.path));
     if (!volume.mount) return {};
-    if (isMounted(volume)) VC_TRY(checkPath("mount.where", volume.mount->where));
+    if (volume.isMounted()) VC_TRY(checkPath("mount.where", volume.mount->where));
     for (const std::string &option : volume.mount->options)
         VC_TRY(checkText("an entry of mount.options", option));
     return {};
@@ -69,7 +67,7 @@ base::Status checkNames(const std::vector<UnitFile> &files) {
 // PrivateTmp= requires what /tmp and /var/tmp are on to be mounted: a volume there that is refused
 // would keep the service away when it is asked why.
 void addServiceFreedom(std::vector<UnitFile> &files, const VolumeSpec &volume) {
-    if (!volume.mount || !isMounted(volume)) return;
+    if (!volume.isMounted()) return;
     const std::string &where = volume.mount->where;
     if (!model::isAtOrBelow("/tmp", where) && !model::isAtOrBelow("/var/tmp", where)) return;
     UnitText text;
@@ -84,7 +82,7 @@ void addUnits(std::vector<UnitFile> &files, const VolumeSpec &volume, const Boot
     if (role.encrypted || role.undecided)
         if (auto text = syncDropIn(volume, relations); !text.empty())
             files.push_back({role.sync + ".d/50-volume.conf", std::move(text), {}});
-    if (!role.consumer.empty()) files.push_back({role.consumer, consumerUnit(volume, role), {}});
+    if (!role.consumer.empty()) files.push_back({role.consumer, consumerText(volume, role), {}});
     const std::string fsck = fsckUnit(volume, role);
     if (fsck.empty()) return;
     if (role.undecided)
@@ -130,11 +128,10 @@ GeneratedUnits generateUnits(const std::vector<VolumeSpec> &volumes,
                 found != byPath.end() && found->second != file)
                 clash = &found->second;
         if (clash != nullptr) {
-            base::Error error;
-            error.code = ErrorCode::InvalidConfig;
-            error.message = "the volume has its device or its mount point in common with " +
-                            owners.at(clash->path).text() + " (" + clash->path + ")";
-            error.hint = "Give each volume a device and a mount point of its own.";
+            base::Error error(ErrorCode::InvalidConfig,
+                              "the volume has its device or its mount point in common with " +
+                                  owners.at(clash->path).text() + " (" + clash->path + ")",
+                              "Give each volume a device and a mount point of its own.");
             result.refusals.push_back({volume.id, std::move(error)});
             continue;
         }

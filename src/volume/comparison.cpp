@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Opening, authenticating and planning.
+// Opens a volume, authenticates its record and plans.
 #include "volume/comparison.h"
 
 #include <utility>
 
 #include "keys/derivations.h"
 #include "volume/device_state.h"
-#include "volume/evidence.h"
 #include "volume/maker.h"
 
 namespace volumecrypt::volume {
@@ -43,10 +42,11 @@ base::Result<OpenedVolume> openVolume(const Session &session, KeyRing &ring,
     VC_ASSIGN(volume.unlocked, unlock(session, volume.header, ring));
     volume.recordKey = keys::recordKey(volume.unlocked.volumeKey);
     volume.found = authenticateRecord(session, volume.header.view, volume.recordKey);
-    if (volume.found.trust == model::RecordTrust::MacWrong ||
-        volume.found.trust == model::RecordTrust::Newer)
-        session.reporter().warning(base::ErrorCode::HeaderCorrupt,
-                                   session.describe() + ": " + volume.found.problem);
+    const bool newer = volume.found.trust == model::RecordTrust::Newer;
+    if (newer || volume.found.trust == model::RecordTrust::MacWrong)
+        session.reporter().warning(
+            newer ? base::ErrorCode::Unsupported : base::ErrorCode::HeaderCorrupt,
+            session.describe() + ": " + volume.found.problem);
     VC_TRY(checkFormerName(session, volume));
     VC_ASSIGN(volume.maker, findMaker(session, volume.header.view, volume.found, volume.recordKey));
     return volume;

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A symbolic link below /run, replaced as a whole.
-#include "volume/content_link.h"
-
+// Makes the content link: a symbolic link below /run, replaced as a whole.
 #include <cerrno>
 #include <filesystem>
 #include <string>
@@ -11,6 +9,7 @@
 
 #include "base/files.h"
 #include "model/names.h"
+#include "volume/device_state.h"
 
 namespace volumecrypt::volume {
 

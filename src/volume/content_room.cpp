@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The device's size against what its parts need.
+// Compares the device's size with what its parts need.
 #include "volume/content_room.h"
 
 #include <utility>
@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 
 #include "blockdev/filesystem.h"
-#include "luks/header_layout.h"
+#include "luks/header_build.h"
 
 namespace volumecrypt::volume {
 namespace {

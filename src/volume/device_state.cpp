@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Looking at the device without changing it.
+// Looks at the device without changing it.
 #include "volume/device_state.h"
 
 #include <string_view>
@@ -7,11 +7,11 @@
 
 #include <fmt/format.h>
 
-#include "blockdev/crypttab.h"
-#include "luks/ciphers.h"
-#include "luks/header_build.h"
+#include "blockdev/device.h"
 #include "luks/header_store.h"
+#include "luks/header_write.h"
 #include "model/names.h"
+#include "model/volume_spec.h"
 #include "volume/former_name.h"
 #include "volume/record_book.h"
 
@@ -25,11 +25,7 @@ using blockdev::ContentKind;
 constexpr std::string_view kDeviceInHints = "DEVICE";
 
 base::Error makeError(ErrorCode code, std::string message, std::string hint) {
-    base::Error error;
-    error.code = code;
-    error.message = std::move(message);
-    error.hint = std::move(hint);
-    return error;
+    return {code, std::move(message), std::move(hint)};
 }
 
 constexpr const char *kLuksType = "crypto_LUKS";
@@ -101,11 +97,24 @@ base::Result<DeviceContent> lookAtDevice(const Session &session) {
         found.interruptedFormat = true;
         return found;
     }
+    VC_ASSIGN(found.newerFormat, luks::hasNewerMarker(fd->get()));
+    if (found.newerFormat) {
+        found.content.kind = ContentKind::Unknown;
+        return found;
+    }
     auto content = blockdev::probeContent(fd->get(), session.device().size);
     if (!content) return base::fail(std::move(content).error().because(session.describe()));
     found.content = std::move(*content);
     recogniseOurs(session, found);
     return found;
+}
+
+base::Error newerFormat(const Session &session) {
+    return makeError(
+        ErrorCode::Unsupported,
+        session.describe() + ": a newer version of volumecrypt began to format or to wipe it",
+        "Nothing was written. Update volumecrypt, or start over: `volumecryptctl wipe " +
+            session.id().text() + "`.");
 }
 
 base::Error unexpectedContent(const Session &session, const DeviceContent &found) {
@@ -114,6 +123,7 @@ base::Error unexpectedContent(const Session &session, const DeviceContent &found
         return makeError(ErrorCode::NotLuks2,
                          session.describe() + ": its first format was interrupted",
                          "Run `volumecryptctl unlock " + id + "`: it starts the format over.");
+    if (found.newerFormat) return newerFormat(session);
     switch (found.content.kind) {
         case ContentKind::Blank:
             return makeError(ErrorCode::NotLuks2, session.describe() + " is blank",
@@ -208,7 +218,7 @@ std::optional<model::HeaderView> reencryptingHeader(const Session &session) {
     auto view = luks::openHeaderStore(session.device().node)->view();
     const bool isOne = view && view->isReencrypting() && !view->segments.empty();
     // What it says is shown, though nobody has checked it.
-    if (!isOne || luks::findCipher(view->segments.front().cipher) == nullptr) return std::nullopt;
+    if (!isOne || model::findCipher(view->segments.front().cipher) == nullptr) return std::nullopt;
     return std::move(*view);
 }
 

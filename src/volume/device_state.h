@@ -25,6 +25,7 @@ struct DeviceContent {
     blockdev::Content content;
     bool interruptedFormat =
         false;  // our marker: a format that was started and can be started over
+    bool newerFormat = false;  // the same of a newer version; `content` is Unknown then
     // Of something else, beside a LUKS2 header with the volume's record: the volume was made over
     // it, or grew over it.
     std::vector<blockdev::Signature> others = {};
@@ -62,5 +63,10 @@ base::Status checkUnclaimed(const Session &session);
 
 // "nothing was written …" for content that is not what is declared.
 base::Error unexpectedContent(const Session &session, const DeviceContent &found);
+// Unsupported, for DeviceContent::newerFormat.
+base::Error newerFormat(const Session &session);
+
+// Points the volume's content link to its mapping, or to the device of a plain volume.
+base::Status linkContent(const Session &session);
 
 }  // namespace volumecrypt::volume

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Zeroes, discards, and the mark that makes an interrupted wipe go on.
+// Wipes a device: zeroes, discards, and the mark that makes an interrupted wipe go on.
 #include "volume/device_wipe.h"
 
 #include <algorithm>
@@ -14,7 +14,7 @@
 
 #include "base/files.h"
 #include "base/journal.h"
-#include "luks/header_build.h"
+#include "luks/header_write.h"
 #include "volume/early_state.h"
 #include "volume/pin.h"
 #include "volume/state_meta.h"
@@ -25,7 +25,7 @@ namespace {
 
 constexpr std::uint64_t kEnd = std::uint64_t{16} << 20;
 constexpr std::uint64_t kChunk = std::uint64_t{1} << 20;
-// The marker's own sector, see luks/header_build.h.
+// The marker's own sector, see luks/header_write.h.
 constexpr std::uint64_t kMarkerSize = 4096;
 
 base::Status flush(int fd) {

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // Compares the declaration with the header and with the file system behind it.
-#include "volume/differences.h"
-
 #include <algorithm>
 
 #include <fcntl.h>
@@ -10,6 +8,7 @@
 #include "base/unique_fd.h"
 #include "blockdev/signature.h"
 #include "model/names.h"
+#include "volume/comparison.h"
 
 namespace volumecrypt::volume {
 namespace {
@@ -51,9 +50,7 @@ void warnOfOtherFilesystem(const Session &session, const blockdev::Content &cont
 void warnOfTpmAlone(const Session &session, const model::HeaderView &header) {
     const model::EncryptionSpec &declared = session.encryption();
     const auto byTpm = [](const model::KeySpec &key) { return key.kind() == model::KeyKind::Tpm; };
-    const auto isDeclared = [&](const auto &slot) {
-        return declared.keyInSlot(slot.first) != nullptr;
-    };
+    const auto isDeclared = [&](const auto &slot) { return declared.declares(slot.first); };
     if (!std::all_of(declared.keys.begin(), declared.keys.end(), byTpm) ||
         !std::all_of(header.slots.begin(), header.slots.end(), isDeclared))
         return;

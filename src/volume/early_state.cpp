@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Looking at the directory itself before anything in it is believed or missed.
+// Looks at the early state directory itself before anything in it is believed or missed.
 #include "volume/early_state.h"
 
 #include <cerrno>
@@ -43,7 +43,8 @@ base::Status checkDirectory(const std::string &path) {
     const bool ours = info.st_uid == 0 || info.st_uid == ::geteuid();
     if (!ours || (info.st_mode & kOthersMayWrite) != 0)
         return unusable(path, "can be changed by others than root",
-                        "Look at what is in it, then: chown root " + path + "; chmod 700 " + path);
+                        "Look at what is in it, then run `chown root " + path + "` and `chmod 700 " +
+                            path + "`.");
     VC_ASSIGN(const base::UniqueFd fd,
               base::openFile(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK));
     return {};

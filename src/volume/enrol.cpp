@@ -11,14 +11,7 @@
 namespace volumecrypt::volume {
 
 luks::KdfCost costFor(const Session &session, model::KeyKind kind) {
-    switch (kind) {
-        case model::KeyKind::Kms:
-        case model::KeyKind::Tpm:
-        case model::KeyKind::Recovery:
-            return luks::KdfCost::Minimal;
-        default:
-            return session.options().cost;
-    }
+    return model::rowOf(kind).machineMade ? luks::KdfCost::Minimal : session.options().cost;
 }
 
 base::Status addAndProve(const Session &session, luks::HeaderStore &store, unsigned slot,
@@ -42,11 +35,11 @@ base::Status addAndProve(const Session &session, luks::HeaderStore &store, unsig
     std::string message = "the new key does not open the slot that it was just written to";
     if (!proof) message += ": " + proof.error().message;
     if (!undone) message += "; the slot could not be removed either: " + undone.error().message;
-    base::Error error;
-    error.code = base::ErrorCode::Internal;
-    error.message = message;
-    error.hint = "The other keys are untouched. Check the disk and the memory of this machine.";
-    return base::fail(std::move(error).because(context).withSlot(slot));
+    return base::fail(
+        base::Error(base::ErrorCode::Internal, message,
+                    "The other keys are untouched. Check the disk and the memory of this machine.")
+            .because(context)
+            .withSlot(slot));
 }
 
 std::string paramsDigestOf(const model::KeySpec &key) {

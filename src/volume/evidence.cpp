@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Comparing declared keys with slots.
-#include "volume/evidence.h"
-
 #include <utility>
 
 #include <nlohmann/json.hpp>
 
 #include "base/foreign_json.h"
 #include "keys/derivations.h"
-#include "luks/header_read.h"
+#include "luks/header_copy.h"
 #include "model/slot_token.h"
+#include "volume/comparison.h"
 #include "volume/enrol.h"
 #include "volume/kdf_lock.h"
 #include "volume/stop.h"
@@ -195,7 +194,7 @@ base::Result<std::set<unsigned>> changedByOthers(const Session &session,
     std::set<unsigned> changed;
     for (const auto &[slot, entry] : record.slots) {
         const bool compared = header.view.slots.contains(slot) && !entry.areaDigest.empty();
-        if (!compared || session.encryption().keyInSlot(slot) != nullptr) continue;
+        if (!compared || session.encryption().declares(slot)) continue;
         VC_ASSIGN(const bool same, isAsRecorded(header, slot, entry));
         if (!same) changed.insert(slot);
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// From nothing to a LUKS2 header, through memory.
+// Makes the first header of a volume: in memory, then on the device.
 #include "volume/first_header.h"
 
 #include <algorithm>
@@ -73,6 +73,8 @@ base::Status wipeEnd(int fd, std::uint64_t size) {
 base::Status checkWritable(const Session &session, int fd) {
     VC_ASSIGN(const auto marker, luks::readFormattingMarker(fd));
     if (marker == session.id().text()) return {};
+    VC_ASSIGN(const bool newer, luks::hasNewerMarker(fd));
+    if (newer) return base::fail(newerFormat(session));
     VC_ASSIGN(const blockdev::Content content, blockdev::probeContent(fd, session.device().size));
     if (content.kind == blockdev::ContentKind::Blank) return {};
     return base::fail(

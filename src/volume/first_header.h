@@ -19,4 +19,8 @@ base::Result<luks::NewHeader> buildFirstHeader(const Session &session, KeyRing &
 // NoUsableKey, NoSpace, Io.
 base::Status formatDevice(const Session &session, KeyRing &ring, bool overwrite);
 
+// NotLuks2 tells why the declaration does not let us. For attach, which does it, and for plan,
+// which foresees it.
+base::Status mayFormat(const Session &session);
+
 }  // namespace volumecrypt::volume

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rules, and no I/O.
+// The rules by which a former name is believed.
 #include "volume/former_name.h"
 
 #include <algorithm>

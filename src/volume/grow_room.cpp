@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The device's size against the mapping's.
-#include "volume/grow_room.h"
-
+// Compares the device's size with the mapping's.
 #include <fmt/format.h>
 
 #include "model/names.h"
+#include "volume/content_room.h"
 
 namespace volumecrypt::volume {
 namespace {

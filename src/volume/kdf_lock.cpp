@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// flock on /run/volumecrypt/lock/kdf.
+// The turn of costly key derivations: flock on /run/volumecrypt/lock/kdf.
 #include "volume/kdf_lock.h"
 
 #include <algorithm>
@@ -45,12 +45,11 @@ base::Result<base::UniqueFd> KdfLock::await(std::uint64_t memoryKiB) {
 
 base::Result<base::UniqueFd> KdfLock::giveUp(const std::string &path) {
     const std::string holder = blockdev::holderOf(path);
-    base::Error error;
-    error.code = ErrorCode::Busy;
-    error.message = "volume " + options_.id.text() +
-                    ": the key derivations of other volumes have not come to an end" +
-                    (holder.empty() ? "" : " (process " + holder + " is at work)");
-    error.hint = "Try again; a process that hangs must be ended first.";
+    base::Error error(ErrorCode::Busy,
+                      "volume " + options_.id.text() +
+                          ": the key derivations of other volumes have not come to an end" +
+                          (holder.empty() ? "" : " (process " + holder + " is at work)"),
+                      "Try again; a process that hangs must be ended first.");
     if (options_.verb != Verb::Attach) return base::fail(std::move(error).withRetry());
     if (std::exchange(warned_, true)) return {};
     error.message += "; going on beside them, which may need more memory than there is";

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The same beginning, the same errors and the same end.
-#include "volume/key_edit.h"
-
+// What add-key, remove-key and rotate share: their beginning, errors and end.
 #include "volume/device_state.h"
+#include "volume/slot_session.h"
 
 namespace volumecrypt::volume {
 
@@ -20,12 +19,9 @@ base::Status prepareKeyEdit(Session &session) {
 
 base::Error slotError(const Session &session, unsigned slot, ErrorCode code,
                       const std::string &what, const std::string &hint) {
-    base::Error error;
-    error.code = code;
-    error.message = session.describe() + ", slot " + std::to_string(slot) + ": " + what;
-    error.hint = hint;
-    error.slot = slot;
-    return error;
+    return base::Error(code, session.describe() + ", slot " + std::to_string(slot) + ": " + what,
+                       hint)
+        .withSlot(slot);
 }
 
 base::Error emptySlot(const Session &session, unsigned slot) {

@@ -2,8 +2,8 @@
 // Collects the failures of keys.
 #include "volume/key_failures.h"
 
-#include "base/display_text.h"
-#include "base/key_withheld.h"
+#include "base/error.h"
+#include "base/text.h"
 
 namespace volumecrypt::volume {
 namespace {

@@ -7,10 +7,8 @@
 
 #include "base/journal.h"
 #include "config/values.h"
-#include "keys/static_key.h"
 #include "model/slot_token.h"
 #include "volume/state_meta.h"
-#include "volume/state_place.h"
 #include "volume/stop.h"
 
 namespace volumecrypt::volume {
@@ -85,7 +83,7 @@ std::vector<const model::KeySpec *> KeyRing::keysToTry() const {
     auto list = keys();
     std::stable_sort(list.begin(), list.end(),
                      [](const model::KeySpec *a, const model::KeySpec *b) {
-                         return keys::tryingOrder(a->kind()) < keys::tryingOrder(b->kind());
+                         return a->row().tryingOrder < b->row().tryingOrder;
                      });
     return list;
 }
@@ -113,12 +111,6 @@ const base::SecretBuffer *KeyRing::known(const model::KeySpec &key) const {
     return passphrase ? &*passphrase : nullptr;
 }
 
-std::optional<base::SecretBuffer> KeyRing::withOtherNewline(const model::KeySpec &key) const {
-    const base::SecretBuffer *passphrase = known(key);
-    if (passphrase == nullptr || key.lockToState) return std::nullopt;
-    return keys::withOtherNewline(*passphrase);
-}
-
 const base::Error &KeyRing::failure(const model::KeySpec &key) const {
     return *entries_.at(key.slot).error;
 }
@@ -137,6 +129,15 @@ base::Result<base::SecretBuffer> KeyRing::passphraseUnder(const Session &session
     context.volume = name;
     VC_ASSIGN(const auto source, keys::makeKeySource(key, context));
     return source->obtain(std::nullopt);
+}
+
+base::Error KeyRing::whyNotOpened(const model::KeySpec &key, base::Error rejected,
+                                  const keys::Opens &opens) const {
+    const Entry &found = entries_.at(key.slot);
+    rejected.message = "the declared " + std::string(key.row().name) + " key does not open it";
+    if (found.source && found.passphrase)
+        rejected = found.source->whyNotOpened(std::move(rejected), *found.passphrase, opens);
+    return std::move(rejected).because("slot " + std::to_string(key.slot));
 }
 
 void KeyRing::remember(const model::KeySpec &key, const base::SecretBuffer &passphrase) {

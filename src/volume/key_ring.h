@@ -34,13 +34,13 @@ class KeyRing {
     const base::SecretBuffer *passphrase(const model::KeySpec &key, const model::HeaderView &view);
     // What passphrase() gave, if it did.
     [[nodiscard]] const base::SecretBuffer *known(const model::KeySpec &key) const;
-    // The same with a newline at its end less or more.
-    [[nodiscard]] std::optional<base::SecretBuffer> withOtherNewline(
-        const model::KeySpec &key) const;
     [[nodiscard]] const base::Error &failure(const model::KeySpec &key) const;
     // The passphrase from this token instead of the header's; not remembered.
     base::Result<base::SecretBuffer> passphraseFrom(const model::KeySpec &key,
                                                     const model::TokenView &token);
+    // Why its passphrase, which was had, does not open the slot that the key is declared for.
+    [[nodiscard]] base::Error whyNotOpened(const model::KeySpec &key, base::Error rejected,
+                                           const keys::Opens &opens) const;
     // A nodeID key as it is made of a former name of the volume; not remembered.
     base::Result<base::SecretBuffer> passphraseUnder(const Session &session,
                                                      const model::KeySpec &key,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// By the record's mark and the pin's.
+// Tells the maker of a volume by the record's mark and the pin's.
 #include "volume/maker.h"
 
-#include "base/hex.h"
+#include "base/text.h"
 #include "keys/derivations.h"
 #include "keys/node_id.h"
 #include "volume/former_name.h"

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The declaration, the pin and the device each have a say.
-#include "volume/may_format.h"
-
+// Whether to format: the declaration, the pin and the device each have a say.
 #include "volume/device_state.h"
 #include "volume/device_wipe.h"
+#include "volume/first_header.h"
 #include "volume/pin.h"
 
 namespace volumecrypt::volume {

@@ -28,7 +28,7 @@ struct Options {
     std::optional<int> secretFd;
     // add-key: a passphrase that opens the volume.
     std::optional<int> unlockFd;
-    // add-key: a socket with both, for who has one descriptor to give (see base/handed_fds.h).
+    // add-key: a socket with both, for who has one descriptor to give (see base::handOver).
     std::optional<int> secretsFrom;
     std::optional<unsigned> slot;  // remove-key, rotate
     std::string confirm;           // wipe, erase, forget: the volume's ID, typed again
@@ -40,5 +40,13 @@ struct Options {
     // What slots of keys that people chose cost; lowered by tests only (--test-kdf).
     luks::KdfCost cost = luks::KdfCost::Library;
 };
+
+// The exit statuses of the engine; volumecryptctl uses the same.
+
+inline constexpr int kExitDone = 0;
+inline constexpr int kExitError = 1;
+inline constexpr int kExitPlanHasSteps = 2;
+inline constexpr int kExitUsage = 64;  // EX_USAGE of sysexits.h
+inline constexpr int kExitRetry = 75;  // EX_TEMPFAIL
 
 }  // namespace volumecrypt::volume

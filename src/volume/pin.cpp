@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// /etc/volumecrypt/state/pins/ID.json, and the same in STATE.
+// Keeps pins: /etc/volumecrypt/state/pins/ID.json, and the same in STATE.
 #include "volume/pin.h"
 
 #include <filesystem>
@@ -7,11 +7,11 @@
 #include <vector>
 
 #include "base/file_below.h"
-#include "base/hex.h"
+#include "base/text.h"
 #include "volume/device_wipe.h"
 #include "volume/early_state.h"
 #include "volume/pin_text.h"
-#include "volume/state_place.h"
+#include "volume/state_meta.h"
 
 namespace volumecrypt::volume {
 namespace {
@@ -80,21 +80,20 @@ base::Result<PinComparison> compareWith(const Session &session, const model::Vol
                               .withHint(forgetHint(session)));
     auto compared = comparePin(*text, place.file.path(), id, header, volumeKey);
     if (compared) return compared;
-    auto error = std::move(compared).error();
+    auto error = std::move(compared).error().because(session.describe());
     if (error.hint.empty()) error.hint = forgetHint(session);
     return base::fail(std::move(error));
 }
 
 base::Error foreign(const Session &session, const Place &place, const PinComparison &compared) {
-    base::Error error;
-    error.code = ErrorCode::ForeignVolume;
-    error.message = session.describe() +
-                    " is not the volume that this machine made: " + compared.difference +
-                    (place.keeper == Keeper::State ? " by STATE (" + place.file.path() + ")" : "");
-    error.hint = compared.headerChanged
-                     ? "Nothing was written. Its header was changed: opened like this the volume "
-                       "would read as garbage. Restore a header backup. "
-                     : "The device may have been swapped, or restored from a copy. ";
+    base::Error error(
+        ErrorCode::ForeignVolume,
+        session.describe() + " is not the volume that this machine made: " + compared.difference +
+            (place.keeper == Keeper::State ? " by STATE (" + place.file.path() + ")" : ""),
+        compared.headerChanged
+            ? "Nothing was written. Its header was changed: opened like this the volume "
+              "would read as garbage. Restore a header backup. "
+            : "The device may have been swapped, or restored from a copy. ");
     error.hint += forgetHint(session);
     return error;
 }

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -15,7 +16,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/foreign_json.h"
-#include "base/hex.h"
+#include "base/text.h"
 #include "keys/derivations.h"
 
 namespace volumecrypt::volume {
@@ -96,14 +97,16 @@ bool isWhole(const Json &pin, const model::SegmentView &segment) {
 base::Result<std::uint64_t> versionOf(const Json &pin, const std::string &path) {
     const auto unreadable =
         base::fail(ErrorCode::HeaderCorrupt, "the pin " + path + " cannot be read");
-    if (!pin.is_object() || !isText(pin, "uuid") || !isText(pin, "digest")) return unreadable;
-    if (!pin.contains("version")) return std::uint64_t{1};
-    const auto version = base::integerIn<std::uint64_t>(pin["version"]);
+    if (!pin.is_object()) return unreadable;
+    const auto version = pin.contains("version") ? base::integerIn<std::uint64_t>(pin["version"])
+                                                 : std::optional<std::uint64_t>(1);
     if (!version || *version == 0) return unreadable;
+    // Before anything else: whatever is missing, this version need not know it.
     if (*version > kPinVersion)
         return base::fail(ErrorCode::Unsupported,
                           "the pin " + path + " was written by a newer version of volumecrypt",
                           "Update volumecrypt; nothing was changed.");
+    if (!isText(pin, "uuid") || !isText(pin, "digest")) return unreadable;
     return *version;
 }
 

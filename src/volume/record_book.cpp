@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Finding, authenticating and placing the record.
+// Finds, authenticates and places the record.
 #include "volume/record_book.h"
 
 #include <algorithm>
 #include <utility>
 
-#include "crypto/mac.h"
+#include "crypto/digest.h"
 #include "model/slot_token.h"
 #include "volume/former_name.h"
 
@@ -19,10 +19,10 @@ bool isDeclared(const std::vector<model::KeySpec> &declared, unsigned slot) {
                        [slot](const model::KeySpec &key) { return key.slot == slot; });
 }
 
-// Its token has the slot's own number, as in Talos.
-bool holdsKms(const std::vector<model::KeySpec> &declared, unsigned slot) {
+// The token of the key declared for this slot is to have the slot's number.
+bool isTaken(const std::vector<model::KeySpec> &declared, unsigned slot) {
     return std::any_of(declared.begin(), declared.end(), [slot](const model::KeySpec &key) {
-        return key.slot == slot && key.kind() == model::KeyKind::Kms;
+        return key.slot == slot && key.row().tokenTakesSlotNumber;
     });
 }
 
@@ -101,7 +101,7 @@ base::Result<unsigned> chooseRecordToken(const model::HeaderView &view,
                                          std::optional<unsigned> present) {
     if (present && !isDeclared(declared, *present)) return *present;
     auto id = model::undeclaredTokenId(view, declared);
-    if (!id && present && !holdsKms(declared, *present)) id = present;
+    if (!id && present && !isTaken(declared, *present)) id = present;
     if (!id) id = model::spareTokenId(view, declared);
     if (!id) id = present;
     if (!id)

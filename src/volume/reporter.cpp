@@ -5,9 +5,10 @@
 #include <cstdio>
 #include <utility>
 
-#include "base/display_text.h"
 #include "base/files.h"
+#include "base/foreign_json.h"
 #include "base/journal.h"
+#include "base/text.h"
 
 namespace volumecrypt::volume {
 namespace {
@@ -103,11 +104,10 @@ int Reporter::result(const Outcome &outcome) {
 }
 
 int Reporter::error(const base::Error &error) {
-    Json object{
-        {"type", "error"},          {"verb", verb_},
-        {"volume", volume_},        {"code", base::errorName(error.code)},
-        {"message", error.message}, {"hint", error.hint},
-        {"retry", error.retry},     {"slot", error.slot ? Json(*error.slot) : Json(nullptr)}};
+    Json object = base::toJson(error);
+    object["type"] = "error";
+    object["verb"] = verb_;
+    object["volume"] = volume_;
     addKeys(object);
     keep(object);
     if (format_ == OutputFormat::Json) {

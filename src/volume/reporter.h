@@ -12,7 +12,6 @@
 #include "base/error.h"
 #include "model/sync_plan.h"
 #include "model/volume_state.h"
-#include "volume/exit_status.h"
 #include "volume/options.h"
 
 namespace volumecrypt::volume {

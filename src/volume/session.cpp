@@ -4,8 +4,8 @@
 
 #include <utility>
 
-#include "base/handed_fds.h"
-#include "base/secret_reading.h"
+#include "base/secret_buffer.h"
+#include "base/unique_fd.h"
 #include "volume/state_meta.h"
 #include "volume/stop.h"
 
@@ -14,7 +14,7 @@ namespace {
 
 using base::ErrorCode;
 
-// design: at most 8 KiB, waited for at most 10 s.
+// As much as of a key file (keys/static_key.cpp), and as long.
 constexpr std::size_t kLongestSecret = std::size_t{8} << 10;
 constexpr int kSecretTimeoutMs = 10'000;
 

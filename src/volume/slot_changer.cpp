@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The steps of sync, each safe against a kill at any write (design: invariants I1 to I6).
+// The steps of sync, each safe against a kill at any write.
 #include "volume/slot_changer.h"
 
 #include <utility>
@@ -90,7 +90,7 @@ void SlotChanger::mark(std::string machine) {
 void SlotChanger::takeName(const model::HeaderView &view) {
     if (record_.volume == session_.id().text()) return;
     for (const model::KeySpec *key : ring_.keys()) {
-        if (key->kind() != model::KeyKind::NodeId || !view.slots.contains(key->slot)) continue;
+        if (!key->row().ofVolumeName || !view.slots.contains(key->slot)) continue;
         const model::RecordSlot *entry = record_.entry(key->slot);
         const base::SecretBuffer *passphrase = ring_.passphrase(*key, view);
         if (passphrase == nullptr || entry == nullptr) return;
@@ -208,10 +208,9 @@ base::Status SlotChanger::replace(const model::Step &step) {
         avoid.push_back(declared.slot);
     VC_ASSIGN(const model::HeaderView view, store_.view());
     if (view.slots.contains(key.slot) && !record_.slots.contains(key.slot)) {
-        base::Error error;
-        error.code = ErrorCode::SlotInUse;
-        error.message = at(key.slot) + ": the slot holds a key that is not ours";
-        return base::fail(std::move(error).withSlot(key.slot));
+        return base::fail(base::Error(ErrorCode::SlotInUse,
+                                      at(key.slot) + ": the slot holds a key that is not ours")
+                              .withSlot(key.slot));
     }
     Pending pending = pendingFor(PendingOperation::Replace, key.slot);
     pending.token = made.token;
@@ -359,12 +358,12 @@ base::Status SlotChanger::proveAnother(unsigned slot) {
         proven_.insert(key->slot);
         return {};
     }
-    base::Error error;
-    error.code = ErrorCode::LastKey;
-    error.message =
-        at(slot) + ": no other key could be proven to open the volume, so this one stays";
-    error.hint = "Declare a second key for the volume, or give one that opens it.";
-    return base::fail(std::move(error).withSlot(slot));
+    return base::fail(
+        base::Error(
+            ErrorCode::LastKey,
+            at(slot) + ": no other key could be proven to open the volume, so this one stays",
+            "Declare a second key for the volume, or give one that opens it.")
+            .withSlot(slot));
 }
 
 base::Status SlotChanger::destroyProven(unsigned slot) {

@@ -98,10 +98,8 @@ base::Status SlotChanger::expectTokenNumber(const model::HeaderView &view, const
 }
 
 base::Error SlotChanger::noRoom(unsigned slot, const std::string &what) const {
-    base::Error error;
-    error.code = ErrorCode::NoSpace;
-    error.message = at(slot) + ": the header has no room for " + what;
-    return std::move(error).withSlot(slot);
+    return base::Error(ErrorCode::NoSpace, at(slot) + ": the header has no room for " + what)
+        .withSlot(slot);
 }
 
 base::Status SlotChanger::expectRoomToAdd(const Pending &pending) {

@@ -4,11 +4,14 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
+#include "base/error.h"
 #include "base/result.h"
 #include "luks/header_store.h"
 #include "volume/comparison.h"
 #include "volume/key_ring.h"
+#include "volume/reporter.h"
 #include "volume/session.h"
 #include "volume/slot_changer.h"
 
@@ -48,5 +51,19 @@ class SlotSession {
     std::unique_ptr<luks::HeaderStore> store_;
     std::unique_ptr<SlotChanger> changer_;
 };
+
+// What the verbs share that change one key: add-key, remove-key and rotate.
+
+// Reads the secrets, then finds declaration and device. Unsupported when the volume is declared
+// without encryption.
+base::Status prepareKeyEdit(Session &session);
+
+// "volume u-data (/dev/vdb4), slot 3: WHAT"
+base::Error slotError(const Session &session, unsigned slot, base::ErrorCode code,
+                      const std::string &what, const std::string &hint);
+base::Error emptySlot(const Session &session, unsigned slot);
+
+// The end of a verb that changed the key in `slot`.
+base::Result<Outcome> keyEdited(const Session &session, unsigned slot, const std::string &text);
 
 }  // namespace volumecrypt::volume

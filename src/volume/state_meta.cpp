@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Finding META by STATE's declaration, and its use.
+// Finds META by STATE's declaration, and uses it.
 #include "volume/state_meta.h"
 
 #include <algorithm>
 #include <utility>
 
 #include "base/journal.h"
-#include "blockdev/same_disk.h"
+#include "blockdev/device.h"
 #include "config/values.h"
 #include "meta/meta_store.h"
 #include "meta/state_encryption.h"

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/result.h"
+#include "keys/state_salt.h"
 #include "model/volume_spec.h"
 #include "volume/session.h"
 
@@ -35,5 +36,10 @@ base::Result<std::optional<std::string>> uuidOverride(const Session &session);
 
 // The tags for people, secrets hidden; null without META.
 base::Result<nlohmann::json> metaReport(const Session &session);
+
+// Where the other volumes find STATE: the salt of their keys, and copies of their pins.
+
+// Nothing when STATE is not validly declared.
+std::optional<keys::StatePlace> statePlace(const Session &session);
 
 }  // namespace volumecrypt::volume

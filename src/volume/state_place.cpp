@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// From STATE's declaration to its mount point and what has to be mounted there.
-#include "volume/state_place.h"
-
+// Finds STATE's mount point by its declaration, and what has to be mounted there.
 #include <unistd.h>
 
 #include "model/names.h"
+#include "volume/state_meta.h"
 
 namespace volumecrypt::volume {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A flag set by signal handlers.
+// The flag that signal handlers set.
 #include "volume/stop.h"
 
 #include <algorithm>
@@ -40,11 +40,9 @@ bool waitUnlessStopped(int milliseconds) {
 
 base::Status checkStop() {
     if (stopRequested == 0) return {};
-    base::Error error;
-    error.code = base::ErrorCode::Cancelled;
-    error.message = "stopped by a signal at a safe point";
-    error.hint = "Run the same command again: it goes on where this one stopped.";
-    return base::fail(std::move(error).withRetry());
+    return base::fail(base::Error(base::ErrorCode::Cancelled, "stopped by a signal at a safe point",
+                                  "Run the same command again: it goes on where this one stopped.")
+                          .withRetry());
 }
 
 }  // namespace volumecrypt::volume

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Trying keys, cheapest first, one key derivation at a time.
+// Tries keys, cheapest first, one key derivation at a time.
 #include "volume/unlock.h"
 
 #include <algorithm>
@@ -53,9 +53,7 @@ class Attempt {
     base::Result<std::optional<Unlocked>> byFormerName();
     // The key was had, and does not open its own slot.
     [[nodiscard]] base::Error doesNotOpen(const model::KeySpec &key, const base::Error &error);
-    // Where a newline at the end is all that is wrong, says so.
-    void explainNewline(const model::KeySpec &key, base::Error &shown) const;
-    // The same of a secret that somebody gave.
+    // Where a newline at the end is all that is wrong with a secret that somebody gave, says so.
     base::Result<std::string> newlineNote() const;
     // The salt of STATE is not the one that the slot was made with, by the record.
     bool wasStateReplaced(const model::KeySpec &key);
@@ -97,7 +95,7 @@ base::Result<std::optional<Unlocked>> Attempt::trySecret(const base::SecretBuffe
         if (!volumeKey && noKeyWasTried(volumeKey.error())) return base::fail(volumeKey.error());
         if (volumeKey) {
             // Of a declared slot it says nothing of the declared key.
-            if (session_.encryption().keyInSlot(slot) == nullptr)
+            if (!session_.encryption().declares(slot))
                 session_.reporter().key(slot, model::SlotHealth::Ok);
             return Unlocked{.volumeKey = std::move(*volumeKey),
                             .slot = slot,
@@ -174,41 +172,17 @@ base::Error Attempt::doesNotOpen(const model::KeySpec &key, const base::Error &e
     const std::string prefix = "slot " + std::to_string(key.slot) + ": ";
     if (error.code != ErrorCode::KeyRejected) {
         shown.message = prefix + error.message;
-    } else if (wasStateReplaced(key)) {
+        return shown;
+    }
+    if (wasStateReplaced(key)) {
         shown.code = ErrorCode::SaltUnavailable;
         shown.message = prefix + "STATE was replaced: its salt is not the one that the " +
-                        std::string(model::keyKindName(key.kind())) + " key was locked to";
-    } else if (const auto *kms = std::get_if<model::KmsKey>(&key.parameters)) {
-        shown.code = ErrorCode::KmsRejected;
-        shown.message = prefix + "the key that the KMS " + kms->endpoint +
-                        " unsealed does not open it: the server does not know this machine, or "
-                        "did not seal this key";
-        shown.hint =
-            "Some servers answer machines that they do not know with random bytes. Ask the "
-            "server's administrator about this machine's UUID.";
-    } else {
-        shown.message = prefix + "the declared " + std::string(model::keyKindName(key.kind())) +
-                        " key does not open it";
-        explainNewline(key, shown);
+                        std::string(key.row().name) + " key was locked to";
+        return shown;
     }
-    return shown;
-}
-
-// The most common fault of key files: an editor or `echo` put a newline at the end, or the slot was
-// made with one. One more key derivation, and only where the volume stays closed otherwise.
-void Attempt::explainNewline(const model::KeySpec &key, base::Error &shown) const {
-    const auto *fixed = std::get_if<model::StaticKey>(&key.parameters);
-    const auto variant = fixed == nullptr ? std::nullopt : ring_.withOtherNewline(key);
-    if (!variant || !luks::openSlot(header_, key.slot, *variant)) return;
-    const std::string what =
-        fixed->passphraseFile.empty() ? "the declared passphrase" : fixed->passphraseFile;
-    const bool surplus = variant->size() < ring_.known(key)->size();
-    shown.message += surplus ? ": " + what + " ends in a newline, without which it would"
-                             : ": " + what + " lacks a newline at its end, with which it would";
-    if (fixed->passphraseFile.empty())
-        shown.hint = "Declare a passphraseFile that holds exactly the bytes of the key.";
-    else
-        shown.hint = surplus ? "Run: truncate --size=-1 " + what : "Run: echo >> " + what;
+    return ring_.whyNotOpened(key, std::move(shown), [&](const base::SecretBuffer &other) {
+        return luks::openSlot(header_, key.slot, other).has_value();
+    });
 }
 
 base::Result<std::optional<Unlocked>> Attempt::opened(const model::KeySpec &key, unsigned slot) {
@@ -260,7 +234,7 @@ base::Result<std::optional<Unlocked>> Attempt::byFormerName() {
     const auto name = found.record ? formerName(session_, *found.record) : std::nullopt;
     if (!name) return std::nullopt;
     for (const model::KeySpec *key : ring_.keysToTry()) {
-        if (key->kind() != model::KeyKind::NodeId || unavailable_.contains(key->slot)) continue;
+        if (!key->row().ofVolumeName || unavailable_.contains(key->slot)) continue;
         if (!header_.view.slots.contains(key->slot)) continue;
         VC_TRY(checkStop());
         auto passphrase = ring_.passphraseUnder(session_, *key, *name);
@@ -313,14 +287,11 @@ base::Result<Unlocked> Attempt::byDeclaredKeys() {
 
 // Erased: no passphrase can help.
 base::Error Attempt::erased(ErrorCode code) const {
-    base::Error error;
-    error.code = code;
-    error.message = session_.describe() + ": it has no key slot any more: nothing opens it";
-    error.hint = "Restore a backup of its header (`cryptsetup luksHeaderRestore " +
-                 session_.device().node +
-                 " --header-backup-file FILE`), or give its data up: `volumecryptctl wipe " +
-                 session_.id().text() + "` makes the device usable again.";
-    return error;
+    return {code, session_.describe() + ": it has no key slot any more: nothing opens it",
+            "Restore a backup of its header (`cryptsetup luksHeaderRestore " +
+                session_.device().node +
+                " --header-backup-file FILE`), or give its data up: `volumecryptctl wipe " +
+                session_.id().text() + "` makes the device usable again."};
 }
 
 base::Error Attempt::noUsableKey() const {

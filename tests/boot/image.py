@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Builds the disk image that the virtual machines boot: a small Debian, this build, an agent."""
+"""Builds the disk images that the virtual machines boot: a small Debian, our packages, an agent."""
 import contextlib
 import fcntl
 import hashlib
@@ -13,15 +13,23 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-SUITE = "bookworm"
-IMAGE_SIZE = "1600M"
+SUITES = ["bookworm", "trixie", "sid"]
+DEFAULT_SUITE = "trixie"
+IMAGE_SIZE = "2G"
 # What the kernel needs before it has its root.
 INITRD_MODULES = ["virtio_pci", "virtio_blk", "ext4"]
 EXCLUDED = ["/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*"]
 # Nothing of these belongs to the machine under test, and each costs time at boot.
 MASKED = ["apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer",
           "e2scrub_reap.service", "fstrim.timer", "getty@tty1.service", "serial-getty@ttyS0.service",
-          "systemd-timesyncd.service", "systemd-networkd.service"]
+          "systemd-timesyncd.service", "systemd-networkd.service", "systemd-pcrlock-make-policy.service",
+          "proc-sys-fs-binfmt_misc.automount", "systemd-binfmt.service", "dev-hugepages.mount", "dev-mqueue.mount",
+          "sys-kernel-debug.mount", "sys-kernel-tracing.mount", "sys-kernel-config.mount",
+          "sys-fs-fuse-connections.mount", "modprobe@configfs.service", "modprobe@drm.service",
+          "modprobe@efi_pstore.service", "modprobe@fuse.service", "systemd-update-utmp.service",
+          "systemd-update-utmp-runlevel.service"]
+# A chroot is no machine: nothing is started there.
+NO_SERVICES = "#!/bin/sh\nexit 101\n"
 
 
 def log(text):
@@ -43,42 +51,98 @@ def locked(path):
         yield
 
 
-def vm_packages():
-    command = [ROOT / "tools/setup", "--list", "vm"]
+def vm_packages(suite):
+    command = [ROOT / "tools/setup", "--suite", suite, "--list", "vm"]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
 
 
-def bootstrap(target):
+def bootstrap(suite, target):
     # The initrd is made when the kernel is installed: its short list must be there before.
     prepare = ("mkdir -p \"$1/etc/initramfs-tools/conf.d\" \"$1/usr/share/initramfs-tools/modules.d\";"
                "echo MODULES=list > \"$1/etc/initramfs-tools/conf.d/vmtest\";"
                f"printf '%s\\n' {' '.join(INITRD_MODULES)}"
                " > \"$1/usr/share/initramfs-tools/modules.d/vmtest\"")
     command = ["mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", "--format=directory",
-               f"--include={','.join(vm_packages())}", f"--essential-hook={prepare}",
+               f"--include={','.join(vm_packages(suite))}", f"--essential-hook={prepare}",
+               # What our packages depend on is installed into it later.
+               "--skip=cleanup/apt/lists",
                "--aptopt=Acquire::Retries \"3\"", "--aptopt=Acquire::Languages \"none\"",
-               *(f"--dpkgopt=path-exclude={pattern}" for pattern in EXCLUDED), SUITE, target]
+               *(f"--dpkgopt=path-exclude={pattern}" for pattern in EXCLUDED), suite, target]
     subprocess.run(command, check=True, stdout=sys.stderr)
 
 
-def base_tree():
-    """The folder with the Debian tree, made when it is not in the cache."""
-    digest = hashlib.sha256(repr((SUITE, vm_packages(), INITRD_MODULES, EXCLUDED)).encode())
+def cached_tree(name, parts, make):
+    """The folder NAME-DIGEST of the cache, made by `make` in a folder beside it when it is not there; older ones go."""
     cache = cache_folder()
-    tree = cache / f"base-{digest.hexdigest()[:16]}"
-    with locked(cache / "base.lock"):
+    tree = cache / f"{name}-{hashlib.sha256(repr(parts).encode()).hexdigest()[:16]}"
+    with locked(cache / f"{name}.lock"):
         if not tree.exists():
             started = time.monotonic()
-            log(f"building Debian {SUITE}, once, into {tree}")
-            partial = cache / "base.partial"
+            log(f"building {tree}, once")
+            partial = cache / f"{name}.partial"
             remove_tree(partial)
-            bootstrap(partial)
+            make(partial)
             partial.rename(tree)
             log(f"built in {time.monotonic() - started:.0f} s")
-            for other in cache.glob("base-*"):
+            for other in cache.glob(f"{name}-*"):
                 if other != tree:
                     remove_tree(other)
     return tree
+
+
+def base_tree(suite):
+    """The folder with the Debian tree."""
+    return cached_tree(f"base-{suite}", (suite, vm_packages(suite), INITRD_MODULES, EXCLUDED),
+                       lambda partial: bootstrap(suite, partial))
+
+
+def in_tree(tree, *command):
+    """Runs a command in a tree, as a packager's tools do."""
+    environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8",
+                   "HOME": "/root"}
+    subprocess.run(["unshare", "--mount", "sh", "-ec", 'mount -t proc proc "$0/proc"; tree=$0; exec chroot "$tree" "$@"',
+                    tree, *command], check=True, stdout=sys.stderr, stdin=subprocess.DEVNULL, env=environment)
+
+
+def packages(suite):
+    """The .deb files of this tree for that suite, built when they are not those that are there."""
+    subprocess.run([ROOT / "tools/package", "--no-check", "--suite", suite], check=True, stdout=sys.stderr)
+    found = sorted((ROOT / "build/packages" / suite).glob("volumecrypt*.deb"))
+    return [path for path in found if "-dbgsym_" not in path.name]
+
+
+def package_field(package, field):
+    return subprocess.run(["dpkg-deb", "-f", package, field], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def dependencies(debs):
+    """What these packages ask of others."""
+    own = {package_field(deb, "Package") for deb in debs}
+    wanted = set()
+    for deb in debs:
+        fields = ",".join(package_field(deb, field) for field in ("Pre-Depends", "Depends", "Recommends"))
+        for one in fields.replace("\n", "").split(","):
+            if one.strip() and one.split()[0].split(":")[0] not in own:
+                wanted.add(one.strip())
+    return sorted(wanted)
+
+
+def tree_with_dependencies(suite, debs):
+    """The Debian tree with all that our packages need, so that installing them needs no network."""
+    base, wanted = base_tree(suite), dependencies(debs)
+
+    def make(partial):
+        copy_tree(base, partial)
+        put(partial, "/usr/sbin/policy-rc.d", NO_SERVICES, 0o755)
+        put(partial, "/etc/resolv.conf", pathlib.Path("/etc/resolv.conf").read_text(encoding="utf-8"))
+        in_tree(partial, "apt-get", "-q", "-o", "Acquire::Retries=3", "satisfy", "-y", "--no-install-recommends", *wanted)
+        in_tree(partial, "apt-get", "clean")
+
+    return cached_tree(f"dependencies-{suite}", (base.name, wanted), make)
+
+
+def copy_tree(source, target):
+    subprocess.run(["cp", "-a", "--reflink=auto", source, target], check=True)
 
 
 def remove_tree(path):
@@ -87,7 +151,7 @@ def remove_tree(path):
 
 
 def put(tree, path, text, mode=0o644):
-    """Writes a file into a tree whose files are hard links to the cached ones."""
+    """Writes a file into a tree."""
     target = tree / path.lstrip("/")
     target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)
@@ -103,7 +167,8 @@ def link(tree, path, to):
 
 
 def customise(tree):
-    put(tree, "/etc/fstab", "/dev/vda / ext4 errors=remount-ro 0 1\n")
+    # The journal of ext4 is enough for a root that is made anew for each test.
+    put(tree, "/etc/fstab", "/dev/vda / ext4 errors=remount-ro 0 0\n")
     put(tree, "/etc/hostname", "vmtest\n")
     put(tree, "/etc/machine-id", "5f8be6ac0f5f4c1b9d7a37c5d1f3a902\n", 0o444)
     put(tree, "/etc/systemd/journald.conf.d/vmtest.conf", "[Journal]\nStorage=persistent\n")
@@ -116,6 +181,9 @@ def customise(tree):
         mode = (tree / "etc" / name).stat().st_mode & 0o777
         put(tree, f"/etc/{name}", "".join(empty_password(line) for line in text.splitlines(True)), mode)
     install_guest(tree)
+    # Units that update what a newer /usr asks for have nothing to do.
+    for name in ("etc", "var"):
+        put(tree, f"/{name}/.updated", "")
 
 
 def empty_password(line):
@@ -136,35 +204,26 @@ def install_guest(tree):
              "/etc/systemd/system/vmtest-late.service")
 
 
-def install_build(build, stage):
-    remove_tree(stage)
-    stage.mkdir(parents=True)
-    subprocess.run(["meson", "install", "-C", build, "--no-rebuild", "--quiet", "--strip",
-                    "--destdir", stage], check=True, stdout=sys.stderr)
+def install_packages(tree, debs):
+    """As `apt install ./*.deb` does it."""
+    folder = tree / "root/packages"
+    folder.mkdir()
+    for deb in debs:
+        shutil.copy(deb, folder)
+    # Nothing may be downloaded: all that they need is there.
+    in_tree(tree, "sh", "-ec", "apt-get -q install -y --no-download /root/packages/*.deb")
+    remove_tree(folder)
 
 
-def tree_digest(*folders):
-    digest = hashlib.sha256()
-    for folder in folders:
-        for path in sorted(folder.rglob("*")):
-            stat = path.lstat()
-            digest.update(f"{path.relative_to(folder)} {stat.st_mode:o}\n".encode())
-            if path.is_symlink():
-                digest.update(os.readlink(path).encode())
-            elif path.is_file():
-                digest.update(path.read_bytes())
-    return digest
-
-
-def make_image(base, stage, image):
-    """Merges the trees by hard links and makes a file system of them."""
-    # Hard links need one file system: beside the cached tree.
-    merged = base.parent / f"merged-{os.getpid()}"
+def make_image(tree, debs, image):
+    """A file system with the tree, these packages, and what the tests need."""
+    merged = image.parent / "merged"
     try:
-        subprocess.run(["cp", "-al", base, merged], check=True)
+        remove_tree(merged)
+        copy_tree(tree, merged)
+        if debs:
+            install_packages(merged, debs)
         customise(merged)
-        subprocess.run(["cp", "-a", "--remove-destination", f"{stage}/.", merged], check=True)
-        # What `meson install` made belongs to root there, with usual modes.
         image.unlink(missing_ok=True)
         # It names the file that it makes even so, on the output that belongs to a test's results.
         subprocess.run(["mkfs.ext4", "-q", "-F", "-L", "root", "-E", "root_owner=0:0",
@@ -176,50 +235,55 @@ def make_image(base, stage, image):
 class SystemImage:
     """Paths of what a machine boots."""
 
-    def __init__(self, image, base, stage):
-        self.image = image
-        # What this build puts there, as paths below the root.
-        self.installed = [str(path.relative_to(stage)) for path in sorted(stage.rglob("*")) if not path.is_dir()]
-        boot = base / "boot"
-        self.kernel = newest(boot, "vmlinuz-*")
-        self.initrd = newest(boot, "initrd.img-*")
+    def __init__(self, suite, image, tree, debs):
+        self.suite, self.image, self.debs = suite, image, debs
+        self.kernel = newest(tree / "boot", "vmlinuz-*")
+        self.initrd = newest(tree / "boot", "initrd.img-*")
 
 
 def newest(folder, pattern):
     return sorted(folder.glob(pattern))[-1]
 
 
-def system_image(build):
-    """The image of this build, made when it is not what <build>/boot holds."""
+def file_digest(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def system_image(build, suite=DEFAULT_SUITE, installed=True):
+    """The image of this build, made when it is not what <build>/boot holds; on request without our packages."""
     if os.geteuid() != 0:
         sys.exit("image: only root can make the image (owners and device nodes)")
-    build = pathlib.Path(build).resolve()
-    base = base_tree()
-    folder = build / "boot"
+    folder = pathlib.Path(build).resolve() / "boot"
     folder.mkdir(exist_ok=True)
-    image, key_file = folder / "system.img", folder / "system.key"
+    name = suite if installed else f"{suite}-bare"
+    image, key_file = folder / f"{name}.img", folder / f"{name}.key"
     with locked(folder / "lock"):
-        install_build(build, folder / "stage")
-        digest = tree_digest(folder / "stage", HERE / "guest")
-        digest.update(pathlib.Path(__file__).read_bytes() + base.name.encode())
-        key = digest.hexdigest()
+        debs = packages(suite)
+        tree = tree_with_dependencies(suite, debs)
+        parts = [tree.name, *sorted((HERE / "guest").glob("*")), pathlib.Path(__file__), *(debs if installed else [])]
+        key = " ".join(file_digest(part) if isinstance(part, pathlib.Path) else part for part in parts)
         if not image.exists() or not key_file.exists() or key_file.read_text(encoding="utf-8") != key:
             started = time.monotonic()
             key_file.unlink(missing_ok=True)
-            make_image(base, folder / "stage", image)
+            make_image(tree, debs if installed else [], image)
             key_file.write_text(key, encoding="utf-8")
             log(f"{image} made in {time.monotonic() - started:.0f} s")
-        # Before another test makes the stage anew.
-        return SystemImage(image, base, folder / "stage")
+    return SystemImage(suite, image, tree, debs)
 
 
 def main():
-    if sys.argv[1:] == ["base"]:
-        base_tree()
-    elif len(sys.argv) == 3 and sys.argv[1] == "system":
-        print(system_image(sys.argv[2]).image)
+    arguments = sys.argv[1:]
+    suites = arguments[2:] if arguments[:1] == ["system"] else arguments[1:]
+    if not set(suites) <= set(SUITES):
+        sys.exit(f"image: the suites are {' '.join(SUITES)}")
+    if arguments[:1] == ["base"]:
+        for suite in suites or [DEFAULT_SUITE]:
+            base_tree(suite)
+    elif arguments[:1] == ["system"] and len(arguments) >= 2:
+        for suite in suites or [DEFAULT_SUITE]:
+            print(system_image(arguments[1], suite).image)
     else:
-        sys.exit("usage: image.py base | image.py system BUILD-FOLDER")
+        sys.exit("usage: image.py base [SUITE...] | image.py system BUILD-FOLDER [SUITE...]")
 
 
 if __name__ == "__main__":

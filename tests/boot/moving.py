@@ -47,13 +47,11 @@ def back_to_crypttab(check, machine, left):
     check.fact("it is no volume of ours any more", "u-data" not in listed, listed)
 
 
-def to_nothing(check, machine, system):
+def to_nothing(check, machine):
     """Then nothing of the product is there."""
     check.section("To nothing")
     follow(check, machine, PAGE, "To nothing", only=[0])
-    # As `ninja uninstall` does it.
-    machine.write("/run/installed", "\n".join(system.installed) + "\n")
-    machine.output("cd / && xargs -d '\\n' rm -f </run/installed")
+    machine.output("apt-get -q purge -y 'volumecrypt*'", 300)
     follow(check, machine, PAGE, "To nothing", only=[1])
     check_there(check, machine, "to nothing", "data")
     found = machine.run("ls -d /etc/volumecrypt /var/lib/volumecrypt /usr/bin/volumecrypt* /usr/libexec/volumecrypt/*"

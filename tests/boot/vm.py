@@ -51,11 +51,13 @@ def wait_for(path, process, seconds=20):
 class Machine:
     """One machine, which may be booted again and again: its root image, disks and TPM persist."""
 
-    def __init__(self, system, uuid, tpm=False, memory=1024):
+    def __init__(self, system, uuid, tpm=False, memory=1024, processors=1):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="volumecrypt-vm-"))
         atexit.register(self.destroy)
         self._system = system
         self._uuid, self._disks, self._tpm, self._memory = uuid, [], tpm, memory
+        # One for each machine that runs at the same time: an emulated one that waits for another costs a fifth.
+        self._processors = processors
         self._qemu = self._swtpm = self._qmp = self._agent = None
         self.boots = 0
         self.root = self.folder / "root.img"
@@ -67,10 +69,10 @@ class Machine:
         """Adds a disk that is there from the next boot on."""
         self._disks.append(disk)
 
-    def inject(self, path, text, mode=0o644):
+    def inject(self, path, content, mode=0o644):
         """Writes a file into the root image while the machine is off."""
         source = self.folder / "inject"
-        source.write_text(text, encoding="utf-8")
+        source.write_bytes(content.encode() if isinstance(content, str) else content)
         folders = list(pathlib.PurePosixPath(path).parents)[-2::-1]
         commands = [f"mkdir {folder}" for folder in folders]  # those that are there stay as they are
         commands += [f"rm {path}", f"write {source} {path}", f"sif {path} mode 0100{mode:o}", "quit"]
@@ -104,7 +106,7 @@ class Machine:
             raise MachineError(f"boot {self.boots}: {error}\n{self._logs()}") from error
 
     def _command(self, extra_cmdline):
-        command = ["qemu-system-x86_64", "-machine", "q35", *accel.options(self._system.kernel), "-smp", "2", "-m",
+        command = ["qemu-system-x86_64", "-machine", "q35", *accel.options(self._system.kernel), "-smp", str(self._processors), "-m",
                    str(self._memory), "-uuid", self._uuid, "-nodefaults", "-display", "none", "-no-reboot",
                    "-kernel", self._system.kernel, "-initrd", self._system.initrd, "-append",
                    # Read-only first, as installed systems do: units must live with that.

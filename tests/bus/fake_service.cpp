@@ -259,18 +259,6 @@ void FakeVolume::Plan(sdbus::Result<std::vector<Options>> &&result) {
     result.returnResults(stepsOf(state_.id));
 }
 
-void FakeVolume::Sync(sdbus::Result<sdbus::ObjectPath> &&result, Options options) {
-    begin(std::move(result), "sync", options);
-}
-
-void FakeVolume::Format(sdbus::Result<sdbus::ObjectPath> &&result, Options options) {
-    begin(std::move(result), "format", options);
-}
-
-void FakeVolume::Grow(sdbus::Result<sdbus::ObjectPath> &&result, Options options) {
-    begin(std::move(result), "grow", options);
-}
-
 void FakeVolume::RotateKey(sdbus::Result<sdbus::ObjectPath> &&result, std::uint32_t slot,
                            Options options) {
     begin(std::move(result), "rotate-" + std::to_string(slot), options);
@@ -301,18 +289,6 @@ void FakeVolume::RemoveKey(sdbus::Result<> &&result, std::uint32_t slot, Options
         result.returnError(failure("LastKey", "slot 0 holds the last key of u-data"));
     else
         result.returnResults();
-}
-
-void FakeVolume::Erase(sdbus::Result<sdbus::ObjectPath> &&result, Options options) {
-    begin(std::move(result), "erase", options);
-}
-
-void FakeVolume::Wipe(sdbus::Result<sdbus::ObjectPath> &&result, Options options) {
-    begin(std::move(result), "wipe", options);
-}
-
-void FakeVolume::Forget(sdbus::Result<sdbus::ObjectPath> &&result, Options options) {
-    begin(std::move(result), "forget", options);
 }
 
 void FakeVolume::NewRecoveryKey(sdbus::Result<sdbus::UnixFd> &&result, Options /*options*/) {

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <job-adaptor.h>
@@ -100,9 +101,15 @@ class FakeVolume final : public VolumeAdaptor {
     void Unlock(sdbus::Result<std::string> &&result, Options options) override;
     void Lock(sdbus::Result<> &&result, Options options) override;
     void Plan(sdbus::Result<std::vector<Options>> &&result) override;
-    void Sync(sdbus::Result<sdbus::ObjectPath> &&result, Options options) override;
-    void Format(sdbus::Result<sdbus::ObjectPath> &&result, Options options) override;
-    void Grow(sdbus::Result<sdbus::ObjectPath> &&result, Options options) override;
+    void Sync(sdbus::Result<sdbus::ObjectPath> &&result, Options options) override {
+        begin(std::move(result), "sync", options);
+    }
+    void Format(sdbus::Result<sdbus::ObjectPath> &&result, Options options) override {
+        begin(std::move(result), "format", options);
+    }
+    void Grow(sdbus::Result<sdbus::ObjectPath> &&result, Options options) override {
+        begin(std::move(result), "grow", options);
+    }
     void RotateKey(sdbus::Result<sdbus::ObjectPath> &&result, std::uint32_t slot,
                    Options options) override;
     void AddKey(sdbus::Result<std::uint32_t> &&result, std::string kind, sdbus::UnixFd secret,
@@ -114,9 +121,15 @@ class FakeVolume final : public VolumeAdaptor {
     void RotateVolumeKey(sdbus::Result<sdbus::ObjectPath> &&result, Options options) override;
     void BackupHeader(sdbus::Result<> &&result, sdbus::UnixFd file, Options options) override;
     void RestoreHeader(sdbus::Result<> &&result, sdbus::UnixFd file, Options options) override;
-    void Erase(sdbus::Result<sdbus::ObjectPath> &&result, Options options) override;
-    void Wipe(sdbus::Result<sdbus::ObjectPath> &&result, Options options) override;
-    void Forget(sdbus::Result<sdbus::ObjectPath> &&result, Options options) override;
+    void Erase(sdbus::Result<sdbus::ObjectPath> &&result, Options options) override {
+        begin(std::move(result), "erase", options);
+    }
+    void Wipe(sdbus::Result<sdbus::ObjectPath> &&result, Options options) override {
+        begin(std::move(result), "wipe", options);
+    }
+    void Forget(sdbus::Result<sdbus::ObjectPath> &&result, Options options) override {
+        begin(std::move(result), "forget", options);
+    }
 
     std::string Id() override { return state_.id; }
     std::string Kind() override { return state_.id == "STATE" ? "state" : "user"; }

@@ -1,30 +1,37 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Bash completes every command and option that --help names, volume IDs, slots and jobs (TAP).
+"""A shell completes every command and option that --help names, volume IDs, slots and jobs (TAP).
 usage: test_completion.py VOLUMECRYPTCTL FAKE-SERVICE SCRIPT"""
 import pathlib
 import re
-import subprocess
 import sys
 
 from cli_fixture import CliFixture
+from shells import shell_of
 from support.tap import equal, run, tests_of
 
 SCRIPT = sys.argv[3]
-HARNESS = """
-source "$1"; shift
-COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=()
-_volumecryptctl
-printf '%s\\n' "${COMPREPLY[@]}"
-"""
+
+
+class Completing(CliFixture):
+    """With a shell that reads SCRIPT and finds `program` as volumecryptctl."""
+
+    def _start(self):
+        super()._start()
+        self.shell = shell_of(SCRIPT, self.environment, self.bus.folder / "shell")
+        self.shell.__enter__()
+
+    def __exit__(self, *exception):
+        self.shell.__exit__()
+        super().__exit__(*exception)
 
 
 def complete(cli, *words):
-    """What bash offers for the last of `words`."""
-    result = subprocess.run(["bash", "--norc", "-c", HARNESS, "bash", SCRIPT, cli.program, *words], check=True,
-                            capture_output=True, text=True, env=cli.environment, stdin=subprocess.DEVNULL)
-    equal(result.stderr, "")
-    return result.stdout.split()
+    """What the shell offers for the last of `words`."""
+    link = cli.shell.folder / "volumecryptctl"
+    link.unlink(missing_ok=True)
+    link.symlink_to(cli.program)
+    return cli.shell.complete(words)
 
 
 def commands(cli):
@@ -63,6 +70,9 @@ def test_volumes(cli):
         equal(complete(cli, command, "--json", "u-d"), ["u-data", "u-dies"])
     for command in ("list", "reload", "jobs", "watch"):
         equal(complete(cli, command, ""), [])
+    for command in commands(cli):
+        first = re.search(r"Usage: volumecryptctl [a-z-]+ \[OPTIONS\] ?\[?(\w*)", cli.run(command, "--help").stdout).group(1)
+        equal((command, complete(cli, command, "") == everything), (command, first == "ID"))
     equal(complete(cli, "lock", "STATE", ""), [])
 
 
@@ -72,6 +82,7 @@ def test_confirm(cli):
     equal(complete(cli, "wipe", "u-data", "--confirm", "="), ["u-data"])
     equal(complete(cli, "wipe", "u-data", "--confirm", "=", "u"), ["u-data"])
     equal(complete(cli, "wipe", "--confirm", "=", "u-data", "u-e"), ["u-evil"])
+    equal(complete(cli, "wipe", "--confirm", "u-e"), ["u-evil"])
 
 
 def test_slots(cli):
@@ -100,6 +111,13 @@ def test_files(cli):
     equal(complete(cli, "check", "--root", str(cli.bus.folder)[:-2]), [str(cli.bus.folder)])
 
 
+def test_address(cli):
+    """the bus that is named is the one that is asked"""
+    equal(complete(cli, "--address", "unix:path=/nonexistent", "lock", ""), [])
+    cli.shell.environment["DBUS_SYSTEM_BUS_ADDRESS"] = "unix:path=/nonexistent"
+    equal(complete(cli, "--address", cli.bus.address, "lock", "u-d"), ["u-data", "u-dies"])
+
+
 def test_help_topics(cli):
     """help is followed by a command"""
     equal(complete(cli, "help", "rotate"), ["rotate-key"])
@@ -124,4 +142,4 @@ def test_no_service(cli):
 
 
 if __name__ == "__main__":
-    run(tests_of(dict(globals())), lambda: CliFixture(sys.argv[1], sys.argv[2]))
+    run(tests_of(dict(globals())), lambda: Completing(sys.argv[1], sys.argv[2]))

@@ -13,7 +13,6 @@
 #include "base/files.h"
 #include "base/unique_fd.h"
 #include "blockdev/content.h"
-#include "blockdev/zero_scan.h"
 #include "support/result_matchers.h"
 #include "support/temp_dir.h"
 

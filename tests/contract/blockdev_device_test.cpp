@@ -12,8 +12,6 @@
 
 #include "base/child_process.h"
 #include "blockdev/device.h"
-#include "blockdev/find_device.h"
-#include "blockdev/gpt_label.h"
 #include "blockdev/sysfs.h"
 #include "support/fake_sysfs.h"
 #include "support/result_matchers.h"

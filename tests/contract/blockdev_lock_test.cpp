@@ -13,7 +13,6 @@
 #include "base/files.h"
 #include "blockdev/device.h"
 #include "blockdev/lock.h"
-#include "blockdev/open_device.h"
 #include "support/result_matchers.h"
 #include "support/temp_dir.h"
 

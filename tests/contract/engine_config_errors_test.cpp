@@ -169,9 +169,9 @@ const std::vector<ErrorCase> kConfigCases{
      .code = "NoUsableKey",
      .message = "volume u-data (IMAGE): no declared key opens it: slot 0: ROOT/key "
                 "holds a passphrase and can be read by others",
-     .hint =
-         "Run: chmod 0600 ROOT/key. Give a passphrase that opens it: `volumecryptctl unlock u-data "
-         "--passphrase` asks for one and brings the declared keys in."},
+     .hint = "Run `chmod 0600 ROOT/key`. Give a passphrase that opens it: `volumecryptctl unlock "
+             "u-data "
+             "--passphrase` asks for one and brings the declared keys in."},
 };
 
 INSTANTIATE_TEST_SUITE_P(Table, EngineConfigErrors, testing::ValuesIn(kConfigCases), nameOfCase);

@@ -192,7 +192,7 @@ TEST_F(EngineFormatTest, NewlineThatIsAllThatIsWrongIsNamed) {
     EXPECT_EQ(result.code(), "NoUsableKey");
     EXPECT_NE(result.last().dump().find("ends in a newline"), std::string::npos)
         << result.last().dump();
-    EXPECT_NE(result.last().dump().find("truncate --size=-1 " + file), std::string::npos)
+    EXPECT_NE(result.last().dump().find("`truncate --size=-1 " + file + "`"), std::string::npos)
         << result.last().dump();
     // A secret that somebody gave.
     result = engine("sync", {}, "abc\n");

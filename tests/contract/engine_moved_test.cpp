@@ -5,9 +5,8 @@
 #include <gmock/gmock.h>
 
 #include "base/files.h"
-#include "base/hex.h"
+#include "base/text.h"
 #include "crypto/digest.h"
-#include "crypto/mac.h"
 #include "keys/derivations.h"
 #include "model/record.h"
 #include "support/header_editor.h"

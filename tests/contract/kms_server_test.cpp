@@ -5,7 +5,7 @@
 #include <thread>
 
 #include "kms.pb.h"
-#include "kms_server/node_name.h"
+#include "kms_server/key_store.h"
 #include "kms_server/sealing.h"
 #include "support/hex.h"
 #include "support/kms_place.h"

@@ -10,6 +10,7 @@
 #include "base/files.h"
 #include "luks/header_build.h"
 #include "luks/header_copy.h"
+#include "luks/header_validation.h"
 #include "luks/header_write.h"
 #include "support/luks_image.h"
 #include "support/result_matchers.h"

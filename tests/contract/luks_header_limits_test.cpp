@@ -3,7 +3,6 @@
 // power.
 #include <gtest/gtest.h>
 
-#include "luks/kdf_cost.h"
 #include "support/header_volumes.h"
 #include "support/result_matchers.h"
 
@@ -69,17 +68,6 @@ TYPED_TEST(SmallHeaderContract, AbsurdKdfIsNotRun) {
     this->volume_.changeKdfMemory(0, 0x7fffffff);
     EXPECT_THAT(store.openSlot(0, secret("x")),
                 FailsWith(ErrorCode::HeaderRefused, HasSubstr("2147483647 KiB")));
-}
-
-TEST(FileHeaderStore, LibraryCostIsChosenBySeam) {
-    FileVolume volume;
-    luks::setLibraryCost({.passes = 5, .memoryKiB = 64, .lanes = 1});
-    ASSERT_THAT(volume.store().addSlot(0, volume.volumeKey(), secret("x"), KdfCost::Library),
-                IsOk());
-    const model::KdfView kdf = volume.store().view()->slots.at(0).kdf;
-    EXPECT_EQ(kdf.type, "argon2id");
-    EXPECT_EQ(kdf.iterations, 5U);
-    EXPECT_EQ(kdf.memoryKiB, 64U);
 }
 
 TEST(FileHeaderStore, ReadingWritesNothing) {

@@ -153,7 +153,7 @@ TYPED_TEST(HeaderStoreContract, TokensAreWrittenReplacedAndRemoved) {
                 IsOk());
     auto view = store.view();
     ASSERT_THAT(view, IsOk());
-    EXPECT_EQ(view->tokenOfType("volumecrypt"), 31U);
+    EXPECT_EQ(view->tokens.at(31).type, "volumecrypt");
     EXPECT_EQ(view->tokens.at(31).json, R"({"a":"/","b":1,"keyslots":[],"type":"volumecrypt"})");
 
     ASSERT_THAT(store.setToken(31, R"({"type":"other","keyslots":[]})"), IsOk());

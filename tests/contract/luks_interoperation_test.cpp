@@ -6,6 +6,7 @@
 #include "luks/header_build.h"
 #include "luks/header_copy.h"
 #include "luks/header_store.h"
+#include "luks/header_write.h"
 #include "support/luks_image.h"
 #include "support/result_matchers.h"
 

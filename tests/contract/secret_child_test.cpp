@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // Programs that do not end, and those that cannot be ended.
-#include "base/secret_child.h"
-
 #include <chrono>
 
 #include <linux/capability.h>
@@ -10,6 +8,7 @@
 
 #include <unistd.h>
 
+#include "base/child_process.h"
 #include "support/result_matchers.h"
 
 namespace volumecrypt::test {

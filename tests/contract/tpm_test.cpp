@@ -7,17 +7,16 @@
 #include <gtest/gtest.h>
 
 #include "base/files.h"
-#include "base/hex.h"
+#include "base/text.h"
 #include "crypto/base64.h"
 #include "crypto/digest.h"
 #include "support/result_matchers.h"
 #include "support/swtpm.h"
 #include "tpm/describe.h"
-#include "tpm/numbers.h"
+#include "tpm/policy.h"
 #include "tpm/policy_key.h"
 #include "tpm/sealer.h"
 #include "tpm/secure_boot.h"
-#include "tpm/signature_file.h"
 
 namespace volumecrypt::test {
 namespace {

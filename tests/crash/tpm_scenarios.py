@@ -1,63 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keys that a TPM seals, interrupted: their tokens must be where their slots are, or in the record."""
-import ctypes
-import pathlib
-import shutil
-import signal
-import subprocess
-import tempfile
-import time
-
 from place import Lost
 from scenarios import Scenario, adopt, converge, no_orphans
+from software_tpm import Swtpm
 
 ONE = {1: "one"}
-
-
-def die_with_parent():
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-
-
-class Swtpm:
-    """A software TPM for the whole run. There is no resource manager, so engines take turns."""
-
-    def __init__(self):
-        self._folder = pathlib.Path(tempfile.mkdtemp(prefix="volumecrypt-tpm-"))
-        self._socket = self._folder / "tpm"
-        self.tcti = f"swtpm:path={self._socket}"
-        self._process = subprocess.Popen(
-            ["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={self._folder}", "--server",
-             f"type=unixio,path={self._socket}", "--ctrl", f"type=unixio,path={self._socket}.ctrl", "--flags",
-             "not-need-init,startup-clear"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL, preexec_fn=die_with_parent)
-        deadline = time.monotonic() + 20
-        while not pathlib.Path(f"{self._socket}.ctrl").exists():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                self.stop()
-                raise Lost("swtpm did not start")
-            time.sleep(0.02)
-        self.extend(7, "1")
-
-    def share_lock(self, place):
-        """Engines with roots of their own would not know of each other."""
-        lock = place.root / "run/volumecrypt/lock/tpm"
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        lock.unlink(missing_ok=True)
-        lock.symlink_to(self._folder / "lock")
-
-    def extend(self, pcr, digit):
-        subprocess.run(["tpm2_pcrextend", "-T", self.tcti, f"{pcr}:sha256={digit * 64}"], check=True)
-
-    def debug_pcr(self, digit):
-        """Sets PCR 16, which can be reset."""
-        subprocess.run(["tpm2_pcrreset", "-T", self.tcti, "16"], check=True)
-        self.extend(16, digit)
-
-    def stop(self):
-        if self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
-        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 class Tpm(Scenario):

@@ -16,7 +16,6 @@
 #include "blockdev/content.h"
 #include "blockdev/device.h"
 #include "blockdev/filesystem.h"
-#include "blockdev/open_device.h"
 #include "support/loop_device.h"
 #include "support/result_matchers.h"
 #include "support/temp_dir.h"

@@ -44,7 +44,8 @@ def grows(machine, kind):
             planned(volume).succeeded(notes=[f"{after - before} MiB of the device are not used: `volumecryptctl grow u-data`"])
             # Open files see nothing of it.
             with open(where / "open", "w", encoding="ascii") as file:
-                grow(volume).succeeded(changed=True, mappingGrew=True, filesystemGrew=True)
+                grow(volume).succeeded(changed=True, mappingGrew=True, filesystemGrew=True,
+                                       notes=[f"grown to {after - HEADER // MIB} MiB"])
                 file.write("still")
             equal(mapped_bytes(), (after * MIB) - HEADER, "size of the mapping")
             assert space(where) > was + (after - before) * MIB * 3 // 4, f"{was} -> {space(where)}"

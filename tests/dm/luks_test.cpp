@@ -13,6 +13,7 @@
 #include "luks/header_build.h"
 #include "luks/header_copy.h"
 #include "luks/header_store.h"
+#include "luks/header_write.h"
 #include "luks/mapping.h"
 #include "support/header_editor.h"
 #include "support/loop_device.h"
@@ -276,7 +277,7 @@ TEST(HeaderOnDevice, IsChangedWhileItIsMapped) {
     ASSERT_THAT(store->destroySlot(0), IsOk());
     EXPECT_TRUE(*store->openSlot(1, secret("one")) == volume.key());
     EXPECT_THAT(store->openSlot(0, secret("key")), FailsWith(ErrorCode::NotFound));
-    EXPECT_EQ(store->view()->tokenOfType("volumecrypt"), 31U);
+    EXPECT_EQ(store->view()->tokens.at(31).type, "volumecrypt");
     shell("printf one | cryptsetup open --test-passphrase --key-slot 1 --key-file - " +
           volume.node());
 }

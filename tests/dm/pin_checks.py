@@ -98,7 +98,36 @@ def order_that_cannot_be_seen(machine):
         assert machine.engine("inspect", "u-data").succeeded(pinned=True).last["uuid"] != uuid
 
 
+def newer_record(machine):
+    """a volume with a newer version's record is opened; record, pin and the damaged copy are left as they are"""
+    with Volume(machine) as volume:
+        volume.attach().succeeded()
+        with mounted(NODE) as where:
+            (where / "file").write_text("precious")
+        volume.detach().succeeded()
+
+        def newer(header):
+            for token in header["tokens"].values():
+                if token["type"] == "volumecrypt":
+                    token.update(version=2, phase="formatting")
+        change_header(volume.disk.node, newer)
+        with open(volume.disk.node, "r+b") as file:
+            file.seek(JSON_AT + 100)
+            file.write(b"damaged")
+            os.fsync(file.fileno())
+        pin = machine.root / "etc/volumecrypt/state/pins/u-data.json"
+        before, pinned = volume.disk.digest(), pin.read_text()
+        answer = volume.attach().succeeded(state="unlocked")
+        assert any("written by a newer version" in line.get("message", "") for line in answer.lines), answer
+        equal(volume.disk.digest(), before, "content of the disk")
+        equal(pin.read_text(), pinned)
+        machine.engine("sync", "u-data").failed("Unsupported", text="written by a newer version")
+        with mounted(NODE) as where:
+            equal((where / "file").read_text(), "precious")
+        volume.detach().succeeded()
+
+
 def run_all(build):
     machine = Machine(build)
-    for group in (moved_segment, in_crypttab, order_that_cannot_be_seen):
+    for group in (moved_segment, in_crypttab, order_that_cannot_be_seen, newer_record):
         check(group, machine)

@@ -10,8 +10,8 @@
 #include "model/record.h"
 #include "model/slot_token.h"
 #include "model/volume_spec_json.h"
+#include "tpm/policy_key.h"
 #include "tpm/sealed_key.h"
-#include "tpm/signature_file.h"
 
 namespace {
 
@@ -31,7 +31,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
         require(again && again->authenticatedText() == record->authenticatedText());
     }
     if (const auto key = tpm::SealedKey::fromJson(text))
-        require(tpm::SealedKey::fromJson(key->toJson(tpm::kSystemdTokenType, 0)).has_value());
+        require(tpm::SealedKey::fromJson(key->toJson(model::kSystemdTpmTokenType, 0)).has_value());
     if (const auto token = keys::KmsToken::fromJson(text)) require(!token->sealedData.empty());
     (void)tpm::findSignature(text, {}, {7}, std::string(32, 'p'));
     (void)model::volumeSpecFromJson(text);

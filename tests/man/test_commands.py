@@ -75,16 +75,24 @@ def test_followed():
         equal((command, where, known), (command, where, True))
 
 
+def is_of_coreutils(command):
+    """Names that are words as well, so that they count as commands between backticks alone."""
+    words = command.split()
+    return words[0] in ("chmod", "chown", "echo", "truncate") and all(
+        commands.has_option(commands.help_of(words[0]), option) for option in commands.options_of(words))
+
+
 def test_other_quotes():
-    """what else stands between backticks in a message is a word of the configuration"""
+    """what else stands between backticks in a message is a word of the configuration, or a command of coreutils"""
     loader = "".join(path.read_text(encoding="utf-8") for path in (SOURCE / "src/config").glob("*.cpp"))
     known = set(re.findall(r'"([A-Za-z]+)"', loader))
     wrong = []
     for where, text in messages():
         commanded = [command for _, command in commands_in(where, text)[0]]
-        # The command line explains its own words.
+        # The command line explains its own words: "The job's number, as `jobs` prints it".
         wrong += [(where, quoted) for quoted in texts.backticked(text)[0]
-                  if quoted not in commanded and re.split(r"[.: ]", quoted)[0] not in known and where != "command_line.cpp"]
+                  if quoted not in commanded and not is_of_coreutils(quoted) and re.split(r"[.: ]", quoted)[0] not in known
+                  and where not in {"command_line.cpp", "commands_jobs.cpp"}]
     equal(wrong, [])
 
 

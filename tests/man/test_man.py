@@ -10,6 +10,7 @@ import tempfile
 import xml.etree.ElementTree as ET
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
+from support.key_kinds import key_kinds, kinds_that_are  # noqa: E402
 from support.tap import equal, run, tests_of  # noqa: E402
 
 SOURCE = pathlib.Path(sys.argv[1])
@@ -174,8 +175,7 @@ def loader_fields():
         names |= set(re.findall(r"choice<[^>]+>\(\s*\"(\w+)\"", text))
         names |= set(re.findall(r"readPath\(\*?\w+, \"(\w+)\"\)", text))
         names |= set(re.findall(r"readTalosFlag\(\w+, \"(\w+)\"", text))
-        kinds = re.search(r"kKinds\{((?:\"\w+\"(?:, )?)+)\}", text)
-        names |= set(re.findall(r"\"(\w+)\"", kinds.group(1))) if kinds else set()
+    names |= set(kinds_that_are("declarable"))
     assert {"unmanaged", "caFile", "deviceTimeout", "unlock"} <= names, names
     return names
 
@@ -188,6 +188,29 @@ def test_fields():
     fields = loader_fields()
     equal(sorted(documented - fields), [])
     equal(sorted(fields - documented - mentioned), [])
+
+
+def test_key_kinds():
+    """whoever lists kinds of keys lists those of the table"""
+    text = section("volumecrypt.yaml.5", "One of encryption.keys", "Ss")
+    equal([tag for tag in tags(text, "Ic") if tag in key_kinds()], kinds_that_are("declarable"))
+    sealed, addable = kinds_that_are("sealed"), kinds_that_are("addable")
+    *others, last = sealed
+    anew = ", ".join(others) + " or " + last
+    volume = (SOURCE / "dbus/org.example.VolumeCrypt.Volume.xml").read_text(encoding="utf-8")
+    ctl = help_of(VOLUMECRYPTCTL)
+    for name, page in {"bus": volume, **{page: PAGES[page] for page in ("org.example.VolumeCrypt.5", "volumecrypt-engine.8")},
+                       "volumecryptctl": ctl}.items():
+        found = re.findall(r"[Mm]akes? (?:the|a) (?:key of a )?([a-z, ]+?) (?:slot|key)\b", page)
+        equal((name, found), (name, [anew]))
+    rotate = re.search(r"^\.It Cm rotate-key .*?^key anew", PAGES["volumecryptctl.1"], re.MULTILINE | re.DOTALL).group()
+    equal(re.findall(r"^\.Sy (\w+)", rotate, re.MULTILINE), sealed)
+    listed = re.search(r"Slot, kind \(([^)]*)\)", volume).group(1).split(", ")
+    equal(sorted(listed), sorted(set(key_kinds()) - {"unmanaged"}))
+    offered = dict(re.findall(r"(\w+-key):1\) _volumecryptctl_slots .* '([\w|]+)' ;;",
+                              (SOURCE / "completions/volumecryptctl.bash").read_text(encoding="utf-8")))
+    equal(offered, {"remove-key": "|".join(addable), "rotate-key": "|".join(sealed)})
+    equal(re.search(r"--kind=(\S+)", help_of(ENGINE)).group(1), "|".join(addable))
 
 
 def test_examples():

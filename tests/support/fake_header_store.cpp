@@ -7,7 +7,7 @@
 
 #include "crypto/digest.h"
 #include "luks/header_copy.h"
-#include "luks/slot_error.h"
+#include "luks/header_validation.h"
 #include "model/key_spec.h"
 
 namespace volumecrypt::test {

@@ -10,7 +10,7 @@
 #include <fcntl.h>
 
 #include "base/unique_fd.h"
-#include "luks/header_build.h"
+#include "luks/header_write.h"
 #include "support/fake_header_store.h"
 #include "support/header_editor.h"
 #include "support/luks_image.h"

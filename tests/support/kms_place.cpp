@@ -14,7 +14,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "base/secret_child.h"
+#include "base/child_process.h"
 #include "support/process.h"
 
 namespace volumecrypt::test {

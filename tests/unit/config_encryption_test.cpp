@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The rules of the `encryption` block and of each kind of key.
+#include <algorithm>
+
 #include "config_case.h"
+#include "model/key_kind.h"
 
 namespace volumecrypt::config::test {
 namespace {
@@ -399,6 +402,34 @@ TEST(ConfigEncryptionSecrets, NoMessageShowsAPassphrase) {
         EXPECT_TRUE(result.hasErrors()) << key;
         for (const Problem &problem : result.problems)
             EXPECT_EQ(problem.text().find("hunter2"), std::string::npos) << problem.text();
+    }
+}
+
+// Whether `name` is refused in a map that is nested so deep in a key.
+bool isUnknown(const std::string &before, std::string_view name, const std::string &after) {
+    const std::string wanted = "unknown field \"" + std::string(name) + "\"";
+    const auto lines =
+        problemLines(parseText(keys({"{" + before + std::string(name) + ": x" + after + "}"})));
+    return std::any_of(lines.begin(), lines.end(), [&wanted](const std::string &line) {
+        return line.find(wanted) != std::string::npos;
+    });
+}
+
+// The table of kinds says what may be repeated in messages, wherever it stands.
+TEST(ConfigKeyKinds, EachReadsTheFieldsOfItsRow) {
+    for (const model::KeyKindRow &row : model::kKeyKinds) {
+        if (!row.declarable) continue;
+        const std::string map = std::string(row.name) + ": {";
+        EXPECT_TRUE(isUnknown(map, "slot", "}")) << row.name << " takes any field";
+        for (const std::string_view field : row.fields) {
+            bool known = !isUnknown(map, field, "}");
+            for (const std::string_view outer : row.fields) {
+                const std::string nested = map + std::string(outer) + ": {";
+                known =
+                    known || (isUnknown(nested, "slot", "}}") && !isUnknown(nested, field, "}}"));
+            }
+            EXPECT_TRUE(known) << row.name << " does not read " << field;
+        }
     }
 }
 

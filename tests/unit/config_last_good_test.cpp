@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The last valid declarations: every field survives, no passphrase does.
+#include <algorithm>
 #include <filesystem>
 
 #include <sys/stat.h>
@@ -170,6 +171,28 @@ TEST_F(LastGoodTest, NothingIsWrittenWhenNothingDiffers) {
     keep(kEverything);
     EXPECT_EQ(inode(), first);
     EXPECT_EQ(std::filesystem::last_write_time(paths_.lastGood(kState)), before);
+}
+
+// An open volume would be one that nobody knows of.
+TEST_F(LastGoodTest, OneOfANewerVersionIsToldAndKept) {
+    keep(kEverything);
+    for (const char *newer : {R"({"version":2,"id":"STATE"})", R"({"version":3,"volume":{}})"}) {
+        ASSERT_TRUE(base::writeFileAtomically(paths_.lastGood(kState), newer, 0600));
+        const Configuration configuration = added("", true);
+        EXPECT_EQ(configuration.find(kState), nullptr);
+        ASSERT_EQ(configuration.problems.size(), 3U);
+        const auto told =
+            std::ranges::find(configuration.problems, kState.text(), &Problem::volume);
+        ASSERT_NE(told, configuration.problems.end());
+        EXPECT_EQ(told->text(),
+                  paths_.lastGood(kState) +
+                      ": volume STATE is open and has no valid declaration any more: the "
+                      "remembered declaration was written by a newer version of volumecrypt. "
+                      "Update volumecrypt, or correct the configuration.");
+        EXPECT_FALSE(configuration.hasErrors());
+        keep("", true);
+        EXPECT_EQ(*base::readFile(paths_.lastGood(kState)), newer);
+    }
 }
 
 TEST_F(LastGoodTest, WhatCannotBeReadIsLeftOut) {

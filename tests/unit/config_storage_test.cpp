@@ -2,7 +2,7 @@
 // The rules of the blocks `volume`, `filesystem` and `mount`.
 #include <array>
 
-#include "config/mount_points.h"
+#include "config/values.h"
 #include "config_case.h"
 
 namespace volumecrypt::config::test {

@@ -3,7 +3,7 @@
 // or accepted with one warning that says what is not done.
 #include <algorithm>
 
-#include "config/talos_values.h"
+#include "config/values.h"
 #include "config_case.h"
 
 namespace volumecrypt::config::test {

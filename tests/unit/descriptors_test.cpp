@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // When the process's descriptors are said to be scarce.
-#include "daemon/descriptors.h"
-
 #include <algorithm>
 #include <vector>
 
@@ -12,6 +10,7 @@
 
 #include "base/scope_exit.h"
 #include "base/unique_fd.h"
+#include "daemon/call_limits.h"
 
 namespace volumecrypt::daemon {
 namespace {

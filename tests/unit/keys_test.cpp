@@ -7,9 +7,7 @@
 #include <unistd.h>
 
 #include "base/files.h"
-#include "base/links.h"
 #include "crypto/digest.h"
-#include "crypto/mac.h"
 #include "keys/derivations.h"
 #include "keys/node_id.h"
 #include "keys/static_key.h"
@@ -156,7 +154,7 @@ TEST_F(StaticKeyTest, LinkThatOthersCanTurnIsNamedAndRefused) {
     EXPECT_NE(refused.error().message.find(directory + " can be written to by others"),
               std::string::npos)
         << refused.error().message;
-    EXPECT_EQ(refused.error().hint, "Run: chmod go-w " + directory);
+    EXPECT_EQ(refused.error().hint, "Run `chmod go-w " + directory + "`.");
     // With the sticky bit others cannot.
     ASSERT_EQ(::chmod(directory.c_str(), 01777), 0);
     EXPECT_TRUE(StaticKeySource(1, key).obtain(std::nullopt));

@@ -86,11 +86,8 @@ TEST(KmsMessage, AnswersComeBack) {
     const auto key = base::decodeKmsAnswer(*good);
     ASSERT_THAT(key, IsOk());
     EXPECT_EQ(textOf(*key), "key");
-    base::Error error{.code = ErrorCode::KmsUnreachable,
-                      .message = "line\nbreak",
-                      .hint = "wait",
-                      .retry = true,
-                      .slot = {}};
+    base::Error error(ErrorCode::KmsUnreachable, "line\nbreak", "wait");
+    error.retry = true;
     const auto bad = base::encodeKmsAnswer(base::fail(error));
     ASSERT_THAT(bad, IsOk());
     const auto back = base::decodeKmsAnswer(*bad);

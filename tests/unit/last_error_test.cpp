@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which failures a volume remembers, and until when.
-#include "daemon/last_error.h"
-
 #include <gtest/gtest.h>
+
+#include "daemon/volume_table.h"
 
 namespace volumecrypt::daemon {
 namespace {

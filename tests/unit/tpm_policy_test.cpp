@@ -3,14 +3,15 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "base/hex.h"
+#include "base/text.h"
 #include "crypto/base64.h"
 #include "crypto/digest.h"
+#include "model/slot_token.h"
 #include "support/result_matchers.h"
 #include "tpm/policy.h"
+#include "tpm/policy_key.h"
 #include "tpm/response.h"
 #include "tpm/sealed_key.h"
-#include "tpm/signature_file.h"
 
 namespace volumecrypt::tpm {
 namespace {
@@ -80,7 +81,7 @@ SealedKey sample() {
 }
 
 TEST(TpmToken, IsWhatSystemdReads) {
-    const auto json = nlohmann::json::parse(sample().toJson(kSystemdTokenType, 3));
+    const auto json = nlohmann::json::parse(sample().toJson(model::kSystemdTpmTokenType, 3));
     EXPECT_EQ(json.at("type"), "systemd-tpm2");
     EXPECT_EQ(json.at("keyslots"), nlohmann::json::array({"3"}));
     EXPECT_EQ(json.at("tpm2-blob"), "YmxvYg==");
@@ -95,7 +96,7 @@ TEST(TpmToken, IsWhatSystemdReads) {
 }
 
 TEST(TpmToken, RoundTrip) {
-    const auto read = SealedKey::fromJson(sample().toJson(kLockedTokenType, 3));
+    const auto read = SealedKey::fromJson(sample().toJson(model::kLockedTpmTokenType, 3));
     ASSERT_THAT(read, test::IsOk());
     const SealedKey key = sample();
     EXPECT_EQ(read->blob, key.blob);
@@ -108,7 +109,7 @@ TEST(TpmToken, RoundTrip) {
 }
 
 TEST(TpmToken, OfOthers) {
-    auto json = nlohmann::json::parse(sample().toJson(kSystemdTokenType, 3));
+    auto json = nlohmann::json::parse(sample().toJson(model::kSystemdTpmTokenType, 3));
     json.erase("volumecrypt_pcr_values");
     const auto theirs = SealedKey::fromJson(json.dump());
     ASSERT_THAT(theirs, test::IsOk());
@@ -132,7 +133,7 @@ TEST(TpmToken, OfOthers) {
 }
 
 TEST(TpmToken, Damaged) {
-    const auto json = nlohmann::json::parse(sample().toJson(kSystemdTokenType, 3));
+    const auto json = nlohmann::json::parse(sample().toJson(model::kSystemdTpmTokenType, 3));
     for (const auto &[member, value] : json.items()) {
         if (member == "type" || member == "keyslots") continue;
         for (const nlohmann::json &wrong :

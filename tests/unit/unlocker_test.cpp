@@ -10,7 +10,6 @@
 #include <gtest/gtest.h>
 
 #include "daemon/child_launcher.h"
-#include "daemon/consumer.h"
 #include "support/temp_dir.h"
 
 namespace volumecrypt::daemon {
@@ -50,7 +49,7 @@ class UnlockerWithNestedMounts : public ::testing::Test {
         const std::string generated = folder_.path() + "/run/systemd/generator";
         std::filesystem::create_directories(generated);
         for (const auto &volume : volumes_.all()) {
-            std::ofstream(generated + "/" + consumerUnit(volume->spec())) << "[Mount]\n";
+            std::ofstream(generated + "/" + volume->spec().consumerUnit()) << "[Mount]\n";
             auto status = volume->status();
             status.state = volume->id().text() == "u-locked" ? model::VolumeState::Locked
                                                              : model::VolumeState::Unlocked;
@@ -98,6 +97,27 @@ TEST_F(UnlockerWithNestedMounts, AFailureBelowIsNotTheUppers) {
                    [&](const base::Status &status) { opened = status.has_value(); });
     EXPECT_EQ(opened, true);
     EXPECT_EQ(systemd_.calls.back(), "start srv-a-b.mount");
+}
+
+// The attach unit's engine knows of no caller: who wanted it is in the entry of the job.
+TEST_F(UnlockerWithNestedMounts, AFailureOfTheUnitIsLoggedWithItsCaller) {
+    systemd_.failing = {"start volumecrypt@u-top.service"};
+    std::filesystem::create_directories(paths_.outcomeDir());
+    std::ofstream(paths_.outcome(*model::VolumeId::parse("u-top"), "attach"))
+        << R"({"type":"error","verb":"attach","volume":"u-top","code":"NoUsableKey",)"
+        << R"("message":"no declared key opens it","hint":"","retry":false,"slot":null})"
+        << "\n";
+    for (const bool called : {true, false}) {
+        const auto job = jobs_.create("unlock", "u-top", 1000);
+        if (!called) job->setUncalled();
+        std::optional<base::Error> failed;
+        unlocker_.open(volumes_.find("u-top"), {}, job, [&](const base::Status &status) {
+            if (!status) failed = status.error();
+        });
+        ASSERT_TRUE(failed);
+        EXPECT_EQ(failed->code, base::ErrorCode::NoUsableKey);
+        EXPECT_EQ(job->isLogged(*failed), !called);
+    }
 }
 
 // What lies below was stopped before the upper one was found to be in use.

@@ -10,7 +10,8 @@ import subprocess
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # All sources of a library as one file: the headers are most of what there is to compile, so from nothing this takes a
 # fifth of the time. That each source compiles by itself is shown by packages, which are built without.
-COMMON = ["--prefix=/usr", "-Dtests=true", "-Dwerror=true", "-Dunity=on", "-Ddebug=false"]
+COMMON = ["--prefix=/usr", "-Dtests=true", "-Dsuites=unit,contract,crash,dm,bus,fuzz,boot", "-Dwerror=true", "-Dunity=on",
+          "-Ddebug=false"]
 # Lines for back-traces are enough; the rest of -g is a third of the compiler's time. A name at the head of one source
 # is no mistake in another: builds of each source by itself look for those.
 CPP_ARGS = "-Dcpp_args=-g1 -Wno-shadow"

@@ -124,7 +124,7 @@ TEST_F(ApplyMounts, ARemountThatFailsIsSaid) {
     EXPECT_FALSE(apply().success);
     EXPECT_THAT(resultsOf("u-a"),
                 Contains(HasSubstr("fail: it could not be remounted with ro: systemd's job for "
-                                   "var-mnt-a.mount ended with \"failed\"\nsee `journalctl -u")));
+                                   "var-mnt-a.mount ended with \"failed\"\nSee `journalctl -u")));
 }
 
 TEST_F(ApplyMounts, WhatTheKernelMadeReadOnlyIsLeft) {

@@ -89,8 +89,8 @@ const std::vector<ErrorRow> kRows{
      .command = {"apply"},
      .code = "InvalidConfig",
      .message = "CONFIG/data.yaml:8:14: slot 32 is out of range (0-31)",
-     .hint = "correct the configuration (`volumecryptctl check` lists all errors); nothing was "
-             "changed"},
+     .hint = "Correct the configuration (`volumecryptctl check` lists all errors); nothing was "
+             "changed."},
     {.name = "ADeclaredKeyIsNotRemoved",
      .prepare =
          [](Errors &t) {
@@ -119,8 +119,8 @@ const std::vector<ErrorRow> kRows{
      .code = "NotFound",
      .message = "no volume 'u-data' is declared",
      .hint =
-         "see `volumecryptctl list`; if it should be there, `volumecryptctl check` says what is "
-         "wrong with the configuration, and `volumecryptctl reload` reads it again"},
+         "See `volumecryptctl list`; if it should be there, `volumecryptctl check` says what is "
+         "wrong with the configuration, and `volumecryptctl reload` reads it again."},
     {.name = "TheDeviceIsGone",
      .prepare =
          [](Errors &t) {

@@ -73,14 +73,14 @@ TEST_F(OtherErrors, WhoWaitsForASecretIsBusy) {
     ASSERT_TRUE(client_.waitFor([&] { return !client_.added().empty(); }));
     const Answer busy = job("Sync");
     EXPECT_EQ(busy, "Busy");
-    EXPECT_EQ(busy.message, "volume u-data is busy with add-key\nwait until that has finished");
+    EXPECT_EQ(busy.message, "volume u-data is busy with add-key\nWait until that has finished.");
     checkCommand({.name = "",
                   .prepare = {},
                   .call = {},
                   .command = kSync,
                   .code = "Busy",
                   .message = "",
-                  .hint = "wait until that has finished",
+                  .hint = "Wait until that has finished.",
                   .retry = true},
                  "volume u-data is busy with add-key");
     EXPECT_EQ(client_.property<std::string>(data_, kVolume, "State"), "locked");

@@ -1,9 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Apply with a passphrase, for a volume whose declared keys were all replaced: the real daemon and
 // volumecryptctl, with the real engine on plain files and with a scripted one.
+#include <cerrno>
+#include <cstdint>
 #include <fstream>
+#include <system_error>
+#include <thread>
 
+#include <linux/userfaultfd.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
@@ -144,6 +151,53 @@ TEST_F(ReplacedKeys, APipeIsTakenToo) {
     EXPECT_TRUE(opens("key B"));
 }
 
+// A file at whose offset a reader is stuck: it reads into memory that nobody provides.
+class StuckFile {
+  public:
+    StuckFile() : file_(memoryFile("it")), stuck_(::dup(file_.get())) {
+        ::uffdio_api api{.api = UFFD_API, .features = 0, .ioctls = 0};
+        ::uffdio_register all{.range = {.start = address(), .len = kPage},
+                              .mode = UFFDIO_REGISTER_MODE_MISSING,
+                              .ioctls = 0};
+        if (faults_ < 0 || page_ == MAP_FAILED || ::ioctl(faults_, UFFDIO_API, &api) != 0 ||
+            ::ioctl(faults_, UFFDIO_REGISTER, &all) != 0)
+            throw std::system_error(errno, std::generic_category(), "userfaultfd");
+        reader_ = std::thread([this] { EXPECT_EQ(::read(stuck_, page_, 1), 1); });
+        ::uffd_msg fault{};
+        EXPECT_EQ(::read(faults_, &fault, sizeof fault), static_cast<ssize_t>(sizeof fault));
+    }
+    ~StuckFile() {
+        release();
+        ::munmap(page_, kPage);
+        ::close(faults_);
+        ::close(stuck_);
+    }
+    StuckFile(const StuckFile &) = delete;
+    StuckFile &operator=(const StuckFile &) = delete;
+    StuckFile(StuckFile &&) = delete;
+    StuckFile &operator=(StuckFile &&) = delete;
+
+    [[nodiscard]] const sdbus::UnixFd &file() const { return file_; }
+    void release() {
+        if (!reader_.joinable()) return;
+        ::uffdio_zeropage zero{
+            .range = {.start = address(), .len = kPage}, .mode = 0, .zeropage = 0};
+        EXPECT_EQ(::ioctl(faults_, UFFDIO_ZEROPAGE, &zero), 0);
+        reader_.join();
+    }
+
+  private:
+    static constexpr std::size_t kPage = 4096;
+    [[nodiscard]] std::uint64_t address() const { return reinterpret_cast<std::uintptr_t>(page_); }
+
+    sdbus::UnixFd file_;
+    int stuck_;
+    int faults_ = static_cast<int>(::syscall(SYS_userfaultfd, O_CLOEXEC));
+    void *page_ =
+        ::mmap(nullptr, kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    std::thread reader_;
+};
+
 class ScriptedApply : public ApplyOnBus {
   protected:
     ScriptedApply() : ApplyOnBus(Engine::Scripted) {}
@@ -181,6 +235,18 @@ TEST_F(ScriptedApply, ThePassphraseIsForTheVolumeThatItWasGivenFor) {
     std::string text;
     std::getline(given, text);
     EXPECT_EQ(text, "it");
+}
+
+// Whoever asks for the offset of the caller's file waits for its reader.
+TEST_F(ScriptedApply, AFileThatDoesNotAnswerHoldsNobodyUp) {
+    start();
+    StuckFile stuck;
+    sdbus::ObjectPath job;
+    ASSERT_TRUE(client_.get(job, kRoot, kManager, "Apply", with("u-a", stuck.file())).ok());
+    EXPECT_EQ(client_.property<std::string>(job, kJob, "Operation"), "apply");
+    stuck.release();
+    EXPECT_TRUE(client_.finished(job).success);
+    EXPECT_THAT(calls(), ElementsAre("sync u-a", "sync u-a secret"));
 }
 
 TEST_F(ScriptedApply, WithoutAPassphraseOneVolumeIsDealtWithAlone) {

@@ -140,7 +140,7 @@ TEST_F(Status, AMountUnitThatFailedIsShown) {
     start();
     EXPECT_TRUE(client_.waitFor([&] { return !get<std::string>("MountFailure").empty(); }));
     EXPECT_EQ(get<std::string>("MountFailure"),
-              "srv-data.mount failed\nsee `journalctl -b -u 'srv-data.mount'`");
+              "srv-data.mount failed\nSee `journalctl -b -u 'srv-data.mount'`.");
     state = "active";
     unit->emitPropertiesChangedSignal(kUnit, {"ActiveState"});
     EXPECT_TRUE(client_.waitFor([&] { return get<std::string>("MountFailure").empty(); }));

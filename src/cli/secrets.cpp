@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// Each is handed on as a descriptor.
+#include "cli/secrets.h"
+
+namespace volumecrypt::cli {
+
+using base::Result;
+using base::UniqueFd;
+
+Result<UniqueFd> secretFromFile(const std::string &path) {
+    VC_ASSIGN(const base::SecretBuffer secret, readSecretFile(path));
+    return base::secretToMemfd(secret);
+}
+
+Result<UniqueFd> givenSecret(Session &session) {
+    const auto &file = session.arguments().secretFile;
+    if (!file) return UniqueFd();
+    if (isTyped(*file)) VC_TRY(session.mayType());
+    return secretFromFile(*file);
+}
+
+base::Error noTerminal() {
+    base::Error error;
+    error.code = base::ErrorCode::InvalidConfig;
+    error.message = "there is no terminal to ask for a passphrase on";
+    error.hint = "Give it with --secret-file FILE, or --secret-file - on standard input.";
+    return error;
+}
+
+}  // namespace volumecrypt::cli

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the engine is told by each method that starts a job and takes nothing but options: the
+// scripted engine writes its words down.
+#include <fstream>
+
+#include <sys/mman.h>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "client.h"
+#include "test_bus.h"
+#include "test_daemon.h"
+
+namespace volumecrypt::test {
+namespace {
+
+struct Operation {
+    const char *method;
+    Options options;
+    std::string line;  // up to --output
+    bool takesSecret = false;
+};
+
+const Options kConfirmed{{"confirm", sdbus::Variant("u-data")}};
+
+Options with(Options options, const char *flag) {
+    options.emplace(flag, sdbus::Variant(true));
+    return options;
+}
+
+std::vector<Operation> operations() {
+    return {{"Sync", {}, "sync u-data", true},
+            {"Sync", with(with({}, "verify"), "adopt"), "sync u-data --verify --adopt", true},
+            {"Grow", {}, "grow u-data", true},
+            {"Format", kConfirmed, "format u-data"},
+            {"Format", with(kConfirmed, "force"), "format u-data --force"},
+            {"Erase", kConfirmed, "erase u-data --confirm u-data"},
+            {"Wipe", kConfirmed, "wipe u-data --confirm u-data"},
+            {"Forget", kConfirmed, "forget u-data --confirm u-data"}};
+}
+
+class Operations : public ::testing::Test {
+  protected:
+    void SetUp() override {
+        daemon_.configure("data.yaml", daemon_.userVolume("data", {"0: first"}));
+        for (const auto &operation : operations())
+            daemon_.script(operation.line.substr(0, operation.line.find(' ')), "result");
+        daemon_.start();
+        client_.listen();
+    }
+    // What the engine was told but for inspections, which come by themselves, and for where the
+    // test's files are.
+    [[nodiscard]] std::vector<std::string> told() const {
+        const std::string places = " --root ";
+        const std::string json = " --output json";
+        std::vector<std::string> lines;
+        std::ifstream file(daemon_.folder().file("script/calls"));
+        for (std::string line; std::getline(file, line);) {
+            const auto begin = line.find(places);
+            const auto end = line.find(json) + json.size();
+            if (!line.starts_with("inspect ")) lines.push_back(line.erase(begin, end - begin));
+        }
+        return lines;
+    }
+
+    TestBus bus_{Polkit::Absent};
+    TestDaemon daemon_{Engine::Scripted};
+    Client client_;
+    std::string data_ = volumePath("u-data");
+};
+
+TEST_F(Operations, EachIsOneVerbOfTheEngine) {
+    std::vector<std::string> wanted;
+    for (const auto &operation : operations()) {
+        const Finished done = client_.runJob(data_, kVolume, operation.method, operation.options);
+        EXPECT_TRUE(done.success) << operation.method << ": " << done.message;
+        wanted.push_back(operation.line);
+    }
+    EXPECT_EQ(told(), wanted);
+}
+
+TEST_F(Operations, WhatTheEngineNotesIsTold) {
+    daemon_.script("grow", R"(result ',"notes":["grown to 48 MiB","and more"]')");
+    EXPECT_EQ(client_.runJob(data_, kVolume, "Grow", Options()).message,
+              "grown to 48 MiB, and more");
+}
+
+TEST_F(Operations, WhatDestroysIsConfirmedByTheVolumesName) {
+    const Options another{{"confirm", sdbus::Variant("u-other")}};
+    for (const auto &operation : operations()) {
+        if (!operation.options.contains("confirm")) continue;
+        for (const Options &options : {Options(), another})
+            EXPECT_EQ(client_.call(data_, kVolume, operation.method, options),
+                      "org.freedesktop.DBus.Error.InvalidArgs")
+                << operation.method;
+    }
+    EXPECT_THAT(told(), ::testing::IsEmpty());
+}
+
+TEST_F(Operations, UnknownOptionsAreRefused) {
+    for (const auto &operation : operations())
+        EXPECT_EQ(client_.call(data_, kVolume, operation.method, with(operation.options, "forse")),
+                  "org.freedesktop.DBus.Error.InvalidArgs")
+            << operation.method;
+    EXPECT_THAT(told(), ::testing::IsEmpty());
+}
+
+TEST_F(Operations, TheEngineReadsTheSecret) {
+    std::vector<std::string> wanted;
+    for (const auto &operation : operations()) {
+        const int fd = ::memfd_create("secret", MFD_CLOEXEC);
+        ASSERT_EQ(::write(fd, "first", 5), 5);
+        ASSERT_EQ(::lseek(fd, 0, SEEK_SET), 0);
+        Options options = operation.options;
+        options.emplace("secret", sdbus::Variant(sdbus::UnixFd(fd, sdbus::adopt_fd)));
+        const Finished done = client_.runJob(data_, kVolume, operation.method, options);
+        EXPECT_EQ(done.success, operation.takesSecret) << operation.method << done.error;
+        if (!operation.takesSecret) continue;
+        const std::string volume = " u-data";
+        wanted.push_back(operation.line);
+        wanted.back().insert(operation.line.find(volume) + volume.size(), " --secret-fd 0");
+    }
+    EXPECT_EQ(told(), wanted);
+}
+
+}  // namespace
+}  // namespace volumecrypt::test

@@ -1,0 +1,189 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""A clean Debian of a suite, kept in the cache, and programs in a throw-away view of it.
+
+As a program it is the inside of CleanRoot.run(): mounts, changes root and user, and becomes the command."""
+import contextlib
+import fcntl
+import fnmatch
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import time
+
+# The one who builds; no name is needed outside.
+USER = 1000
+# Nobody reads these there, and unpacking them takes time.
+EXCLUDED = ["/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*"]
+# Does what is in a root depend on anything else but its arguments? Then this goes up.
+VERSION = 1
+UNUSED = 7 * 24 * 3600  # seconds
+SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
+
+
+def log(text):
+    print(f"# package: {text}", file=sys.stderr, flush=True)
+
+
+def cache_folder():
+    """Where tests/boot/image.py keeps its trees, too."""
+    cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
+    folder = cache / "volumecrypt"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
+
+
+@contextlib.contextmanager
+def locked(path):
+    """One at a time; the lock ends with the process at the latest."""
+    with open(path, "w", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def remove_tree(path):
+    # rm stays on one file system: a hook that failed may have left a mount.
+    subprocess.run(["rm", "-rf", "--one-file-system", path], check=True)
+
+
+class CleanRoot:
+    """The build dependencies of debian/control in a Debian of `suite`."""
+
+    def __init__(self, suite, control, profiles, extra):
+        self.suite, self.control, self.profiles, self.extra = suite, control, profiles, extra
+        what = [VERSION, suite, build_dependencies(control, profiles), sorted(profiles), sorted(extra), EXCLUDED]
+        self.key = hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]
+        kind = "-".join(["packages", suite, *sorted(profiles)])
+        self.tree = cache_folder() / f"{kind}.{self.key}"
+
+    def make(self):
+        """Makes it when it is not in the cache; what nobody has used for long goes."""
+        kind = self.tree.name.removesuffix(f".{self.key}")
+        with locked(self.tree.parent / f"{kind}.lock"):
+            if self.tree.exists():
+                os.utime(self.tree)
+                return
+            started = time.monotonic()
+            log(f"making a clean root of {self.suite}, once, in {self.tree}")
+            partial = self.tree.parent / f"{kind}.partial"
+            remove_tree(partial)
+            self._bootstrap(partial)
+            for other in self.tree.parent.iterdir():
+                # Another checkout may be at work in one.
+                unused = fnmatch.fnmatch(other.name, f"{kind}.{'[0-9a-f]' * 16}") and \
+                    other.stat().st_mtime < time.time() - UNUSED
+                if unused:
+                    remove_tree(other)
+            partial.rename(self.tree)
+            os.utime(self.tree)
+            log(f"made in {time.monotonic() - started:.0f} s")
+
+    def _bootstrap(self, target):
+        report = target.with_suffix(".log")
+        profiles = f"-P {','.join(sorted(self.profiles))}" if self.profiles else ""
+        # With what is wanted in one go: each run of apt and dpkg costs seconds.
+        command = [
+            "mmdebstrap", "--quiet", "--mode=root", "--variant=apt", "--format=directory",
+            "--aptopt=Acquire::Retries \"3\"", "--aptopt=Acquire::Languages \"none\"",
+            "--aptopt=APT::Install-Recommends \"false\"", "--dpkgopt=force-unsafe-io",
+            *(f"--dpkgopt=path-exclude={pattern}" for pattern in EXCLUDED),
+            "--customize-hook=mkdir -p \"$1/opt/source/debian\"",
+            f"--customize-hook=upload {self.control} /opt/source/debian/control",
+            "--customize-hook=chroot \"$1\" env DEBIAN_FRONTEND=noninteractive"
+            f" apt-get -q -y {profiles} build-dep /opt/source",
+            "--customize-hook=chroot \"$1\" env DEBIAN_FRONTEND=noninteractive"
+            f" apt-get -q -y install {' '.join(sorted(self.extra))}",
+            f"--customize-hook=echo builder:x:{USER}:{USER}::/build:/bin/sh >> \"$1/etc/passwd\"",
+            f"--customize-hook=echo builder:x:{USER}: >> \"$1/etc/group\"",
+            "--customize-hook=rm -r \"$1/opt/source\"",
+            self.suite, target]
+        with open(report, "wb") as output:
+            done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, stdout=output,
+                                  stderr=subprocess.STDOUT).returncode
+        if done != 0:
+            lines = report.read_text(encoding="utf-8", errors="replace").splitlines()
+            sys.exit("\n".join([*lines[-30:], f"package: no clean root of {self.suite}: see {report}"]))
+        report.unlink()
+
+    def run(self, command, binds, user=USER, environment=None):
+        """Runs `command` in a view of the tree that is gone afterwards, without a network. `binds`: folders of
+        this machine by their place there. Returns its exit code."""
+        view = cache_folder() / "view"
+        view.mkdir(exist_ok=True)
+        what = {"view": str(view), "tree": str(self.tree), "binds": {place: str(path) for place, path in binds.items()},
+                "user": user, "command": command, "environment": {
+                    "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/build", "LC_ALL": "C.UTF-8", "TZ": "UTC",
+                    "LOGNAME": "builder" if user else "root", **(environment or {})}}
+        return subprocess.run(["unshare", "--mount", "--pid", "--fork", "--kill-child", "--net", "--ipc", "--uts",
+                               "--propagation", "private", sys.executable, __file__, json.dumps(what)],
+                              check=False, stdin=subprocess.DEVNULL).returncode
+
+
+def build_dependencies(control, profiles):
+    """The field's lines, to compare. Each has one package, and under no profile those of one are wanted."""
+    lines, inside = [], False
+    for line in control.read_text(encoding="utf-8").splitlines():
+        inside = line.startswith("Build-Depends") or (inside and line.startswith(" "))
+        if inside and not ("nocheck" in profiles and "<" in line and "<<" not in line):
+            lines.append(line)
+    return lines
+
+
+def mount(*arguments):
+    subprocess.run(["mount", *arguments], check=True)
+
+
+def loopback_up():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        request = struct.pack("16sh14x", b"lo", 0)
+        flags = struct.unpack("16sh14x", fcntl.ioctl(any_socket, SIOCGIFFLAGS, request))[1]
+        fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", flags | IFF_UP))
+
+
+def make_view(view, tree, binds):
+    """A root over `tree`: what is written there is in memory, and only this process sees it."""
+    mount("-t", "tmpfs", "-o", "mode=0755", "clean-root", view)
+    places = {name: view / name for name in ("upper", "work", "root", "tree")}
+    for place in places.values():
+        place.mkdir()
+    # By a path in which no character has a meaning to overlayfs.
+    mount("--bind", tree, places["tree"])
+    mount("-t", "overlay", "-o", "lowerdir={tree},upperdir={upper},workdir={work}".format(**places), "clean-root",
+          places["root"])
+    root = places["root"]
+    mount("-t", "proc", "proc", root / "proc")
+    mount("--rbind", "/sys", root / "sys")
+    (root / "dev/shm").mkdir(exist_ok=True)
+    for place, mode in (("dev/shm", "1777"), ("run", "0755"), ("tmp", "1777")):
+        mount("-t", "tmpfs", "-o", f"mode={mode}", "tmpfs", root / place)
+    mount("-t", "devpts", "-o", "newinstance,ptmxmode=0666,mode=0620,gid=5", "devpts", root / "dev/pts")
+    for place, path in binds.items():
+        target = root / place.lstrip("/")
+        target.mkdir(parents=True, exist_ok=True)
+        mount("--bind", path, target)
+    return root
+
+
+def inside(what):
+    loopback_up()
+    socket.sethostname("clean-root")
+    os.chroot(make_view(pathlib.Path(what["view"]), what["tree"], what["binds"]))
+    os.chdir("/build")
+    os.setgroups([])
+    os.setgid(what["user"])
+    os.setuid(what["user"])
+    os.umask(0o022)
+    program = shutil.which(what["command"][0], path=what["environment"]["PATH"])
+    if program is None:
+        sys.exit(f"package: there is no {what['command'][0]} in the clean root")
+    os.execve(program, what["command"], what["environment"])
+
+
+if __name__ == "__main__":
+    inside(json.loads(sys.argv[1]))
