@@ -119,9 +119,14 @@ class Run:
             names = [*names, *QUICK_SUITES]
         return self.step("build", lambda: PLAIN.build(names))
 
+    def named(self, tree, suite):
+        if suite not in tree.suites():
+            print(f"tools/test: there is no suite {suite} in {tree.folder}")
+            return Counts(failed=1)
+        return run_suite(tree, suite, self._env)
+
     def several(self, tree, suites):
-        there = [suite for suite in suites if suite in tree.suites()]
-        return added(run_suite(tree, suite, self._env) for suite in there)
+        return added(self.named(tree, suite) for suite in suites)
 
     def suite(self, name):
         if name in COMMANDS and (ROOT / COMMANDS[name][0]).exists():
@@ -131,11 +136,8 @@ class Run:
         elif name == "sanitize":
             if self.step("sanitize build", lambda: SANITIZED.build(SANITIZED_SUITES)):
                 self.step(name, lambda: self.several(SANITIZED, SANITIZED_SUITES))
-        elif name not in PLAIN.suites():
-            print(f"tools/test: there is no suite {name}")
-            self.step(name, lambda: Counts(failed=1))
         elif name != "boot" or self._image_made:
-            self.step(name, lambda: run_suite(PLAIN, name, self._env))
+            self.step(name, lambda: self.named(PLAIN, name))
 
     def chosen(self, names):
         """The suites to run, in their order."""
