@@ -100,7 +100,7 @@ State &state() {
         made->scope = parts(environment("CUT_SCOPE"));
         made->skipped = environment("CUT_SKIP");
         made->mode = environment("CUT_MODE");
-        made->at = std::atol(environment("CUT_AT").c_str());
+        made->at = std::strtol(environment("CUT_AT").c_str(), nullptr, 10);
         const std::string log = environment("CUT_LOG");
         if (!log.empty()) {
             made->log = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);

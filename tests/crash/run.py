@@ -44,6 +44,17 @@ def points_of(folder):
     return points
 
 
+def trouble_of(work):
+    """Empty when all is well, otherwise what is not."""
+    try:
+        work()
+    except Lost as lost:
+        return str(lost)
+    except Exception as error:  # pylint: disable=broad-except
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
 class Trial:
     """One scenario in a folder of its own, in a process of its own."""
 
@@ -62,16 +73,6 @@ class Trial:
             "CUT_SKIP": str(self._place.root / "run"), "ASAN_OPTIONS": "verify_asan_link_order=0",
             **{name: str(value) for name, value in more.items()}})
 
-    def _judged(self):
-        """Empty when all is well at the place, otherwise what is not."""
-        try:
-            self._scenario.judge(self._place)
-        except Lost as lost:
-            return str(lost)
-        except Exception as error:  # pylint: disable=broad-except
-            return f"{type(error).__name__}: {error}"
-        return ""
-
     def uninterrupted(self):
         """All points; the run itself must succeed, and satisfy its judge."""
         self._scenario.prepare(self._template)
@@ -85,26 +86,24 @@ class Trial:
     def left_behind(self, state):
         shutil.rmtree(self._place.folder)
         (self._states / state).rename(self._place.folder)
-        return self._judged()
+        self._scenario.judge(self._place)
 
     def killed(self, point):
         status, last = self._run(CUT_AT=point.number, CUT_MODE=point.mode)
         if status != -signal.SIGKILL:
-            return f"not reached, the engine ends with {status}: {last}"
-        return self._judged()
+            raise Lost(f"not reached, the engine ends with {status}: {last}")
+        self._scenario.judge(self._place)
 
     def run(self, long):
         """The number of points, of different states, and what was lost."""
-        try:
-            points = self.uninterrupted()
-        except Lost as lost:
-            return 1, 1, [f"{self._scenario.name}: {lost}"]
-        states = {state: self.left_behind(state) for state in dict.fromkeys(point.state for point in points)}
-        problems = [f"{self._scenario.name}: {point}: {states[point.state]}" for point in points if states[point.state]]
+        points = self.uninterrupted()
+        states = {state: trouble_of(lambda one=state: self.left_behind(one))
+                  for state in dict.fromkeys(point.state for point in points)}
+        problems = [f"{point}: {states[point.state]}" for point in points if states[point.state]]
         ends = [point for point in points if point.mode == "kill" and point.number in (1, points[-1].number)]
         for point in points if long else ends:
-            if problem := self.killed(point):
-                problems.append(f"{self._scenario.name}: killed: {point}: {problem}")
+            if trouble := trouble_of(lambda one=point: self.killed(one)):
+                problems.append(f"killed: {point}: {trouble}")
         return len(points), len(states), problems
 
 
@@ -117,17 +116,33 @@ def try_scenario(build, folder, number, long):
     scenario = all_scenarios()[number]
     folder = folder / f"scenario{number}"
     folder.mkdir()
-    try:
-        return Trial(build, folder, scenario).run(long)
-    finally:
-        scenario.finish()
-        shutil.rmtree(folder)
+    result = 1, 1, []
+
+    def work():
+        nonlocal result
+        try:
+            result = Trial(build, folder, scenario).run(long)
+        finally:
+            scenario.finish()
+            shutil.rmtree(folder)
+    trouble = trouble_of(work)
+    return *result[:2], [f"{scenario.name}: {one}" for one in [*([trouble] if trouble else []), *result[2]]]
 
 
 def folder_in_memory():
     memory = "/dev/shm"
     where = memory if os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 4 << 30 else None
     return tempfile.TemporaryDirectory(prefix="volumecrypt-crash-", dir=where)
+
+
+def end_at_once(folder):
+    """What meson's time-out does with a test: no process and no folder stays."""
+    def stop(*_):
+        for worker in multiprocessing.active_children():
+            worker.kill()
+        shutil.rmtree(folder, ignore_errors=True)
+        os._exit(1)
+    signal.signal(signal.SIGTERM, stop)
 
 
 def main():
@@ -146,6 +161,7 @@ def main():
             arguments.jobs, mp_context=multiprocessing.get_context("fork")) as pool:
         running = [pool.submit(try_scenario, arguments.build.resolve(), pathlib.Path(folder), number, arguments.long)
                    for number in chosen]
+        end_at_once(folder)
         for number, (name, future) in enumerate(zip(chosen.values(), running), 1):
             tried, states, problems = future.result()
             total, lost = total + tried, lost + len(problems)

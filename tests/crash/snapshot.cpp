@@ -31,6 +31,8 @@ class File {
     }
     File(const File &) = delete;
     File &operator=(const File &) = delete;
+    File(File &&) = delete;
+    File &operator=(File &&) = delete;
     int fd() const { return fd_; }
 
   private:

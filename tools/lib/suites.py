@@ -5,6 +5,7 @@ import argparse
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -25,10 +26,11 @@ QUICK_SUITES = ["unit", "fuzz", "quick"]
 COMMANDS = {"matrix": ["tools/matrix", "--one-by-turn"]}
 # Seconds on two quiet processors without KVM, from nothing: what a run may cost, and with --long.
 BUDGETS = {
-    "build": (240, 600), "sanitize build": (400, 400), "image": (30, 30),
+    # The image is made beside the build: here is what is left of it then.
+    "configuration": (30, 30), "build": (360, 700), "image": (120, 120), "sanitize build": (400, 400),
     "quick": (240, 240), "unit": (30, 30), "contract": (200, 200), "bus": (90, 90), "fuzz": (10, 10),
-    "plain": (120, 120), "sanitize": (500, 500), "crash": (240, 900), "dm": (150, 150), "matrix": (420, 420),
-    "boot": (1500, 1800),
+    "plain": (120, 120), "sanitize": (500, 500), "crash": (270, 900), "dm": (160, 160), "matrix": (240, 240),
+    "boot": (1700, 2000),
 }
 HELP = """\
 Without names the suites plain, sanitize, crash, dm, matrix and boot run: unit, contract, bus and fuzz only under the
@@ -70,29 +72,35 @@ def run_command(suite):
 
 
 class Image:
-    """The virtual machines' Debian, fetched while others compile and test."""
+    """What the virtual machines boot: the Debian that is fetched and our packages in it, made while others compile."""
 
     def __init__(self):
         self._log = tempfile.TemporaryFile()
-        self._process = subprocess.Popen([ROOT / "tests/boot/image.py", "base"], stdin=subprocess.DEVNULL,
-                                         stdout=self._log, stderr=subprocess.STDOUT)
+        # The second waits for what the first fetches, when it has built the packages.
+        self._processes = [self._start("base"), self._start("system", PLAIN.folder)]
+
+    def _start(self, *arguments):
+        return subprocess.Popen([ROOT / "tests/boot/image.py", *arguments], stdin=subprocess.DEVNULL, stdout=self._log,
+                                stderr=subprocess.STDOUT, start_new_session=True)
 
     def wait(self):
-        status = self._process.wait()
+        status = max(abs(process.wait()) for process in self._processes)
         self._log.seek(0)
         print(self._log.read().decode(errors="replace"), end="", flush=True)
         if status != 0:
-            raise subprocess.CalledProcessError(status, "tests/boot/image.py base")
+            raise subprocess.CalledProcessError(status, "tests/boot/image.py")
 
     def stop(self):
-        if self._process.poll() is None:
-            self._process.terminate()
-            self._process.wait()
+        for process in self._processes:
+            if process.poll() is None:
+                # With the package builder below it, which takes down what it mounted.
+                os.killpg(process.pid, signal.SIGTERM)
+                process.wait()
 
 
 class Run:
     def __init__(self, long):
-        self._long, self._image, self.report = long, None, Report()
+        self._long, self._image, self._image_made, self.report = long, None, False, Report()
         self._env = {"VOLUMECRYPT_TEST_LONG": "1"} if long else {}
 
     def step(self, name, work):
@@ -111,9 +119,14 @@ class Run:
             names = [*names, *QUICK_SUITES]
         return self.step("build", lambda: PLAIN.build(names))
 
+    def named(self, tree, suite):
+        if suite not in tree.suites():
+            print(f"tools/test: there is no suite {suite} in {tree.folder}")
+            return Counts(failed=1)
+        return run_suite(tree, suite, self._env)
+
     def several(self, tree, suites):
-        there = [suite for suite in suites if suite in tree.suites()]
-        return added(run_suite(tree, suite, self._env) for suite in there)
+        return added(self.named(tree, suite) for suite in suites)
 
     def suite(self, name):
         if name in COMMANDS and (ROOT / COMMANDS[name][0]).exists():
@@ -123,11 +136,8 @@ class Run:
         elif name == "sanitize":
             if self.step("sanitize build", lambda: SANITIZED.build(SANITIZED_SUITES)):
                 self.step(name, lambda: self.several(SANITIZED, SANITIZED_SUITES))
-        elif name not in PLAIN.suites():
-            print(f"tools/test: there is no suite {name}")
-            self.step(name, lambda: Counts(failed=1))
-        elif name != "boot" or self.step("image", self._image.wait):
-            self.step(name, lambda: run_suite(PLAIN, name, self._env))
+        elif name != "boot" or self._image_made:
+            self.step(name, lambda: self.named(PLAIN, name))
 
     def chosen(self, names):
         """The suites to run, in their order."""
@@ -144,7 +154,12 @@ class Run:
         try:
             if "boot" in chosen and not build_only:
                 self._image = Image()
-            if self.build(chosen if names or not build_only else None) and not build_only:
+            if not self.build(chosen if names or not build_only else None):
+                return
+            if self._image is not None:
+                # Before the suites: some of them measure how long things take.
+                self._image_made = self.step("image", self._image.wait)
+            if not build_only:
                 for name in chosen:
                     self.suite(name)
         finally:

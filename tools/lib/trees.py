@@ -9,11 +9,11 @@ import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # All sources of a library as one file: the headers are most of what there is to compile, so from nothing this takes a
-# fifth of the time. That each source compiles by itself is shown by packages, which are built without.
+# fifth of the time. That each source compiles by itself is shown by tools/check, which reads those that changed.
 COMMON = ["--prefix=/usr", "-Dtests=true", "-Dsuites=unit,contract,crash,dm,bus,fuzz,boot", "-Dwerror=true", "-Dunity=on",
           "-Ddebug=false"]
 # Lines for back-traces are enough; the rest of -g is a third of the compiler's time. A name at the head of one source
-# is no mistake in another: builds of each source by itself look for those.
+# is no mistake in another: builds without unity look for those.
 CPP_ARGS = "-Dcpp_args=-g1 -Wno-shadow"
 
 
