@@ -92,6 +92,7 @@ class CleanRoot:
             "mmdebstrap", "--quiet", "--mode=root", "--variant=apt", "--format=directory",
             "--aptopt=Acquire::Retries \"3\"", "--aptopt=Acquire::Languages \"none\"",
             "--aptopt=APT::Install-Recommends \"false\"", "--dpkgopt=force-unsafe-io",
+            *(f"--aptopt={line}" for line in apt_options()),
             *(f"--dpkgopt=path-exclude={pattern}" for pattern in EXCLUDED),
             "--customize-hook=mkdir -p \"$1/opt/source/debian\"",
             f"--customize-hook=upload {self.control} /opt/source/debian/control",
@@ -123,6 +124,16 @@ class CleanRoot:
         return subprocess.run(["unshare", "--mount", "--pid", "--fork", "--kill-child", "--net", "--ipc", "--uts",
                                "--propagation", "private", sys.executable, __file__, json.dumps(what)],
                               check=False, stdin=subprocess.DEVNULL).returncode
+
+
+def apt_options():
+    """What this machine's apt was told of the way to a mirror and of its dates: that goes for a root's, too."""
+    if shutil.which("apt-config") is None:
+        return []
+    names = ["Acquire::Check-Valid-Until", "Acquire::Check-Date", "Acquire::http::Proxy", "Acquire::https::Proxy"]
+    lines = subprocess.run(["apt-config", "dump", "--format", "%f \"%v\"%n", *names], check=True, capture_output=True,
+                           text=True).stdout.splitlines()
+    return [line for line in lines if not line.endswith('""')]
 
 
 def build_dependencies(control, profiles):

@@ -99,7 +99,7 @@ class Build:
         copy_source(self.names, work / SOURCE)
         own(work)
         jobs = len(os.sched_getaffinity(0))
-        options = {"DEB_BUILD_OPTIONS": f"parallel={jobs}{'' if self.check else ' nocheck'}",
+        options = {"DEB_BUILD_OPTIONS": f"parallel={jobs}{'' if self.check else ' nocheck noautodbgsym'}",
                    "DEB_BUILD_PROFILES": " ".join(PROFILES[self.check])}
         if self.check:
             self.pack_source(work)
@@ -176,7 +176,7 @@ def package(suite, check, again):
 def main():
     parser = argparse.ArgumentParser(prog="tools/package", description=__doc__)
     parser.add_argument("--suite", action="append", choices=SUITES, help="of these suites (all of them by default)")
-    parser.add_argument("--no-check", action="store_true", help="no test, no lintian: only the packages")
+    parser.add_argument("--no-check", action="store_true", help="only what is installed: no debug symbols, test or lintian")
     parser.add_argument("--again", action="store_true",
                         help="build twice, differently, and compare: packages are reproducible")
     arguments = parser.parse_args()
