@@ -30,7 +30,7 @@ def complete(cli, *words):
     """What the shell offers for the last of `words`."""
     link = cli.shell.folder / "volumecryptctl"
     link.unlink(missing_ok=True)
-    link.symlink_to(cli.program)
+    link.symlink_to(pathlib.Path(cli.program).resolve())
     return cli.shell.complete(words)
 
 
