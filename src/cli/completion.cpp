@@ -70,12 +70,7 @@ bool read(Line &line, const std::vector<std::string> &words) {
         const bool takesValue = option != nullptr && !option->value.empty();
         if (isLast && (sign == std::string::npos || !takesValue)) line.last = word;
         if (!takesValue || (isLast && sign == std::string::npos)) continue;
-        std::string value;
-        if (sign != std::string::npos) {
-            value = word.substr(sign + 1);
-        } else {
-            value = words[++i];
-        }
+        const std::string value = sign == std::string::npos ? words[++i] : word.substr(sign + 1);
         if (i + 1 == words.size()) {
             line.last = value;
             line.valueOf = option;
