@@ -106,5 +106,15 @@ def test_command_line_tests():
     equal([command for command in commands() if f'"{command}"' not in tests], [])
 
 
+def test_every_test_runs():
+    """every test program's source is named by the build file of its folder"""
+    wrong = []
+    for path in sorted((SOURCE / "tests").rglob("*_test.cpp")):
+        build = (path.parent / "meson.build").read_text(encoding="utf-8")
+        if f"'{path.name}'" not in build and f"'{path.name.removesuffix('_test.cpp')}'" not in build:
+            wrong.append(str(path.relative_to(SOURCE)))
+    equal(wrong, [])
+
+
 if __name__ == "__main__":
     run(tests_of(dict(globals())))
