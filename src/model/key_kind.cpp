@@ -26,8 +26,8 @@ constexpr bool isSound(const KeyKindRow &row) {
            (!row.sealed || row.declarable) && (row.fields.empty() || row.declarable);
 }
 
-static_assert(eachHasItsRow());
-static_assert(std::ranges::all_of(kKeyKinds, isSound));
+static_assert(eachHasItsRow(), "each kind has a row in kKeyKinds, in the order of KeyKind");
+static_assert(std::ranges::all_of(kKeyKinds, isSound), "a row contradicts itself");
 
 }  // namespace
 

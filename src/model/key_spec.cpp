@@ -34,7 +34,8 @@ consteval bool isDeclarableExactly(const std::variant<Keys...> * /*type*/) {
         return row.declarable == ((Keys::kKind == row.kind) || ...);
     });
 }
-static_assert(isDeclarableExactly(static_cast<KeyParameters *>(nullptr)));
+static_assert(isDeclarableExactly(static_cast<KeyParameters *>(nullptr)),
+              "KeyParameters has an alternative for each kind that is declarable, and no other");
 
 constexpr std::array<std::string_view, 4> kTctis{"device", "swtpm", "mssim", "tabrmd"};
 

@@ -202,7 +202,7 @@ def test_key_kinds():
     for name, page in {"bus": volume, **{page: PAGES[page] for page in ("org.example.VolumeCrypt.5", "volumecrypt-engine.8")},
                        "volumecryptctl": ctl}.items():
         found = re.findall(r"[Mm]akes? (?:the|a) (?:key of a )?([a-z, ]+?) (?:slot|key)\b", page)
-        equal((name, found), (name, [anew]))
+        equal((name, [kinds for kinds in found if kinds != "recovery"]), (name, [anew]))
     rotate = re.search(r"^\.It Cm rotate-key .*?^key anew", PAGES["volumecryptctl.1"], re.MULTILINE | re.DOTALL).group()
     equal(re.findall(r"^\.Sy (\w+)", rotate, re.MULTILINE), sealed)
     listed = re.search(r"Slot, kind \(([^)]*)\)", volume).group(1).split(", ")
@@ -210,7 +210,7 @@ def test_key_kinds():
     offered = dict(re.findall(r"(\w+-key):1\) _volumecryptctl_slots .* '([\w|]+)' ;;",
                               (SOURCE / "completions/volumecryptctl.bash").read_text(encoding="utf-8")))
     equal(offered, {"remove-key": "|".join(addable), "rotate-key": "|".join(sealed)})
-    equal(re.search(r"--kind=(\S+)", help_of(ENGINE)).group(1), "|".join(addable))
+    equal(re.search(r"--kind[= ](\S+)", help_of(ENGINE)).group(1), "|".join(addable))
 
 
 def test_examples():

@@ -3,7 +3,7 @@
 import pathlib
 import re
 
-HEADER = pathlib.Path(__file__).parents[2] / "src/model/key_kind.h"
+HEADER = pathlib.Path(__file__).resolve().parents[2] / "src/model/key_kind.h"
 
 
 def key_kinds():

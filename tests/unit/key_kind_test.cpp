@@ -54,7 +54,7 @@ class EachDeclarable : public testing::TestWithParam<const KeyKindRow *> {
     [[nodiscard]] static const KeyKindRow &row() { return *GetParam(); }
     [[nodiscard]] const KeySpec &key() const { return volume_.encryption->keys.front(); }
 
-    VolumeSpec volume_{.id = VolumeId::state()};
+    VolumeSpec volume_{VolumeId::state()};
     Names names_;
 };
 
@@ -102,7 +102,7 @@ std::vector<const KeyKindRow *> declarable() {
 }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, EachDeclarable, testing::ValuesIn(declarable()),
-                         [](const auto &info) { return std::string(info.param->name); });
+                         [](const auto &of) { return std::string(of.param->name); });
 
 TEST(KeyKindTable, NamesAreOfOneKind) {
     for (const KeyKindRow &row : kKeyKinds) EXPECT_EQ(keyKindFromName(row.name), row.kind);
