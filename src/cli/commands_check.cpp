@@ -97,17 +97,16 @@ Parameters takesFiles() {
              .offer = Offer::Folders}};
 }
 
-constexpr std::array kRows{
-    Command{.group = kShow,
-            .name = "check",
-            .help = "Read the configuration and say what is wrong with it; asks nobody",
-            .takes = takesFiles,
-            .run = runCheck}};
-
 }  // namespace
 
 std::span<const Command> checkCommands() {
-    return kRows;
+    static constexpr std::array rows{
+        Command{.group = kShow,
+                .name = "check",
+                .help = "Read the configuration and say what is wrong with it; asks nobody",
+                .takes = takesFiles,
+                .run = runCheck}};
+    return rows;
 }
 
 }  // namespace volumecrypt::cli

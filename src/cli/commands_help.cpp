@@ -24,16 +24,15 @@ Parameters takesTopic() {
     return {{.name = "COMMAND", .help = "", .target = &Arguments::topic, .offer = Offer::Commands}};
 }
 
-constexpr std::array kRows{Command{.group = kShow,
-                                   .name = "help",
-                                   .help = "Print this help, or that of a command",
-                                   .takes = takesTopic,
-                                   .run = runHelp}};
-
 }  // namespace
 
 std::span<const Command> helpCommands() {
-    return kRows;
+    static constexpr std::array rows{Command{.group = kShow,
+                                             .name = "help",
+                                             .help = "Print this help, or that of a command",
+                                             .takes = takesTopic,
+                                             .run = runHelp}};
+    return rows;
 }
 
 }  // namespace volumecrypt::cli

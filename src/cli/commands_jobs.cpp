@@ -76,26 +76,26 @@ Parameters takesJob() {
              .required = true}};
 }
 
-constexpr std::array kRows{Command{.group = kShow,
-                                   .name = "jobs",
-                                   .help = "List running and just finished jobs",
-                                   .run = runJobs,
-                                   .needsNoRight = true},
-                           Command{.group = kShow,
-                                   .name = "watch",
-                                   .help = "Print changes as they happen, until interrupted",
-                                   .run = runWatch,
-                                   .needsNoRight = true},
-                           Command{.group = kChangeJobs,
-                                   .name = "cancel",
-                                   .help = "Stop a job at its next safe point",
-                                   .takes = takesJob,
-                                   .run = runCancel}};
-
 }  // namespace
 
 std::span<const Command> jobsCommands() {
-    return kRows;
+    static constexpr std::array rows{
+        Command{.group = kShow,
+                .name = "jobs",
+                .help = "List running and just finished jobs",
+                .run = runJobs,
+                .needsNoRight = true},
+        Command{.group = kShow,
+                .name = "watch",
+                .help = "Print changes as they happen, until interrupted",
+                .run = runWatch,
+                .needsNoRight = true},
+        Command{.group = kChangeJobs,
+                .name = "cancel",
+                .help = "Stop a job at its next safe point",
+                .takes = takesJob,
+                .run = runCancel}};
+    return rows;
 }
 
 }  // namespace volumecrypt::cli

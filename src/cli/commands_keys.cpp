@@ -16,6 +16,7 @@
 #include "cli/secrets.h"
 #include "cli/session.h"
 #include "cli/text.h"
+#include "model/key_kind.h"
 
 namespace volumecrypt::cli {
 namespace {
@@ -184,7 +185,8 @@ Parameters takesAddKey() {
 }
 
 bool wasAdded(const SlotInfo &slot) {
-    return slot.kind == "passphrase" || slot.kind == "recovery";
+    const auto kind = model::keyKindFromName(slot.kind);
+    return kind && model::rowOf(*kind).addable;
 }
 
 Parameters takesRemoveKey() {
@@ -192,50 +194,52 @@ Parameters takesRemoveKey() {
 }
 
 bool isSealed(const SlotInfo &slot) {
-    return slot.kind == "kms" || slot.kind == "tpm";
+    const auto kind = model::keyKindFromName(slot.kind);
+    return kind && model::rowOf(*kind).sealed;
 }
 
 Parameters takesRotateKey() {
     return {volume(), slot(isSealed)};
 }
 
-constexpr std::array kRows{
-    Command{.group = kChangeKeys,
-            .name = "apply",
-            .help = "Make the machine equal to the configuration: units, mounts and keys",
-            .takes = takesApply,
-            .run = runApply,
-            .takesNewVolumes = true},
-    Command{.group = kChangeKeys,
-            .name = "reload",
-            .help = "Read the configuration again; changes nothing on any volume",
-            .run = runReload},
-    Command{.group = kChangeKeys,
-            .name = "sync",
-            .help = "Make key slots equal to the declared keys, online",
-            .takes = takesSync,
-            .run = runSync},
-    Command{.group = kChangeKeys,
-            .name = "add-key",
-            .help = "Add a passphrase that is not declared; asks for it twice",
-            .takes = takesAddKey,
-            .run = runAddKey},
-    Command{.group = kChangeKeys,
-            .name = "remove-key",
-            .help = "Remove a key made by add-key",
-            .takes = takesRemoveKey,
-            .run = runRemoveKey,
-            .footer = "Whoever copied the header before can still use the key on that copy.\n"},
-    Command{.group = kChangeKeys,
-            .name = "rotate-key",
-            .help = "Make a kms or tpm key anew",
-            .takes = takesRotateKey,
-            .run = runRotateKey}};
-
 }  // namespace
 
 std::span<const Command> keysCommands() {
-    return kRows;
+    static const std::string rotateHelp =
+        "Make a " + model::kindNames(&model::KeyKindRow::sealed, "or") + " key anew";
+    static const std::array rows{
+        Command{.group = kChangeKeys,
+                .name = "apply",
+                .help = "Make the machine equal to the configuration: units, mounts and keys",
+                .takes = takesApply,
+                .run = runApply,
+                .takesNewVolumes = true},
+        Command{.group = kChangeKeys,
+                .name = "reload",
+                .help = "Read the configuration again; changes nothing on any volume",
+                .run = runReload},
+        Command{.group = kChangeKeys,
+                .name = "sync",
+                .help = "Make key slots equal to the declared keys, online",
+                .takes = takesSync,
+                .run = runSync},
+        Command{.group = kChangeKeys,
+                .name = "add-key",
+                .help = "Add a passphrase that is not declared; asks for it twice",
+                .takes = takesAddKey,
+                .run = runAddKey},
+        Command{.group = kChangeKeys,
+                .name = "remove-key",
+                .help = "Remove a key made by add-key",
+                .takes = takesRemoveKey,
+                .run = runRemoveKey,
+                .footer = "Whoever copied the header before can still use the key on that copy.\n"},
+        Command{.group = kChangeKeys,
+                .name = "rotate-key",
+                .help = rotateHelp.c_str(),
+                .takes = takesRotateKey,
+                .run = runRotateKey}};
+    return rows;
 }
 
 }  // namespace volumecrypt::cli

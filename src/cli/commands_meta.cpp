@@ -57,16 +57,16 @@ Parameters takesEngine() {
     return {engine()};
 }
 
-constexpr std::array kRows{Command{.group = kShow,
-                                   .name = "meta",
-                                   .help = "Show what META keeps, passphrases and tokens left out",
-                                   .takes = takesEngine,
-                                   .run = runMeta}};
-
 }  // namespace
 
 std::span<const Command> metaCommands() {
-    return kRows;
+    static constexpr std::array rows{
+        Command{.group = kShow,
+                .name = "meta",
+                .help = "Show what META keeps, passphrases and tokens left out",
+                .takes = takesEngine,
+                .run = runMeta}};
+    return rows;
 }
 
 }  // namespace volumecrypt::cli

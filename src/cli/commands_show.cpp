@@ -80,42 +80,33 @@ int runKeys(Session &session) {
     return kExitDone;
 }
 
-Parameters takesVolume() {
-    return {volume()};
-}
-
-Parameters takesAnyVolume() {
-    return {anyVolume()};
-}
-
-constexpr std::array kRows{
-    Command{.group = kShow,
-            .name = "list",
-            .help = "List the volumes",
-            .run = runList,
-            .needsNoRight = true},
-    Command{.group = kShow,
-            .name = "status",
-            .help = "Show volumes in full, and what is wrong with the configuration",
-            .takes = takesAnyVolume,
-            .run = runStatus,
-            .needsNoRight = true},
-    Command{.group = kShow,
-            .name = "plan",
-            .help = "Show what sync would change, and why; changes nothing",
-            .takes = takesAnyVolume,
-            .run = runPlan},
-    Command{.group = kShow,
-            .name = "keys",
-            .help = "List the key slots of a volume",
-            .takes = takesVolume,
-            .run = runKeys,
-            .needsNoRight = true}};
-
 }  // namespace
 
 std::span<const Command> showCommands() {
-    return kRows;
+    static constexpr std::array rows{
+        Command{.group = kShow,
+                .name = "list",
+                .help = "List the volumes",
+                .run = runList,
+                .needsNoRight = true},
+        Command{.group = kShow,
+                .name = "status",
+                .help = "Show volumes in full, and what is wrong with the configuration",
+                .takes = takesAnyVolume,
+                .run = runStatus,
+                .needsNoRight = true},
+        Command{.group = kShow,
+                .name = "plan",
+                .help = "Show what sync would change, and why; changes nothing",
+                .takes = takesAnyVolume,
+                .run = runPlan},
+        Command{.group = kShow,
+                .name = "keys",
+                .help = "List the key slots of a volume",
+                .takes = takesVolume,
+                .run = runKeys,
+                .needsNoRight = true}};
+    return rows;
 }
 
 }  // namespace volumecrypt::cli

@@ -37,21 +37,16 @@ int runTpm(const Arguments &arguments) {
                        base::errnoError("run " + words.front(), errno));
 }
 
-Parameters takesAnyVolume() {
-    return {anyVolume()};
-}
-
-constexpr std::array kRows{
-    Command{.group = kShow,
-            .name = "tpm",
-            .help = "Show the TPM, and whether it would open the volumes now; for root",
-            .takes = takesAnyVolume,
-            .run = runTpm}};
-
 }  // namespace
 
 std::span<const Command> tpmCommands() {
-    return kRows;
+    static constexpr std::array rows{
+        Command{.group = kShow,
+                .name = "tpm",
+                .help = "Show the TPM, and whether it would open the volumes now; for root",
+                .takes = takesAnyVolume,
+                .run = runTpm}};
+    return rows;
 }
 
 }  // namespace volumecrypt::cli

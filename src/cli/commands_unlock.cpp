@@ -144,17 +144,17 @@ Parameters takesUnlock() {
              {"--secret-file", "--passphrase"})};
 }
 
-constexpr std::array kRows{Command{.group = kChangeVolumes,
-                                   .name = "unlock",
-                                   .help = "Unlock a volume with its declared keys, and mount it",
-                                   .takes = takesUnlock,
-                                   .run = runUnlock,
-                                   .runWithoutBus = runUnlockWithoutBus}};
-
 }  // namespace
 
 std::span<const Command> unlockCommands() {
-    return kRows;
+    static constexpr std::array rows{
+        Command{.group = kChangeVolumes,
+                .name = "unlock",
+                .help = "Unlock a volume with its declared keys, and mount it",
+                .takes = takesUnlock,
+                .run = runUnlock,
+                .runWithoutBus = runUnlockWithoutBus}};
+    return rows;
 }
 
 }  // namespace volumecrypt::cli

@@ -136,10 +136,6 @@ int runForget(Session &session) {
     });
 }
 
-Parameters takesVolume() {
-    return {volume()};
-}
-
 Parameters takesGrow() {
     return {volume(),
             secretFile("Open the volume with the passphrase in this file (- is standard input), "
@@ -155,42 +151,41 @@ Parameters takesFormat() {
             flag("--force", &Arguments::force, "Even over content that was found")};
 }
 
-constexpr std::array kRows{
-    Command{.group = kChangeVolumes,
-            .name = "lock",
-            .help = "Unmount and lock a volume",
-            .takes = takesVolume,
-            .run = runLock},
-    Command{.group = kChangeVolumes,
-            .name = "grow",
-            .help = "Let a volume in use follow its device, which became larger",
-            .takes = takesGrow,
-            .run = runGrow},
-    Command{.group = kChangeVolumes,
-            .name = "format",
-            .help = "Make a new, empty encrypted volume; what was on it is lost",
-            .takes = takesFormat,
-            .run = runFormat},
-    Command{.group = kChangeVolumes,
-            .name = "wipe",
-            .help = "Make the device blank, to be provisioned anew; its data is lost",
-            .takes = takesConfirm,
-            .run = runWipe},
-    Command{.group = kChangeVolumes,
-            .name = "erase",
-            .help = "Destroy every key slot; the data is lost for good",
-            .takes = takesConfirm,
-            .run = runErase},
-    Command{.group = kChangeVolumes,
-            .name = "forget",
-            .help = "Forget which volume this was, so that another is accepted in its place",
-            .takes = takesConfirm,
-            .run = runForget}};
-
 }  // namespace
 
 std::span<const Command> volumeCommands() {
-    return kRows;
+    static constexpr std::array rows{
+        Command{.group = kChangeVolumes,
+                .name = "lock",
+                .help = "Unmount and lock a volume",
+                .takes = takesVolume,
+                .run = runLock},
+        Command{.group = kChangeVolumes,
+                .name = "grow",
+                .help = "Let a volume in use follow its device, which became larger",
+                .takes = takesGrow,
+                .run = runGrow},
+        Command{.group = kChangeVolumes,
+                .name = "format",
+                .help = "Make a new, empty encrypted volume; what was on it is lost",
+                .takes = takesFormat,
+                .run = runFormat},
+        Command{.group = kChangeVolumes,
+                .name = "wipe",
+                .help = "Make the device blank, to be provisioned anew; its data is lost",
+                .takes = takesConfirm,
+                .run = runWipe},
+        Command{.group = kChangeVolumes,
+                .name = "erase",
+                .help = "Destroy every key slot; the data is lost for good",
+                .takes = takesConfirm,
+                .run = runErase},
+        Command{.group = kChangeVolumes,
+                .name = "forget",
+                .help = "Forget which volume this was, so that another is accepted in its place",
+                .takes = takesConfirm,
+                .run = runForget}};
+    return rows;
 }
 
 }  // namespace volumecrypt::cli

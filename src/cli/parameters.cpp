@@ -62,6 +62,14 @@ Parameter flag(const char *name, bool Arguments::*target, const char *help,
     return {.name = name, .help = help, .target = target, .excludes = std::move(excludes)};
 }
 
+Parameters takesVolume() {
+    return {volume()};
+}
+
+Parameters takesAnyVolume() {
+    return {anyVolume()};
+}
+
 const Parameters &commonOptions() {
     static const Parameters options{
         flag("--json", &Arguments::json, "Print JSON, one document or one object a line"),

@@ -15,6 +15,10 @@ Parameter engine();
 Parameter flag(const char *name, bool Arguments::*target, const char *help,
                std::vector<std::string> excludes = {});
 
+// What commands take that take nothing else.
+Parameters takesVolume();
+Parameters takesAnyVolume();
+
 // The options that every command takes, but for --help and --version.
 const Parameters &commonOptions();
 
