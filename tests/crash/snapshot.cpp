@@ -104,6 +104,17 @@ std::uint64_t mixed(std::uint64_t digest, std::string_view text) {
     return mixed(digest, std::hash<std::string_view>{}(text));
 }
 
+// Page by page, so that zeroes are what a hole is.
+std::uint64_t mixed(std::uint64_t digest, off64_t offset, std::string_view data) {
+    constexpr std::size_t kPage = 4096;
+    for (std::size_t at = 0; at < data.size(); at += kPage) {
+        const std::string_view page = data.substr(at, kPage);
+        if (page.find_first_not_of('\0') == std::string_view::npos) continue;
+        digest = mixed(mixed(digest, static_cast<std::uint64_t>(offset) + at), page);
+    }
+    return digest;
+}
+
 }  // namespace
 
 bool writeInto(const std::string &path, const void *bytes, std::size_t length, off64_t offset) {
@@ -140,7 +151,7 @@ std::uint64_t Snapshots::digestOf(const std::string &copy) const {
         if (fs::is_symlink(status)) digest = mixed(digest, fs::read_symlink(path).string());
         if (!fs::is_regular_file(status)) continue;
         const off64_t size = readData(path, [&](off64_t offset, std::string_view data) {
-            digest = mixed(mixed(digest, static_cast<std::uint64_t>(offset)), data);
+            digest = mixed(digest, offset, data);
         });
         digest = mixed(digest, static_cast<std::uint64_t>(size));
     }

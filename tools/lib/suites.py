@@ -40,7 +40,8 @@ sanitizers (sanitize), with those of their tests on the real programs that show 
   tools/test crash --long each interrupted write once more by a real kill
   tools/test --long       everything, on both builds
 At the end each step says what it took and of how many seconds (two quiet processors without KVM); `OVER BUDGET` is no
-failure. Last line: the counts. Exit status 1 when something failed or could not run."""
+failure. Last line: the counts. Exit status 1 when something failed or could not run.
+Budgets in seconds, and of the long form: """
 
 
 def run_suite(tree, suite, more_env):
@@ -167,8 +168,13 @@ class Run:
                 self._image.stop()
 
 
+def budgets():
+    return ", ".join(f"{name} {short}" if short == long else f"{name} {short} ({long})"
+                     for name, (short, long) in BUDGETS.items())
+
+
 def main():
-    parser = argparse.ArgumentParser(prog="tools/test", description=__doc__, epilog=HELP,
+    parser = argparse.ArgumentParser(prog="tools/test", description=__doc__, epilog=HELP + budgets(),
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("suites", nargs="*", metavar="SUITE", help=f"of: {' '.join(ORDER)}")
     parser.add_argument("--long", action="store_true", help="the long form of each suite")
