@@ -21,7 +21,8 @@ void require(bool condition) {
 
 // What META can say, and no more.
 void checkSpec(const model::EncryptionSpec &spec) {
-    require(!spec.keys.empty() && model::keyBitsOf(spec.cipher) && !spec.anyLockedToState());
+    require(!spec.keys.empty() && model::findCipher(spec.cipher) != nullptr &&
+            !spec.anyLockedToState());
     for (std::size_t i = 0; i < spec.keys.size(); ++i) {
         const model::KeySpec &key = spec.keys[i];
         require(key.slot < model::kSlotCount && (i == 0 || spec.keys[i - 1].slot < key.slot));

@@ -151,10 +151,13 @@ TEST_F(ReplacedKeys, APipeIsTakenToo) {
     EXPECT_TRUE(opens("key B"));
 }
 
-// A file at whose offset a reader is stuck: it reads into memory that nobody provides.
+// A file at whose offset a reader is stuck: it reads into memory that nobody provides. Memory files
+// have no such lock.
 class StuckFile {
   public:
-    StuckFile() : file_(memoryFile("it")), stuck_(::dup(file_.get())) {
+    explicit StuckFile(const std::string &path)
+        : file_(::open(path.c_str(), O_RDONLY | O_CLOEXEC), sdbus::adopt_fd),
+          stuck_(::dup(file_.get())) {
         ::uffdio_api api{.api = UFFD_API, .features = 0, .ioctls = 0};
         ::uffdio_register all{.range = {.start = address(), .len = kPage},
                               .mode = UFFDIO_REGISTER_MODE_MISSING,
@@ -240,7 +243,7 @@ TEST_F(ScriptedApply, ThePassphraseIsForTheVolumeThatItWasGivenFor) {
 // Whoever asks for the offset of the caller's file waits for its reader.
 TEST_F(ScriptedApply, AFileThatDoesNotAnswerHoldsNobodyUp) {
     start();
-    StuckFile stuck;
+    StuckFile stuck(daemon_.folder().write("secret", "it"));
     sdbus::ObjectPath job;
     ASSERT_TRUE(client_.get(job, kRoot, kManager, "Apply", with("u-a", stuck.file())).ok());
     EXPECT_EQ(client_.property<std::string>(job, kJob, "Operation"), "apply");
