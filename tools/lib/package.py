@@ -15,7 +15,8 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from clean_root import USER, CleanRoot, cache_folder, locked, log, remove_tree  # noqa: E402
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
 SUITES = ["bookworm", "trixie", "sid"]
 # What no package is made of: without checks it is not there, and a change of it changes nothing.
 ONLY_CHECKED = ("tests/", "tools/", "docs/", ".ci/", "CONTRIBUTING.md", "README.md")
@@ -42,7 +43,9 @@ def listed_files():
 
 
 def digest_of(names, *more):
-    digest = hashlib.sha256(repr(more).encode())
+    # How they are built counts, too, without the rest of tools/.
+    tool = [(HERE / name).read_bytes() for name in ("package.py", "clean_root.py")]
+    digest = hashlib.sha256(repr([more, tool]).encode())
     for name in names:
         path = ROOT / name
         if path.is_symlink():
