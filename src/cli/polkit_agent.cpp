@@ -16,11 +16,12 @@
 #include <unistd.h>
 
 #include "base/unique_fd.h"
+#include "build_config.h"
 
 namespace volumecrypt::cli {
 namespace {
 
-constexpr const char *kAgent = "/usr/bin/pkttyagent";
+constexpr const char *kAgent = VOLUMECRYPT_PKTTYAGENT;
 // It closes the descriptor as soon as polkit knows it; a hung one is not waited for.
 constexpr int kPatienceMs = 5000;
 

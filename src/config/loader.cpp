@@ -50,6 +50,17 @@ void readText(std::string_view text, const std::string &file, const std::string 
     append(collection.problems, report.take());
 }
 
+// Of a whole file. Member by member: of a braced Problem g++ 12 thinks at -O3 that its file may be
+// without a value.
+void addProblem(std::vector<Problem> &problems, Level level, const std::string &path,
+                base::ErrorCode code, const std::string &message) {
+    Problem &problem = problems.emplace_back();
+    problem.level = level;
+    problem.position.file = path;
+    problem.code = code;
+    problem.message = message;
+}
+
 // In the order in which somebody would read the files.
 void sortProblems(std::vector<Problem> &problems, const std::vector<std::string> &files) {
     std::map<std::string_view, std::size_t> order;
@@ -85,7 +96,7 @@ void readFiles(const std::vector<std::string> &files, Secrets secrets, Collectio
         }
         collection.complete = false;
         const base::Error &error = content.error();
-        collection.problems.push_back({Level::Error, {path, 0, 0}, error.code, error.message, {}});
+        addProblem(collection.problems, Level::Error, path, error.code, error.message);
     }
 }
 
@@ -123,8 +134,8 @@ Configuration loadFiles(const std::vector<std::string> &files, Secrets secrets) 
     collection.complete = false;
     for (const std::string &path : files)
         if (const std::string fault = nameFault(path); !fault.empty())
-            collection.problems.push_back(
-                {Level::Warning, {path, 0, 0}, base::ErrorCode::InvalidConfig, fault, {}});
+            addProblem(collection.problems, Level::Warning, path, base::ErrorCode::InvalidConfig,
+                       fault);
     readFiles(files, secrets, collection);
     return finish(std::move(collection), files);
 }
