@@ -45,7 +45,7 @@ daemon::EngineProgram engineProgram(const DaemonOptions &options) {
 }
 
 std::unique_ptr<daemon::EngineLauncher> makeLauncher(daemon::EventLoop &loop, BusSystemd *systemd) {
-    if (systemd != nullptr) return std::make_unique<UnitLauncher>(loop, *systemd);
+    if (systemd != nullptr) return std::make_unique<UnitLauncher>(*systemd);
     return std::make_unique<daemon::ChildLauncher>(loop);
 }
 

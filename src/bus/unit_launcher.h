@@ -8,21 +8,19 @@
 
 #include "bus/systemd.h"
 #include "daemon/engine_launcher.h"
-#include "daemon/event_loop.h"
 
 namespace volumecrypt::bus {
 
 // The handle is the unit's name.
 class UnitLauncher : public daemon::EngineLauncher {
   public:
-    UnitLauncher(daemon::EventLoop &loop, BusSystemd &systemd) : loop_(loop), systemd_(systemd) {}
+    explicit UnitLauncher(BusSystemd &systemd) : systemd_(systemd) {}
 
     void start(daemon::EngineProcess process, Started started, Ended ended) override;
     void adopt(const daemon::EngineHandle &handle, Ended ended) override;
     void stop(const daemon::EngineHandle &handle) override;
 
   private:
-    daemon::EventLoop &loop_;
     BusSystemd &systemd_;
 };
 
