@@ -114,16 +114,7 @@ class Interaction : public ::testing::Test {
         ASSERT_TRUE(root_.waitFor([this] { return !questions_.empty(); }));
     }
     // The person has typed the right password.
-    void approve() {
-        const auto &question = questions_.back();
-        authority_->callMethodAsync("AuthenticationAgentResponse2")
-            .onInterface(kAuthority)
-            .withArguments(std::uint32_t{0}, question.cookie, question.identity)
-            .uponReplyInvoke([result = question.result](bus::CallError error) {
-                if (error) return result->returnError(*error);
-                result->returnResults();
-            });
-    }
+    void approve() { approveFor(questions_.back(), {kNobody, 0}); }
     void dismiss() {
         questions_.back().result->returnError(
             bus::busError("org.freedesktop.PolicyKit1.Error.Cancelled", "the person said no"));
@@ -145,6 +136,20 @@ class Interaction : public ::testing::Test {
         Identity identity;
         std::shared_ptr<sdbus::Result<>> result;
     };
+
+    // polkit 122 takes a session for that of who serves the agent, 126 for that of who is asked.
+    void approveFor(const Question &question, std::vector<std::uint32_t> users) {
+        const auto user = users.back();
+        users.pop_back();
+        authority_->callMethodAsync("AuthenticationAgentResponse2")
+            .onInterface(kAuthority)
+            .withArguments(user, question.cookie, question.identity)
+            .uponReplyInvoke([this, question, users](bus::CallError error) {
+                if (!error) return question.result->returnResults();
+                if (users.empty()) return question.result->returnError(*error);
+                approveFor(question, users);
+            });
+    }
 
     static std::unique_ptr<TestBus> bus_;
     TestDaemon daemon_{Engine::Scripted};
