@@ -23,7 +23,7 @@ constexpr std::chrono::milliseconds kBetween{2};
 
 void BusRefusals::add(sd_bus_message *call, const char *name, const char *text) {
     if (sd_bus_message_get_expect_reply(call) <= 0 || waiting_.size() >= kWaitingLimit) return;
-    const sd_bus_error error = SD_BUS_ERROR_MAKE_CONST(name, text);
+    const sd_bus_error error{.name = name, .message = text, ._need_free = 0};
     sd_bus_message *reply = nullptr;
     if (sd_bus_message_new_method_error(call, &reply, &error) < 0) return;
     waiting_.emplace_back(reply);

@@ -14,14 +14,8 @@
 namespace volumecrypt::test {
 namespace {
 
-struct RawMessage : sdbus::Message {
-    static sd_bus_message *of(const sdbus::Message &message) {
-        return static_cast<sd_bus_message *>(message.*(&RawMessage::msg_));
-    }
-};
-
 sdbus::Error failure(const std::string &name, const std::string &message) {
-    return {kErrorPrefix + name, message};
+    return bus::busError(kErrorPrefix + name, message);
 }
 
 std::string contentOf(const sdbus::UnixFd &fd) {
@@ -96,7 +90,7 @@ std::vector<FakeState> states() {
 }  // namespace
 
 FakeService::FakeService(sdbus::IConnection &bus)
-    : ManagerAdaptor(bus, "/org/example/VolumeCrypt"), bus_(bus) {
+    : ManagerAdaptor(bus, sdbus::ObjectPath("/org/example/VolumeCrypt")), bus_(bus) {
     registerAdaptor();
     for (auto &state : states())
         volumes_.push_back(std::make_unique<FakeVolume>(bus, *this, std::move(state)));
@@ -185,8 +179,8 @@ FakeVolume::~FakeVolume() {
 }
 
 std::string FakeVolume::asked() {
-    const auto *message = getObject().getCurrentlyProcessedMessage();
-    const int may = ::sd_bus_message_get_allow_interactive_authorization(RawMessage::of(*message));
+    const int may =
+        ::sd_bus_message_get_allow_interactive_authorization(bus::currentCall(getObject()));
     return may > 0 ? " ask" : " no-ask";
 }
 
@@ -235,7 +229,8 @@ void FakeVolume::Unlock(sdbus::Result<std::string> &&result, Options options) {
         return;
     }
     state_.state = "unlocked";
-    emitPropertiesChangedSignal("org.example.VolumeCrypt.Volume", {"State", "Mapping", "KeySlots"});
+    emitPropertiesChangedSignal("org.example.VolumeCrypt.Volume",
+                                bus::properties({"State", "Mapping", "KeySlots"}));
     result.returnResults(Mapping());
 }
 
@@ -247,11 +242,12 @@ void FakeVolume::Lock(sdbus::Result<> &&result, Options /*options*/) {
     }
     if (state_.id == "u-evil") {
         result.returnError(
-            sdbus::Error("org.freedesktop.DBus.Error.AccessDenied", "nobody said yes"));
+            bus::busError("org.freedesktop.DBus.Error.AccessDenied", "nobody said yes"));
         return;
     }
     state_.state = "locked";
-    emitPropertiesChangedSignal("org.example.VolumeCrypt.Volume", {"State", "Mapping"});
+    emitPropertiesChangedSignal("org.example.VolumeCrypt.Volume",
+                                bus::properties({"State", "Mapping"}));
     result.returnResults();
 }
 
@@ -326,7 +322,7 @@ void FakeVolume::RestoreHeader(sdbus::Result<> &&result, sdbus::UnixFd /*file*/,
 
 FakeJob::FakeJob(sdbus::IConnection &bus, unsigned number, std::string operation,
                  std::string volume, int ticks, std::string error)
-    : JobAdaptor(bus, "/org/example/VolumeCrypt/job/" + std::to_string(number)),
+    : JobAdaptor(bus, sdbus::ObjectPath("/org/example/VolumeCrypt/job/" + std::to_string(number))),
       path_("/org/example/VolumeCrypt/job/" + std::to_string(number)),
       operation_(std::move(operation)),
       volume_(std::move(volume)),
@@ -384,14 +380,15 @@ std::uint64_t FakeJob::BytesDone() {
 }  // namespace volumecrypt::test
 
 int main() {
-    const auto bus = sdbus::createSystemBusConnection();
-    volumecrypt::test::FakeService service(*bus);
-    bus->requestName("org.example.VolumeCrypt");
+    namespace bus = volumecrypt::bus;
+    const auto connection = sdbus::createSystemBusConnection();
+    volumecrypt::test::FakeService service(*connection);
+    connection->requestName(bus::ServiceName("org.example.VolumeCrypt"));
     service.note("ready");
     while (!service.dying) {
-        while (bus->processPendingRequest()) {
+        while (bus::processOne(*connection)) {
         }
-        const auto data = bus->getEventLoopPollData();
+        const auto data = connection->getEventLoopPollData();
         pollfd waiting{.fd = data.fd, .events = data.events, .revents = 0};
         if (::poll(&waiting, 1, 100) == 0) service.tick();
     }

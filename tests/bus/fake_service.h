@@ -11,8 +11,9 @@
 
 #include <job-adaptor.h>
 #include <manager-adaptor.h>
-#include <sdbus-c++/sdbus-c++.h>
 #include <volume-adaptor.h>
+
+#include "bus/sdbus.h"
 
 namespace volumecrypt::test {
 

@@ -220,8 +220,8 @@ TEST_F(Authorization, ActionsHaveTheirDefaults) {
         {"grow", kAdminKeep}};
     const auto connection = sdbus::createSystemBusConnection();
     std::vector<Action> actions;
-    sdbus::createProxy(*connection, "org.freedesktop.PolicyKit1",
-                       "/org/freedesktop/PolicyKit1/Authority")
+    bus::makeProxy(*connection, "org.freedesktop.PolicyKit1",
+                   "/org/freedesktop/PolicyKit1/Authority")
         ->callMethod("EnumerateActions")
         .onInterface("org.freedesktop.PolicyKit1.Authority")
         .withArguments("C")

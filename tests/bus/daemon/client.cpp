@@ -23,7 +23,7 @@ void PrintTo(const Answer &answer, std::ostream *out) {
 
 Answer answerOf(const sdbus::Error &error) {
     const std::string prefix = "org.example.VolumeCrypt.Error.";
-    auto name = error.getName();
+    std::string name = error.getName();
     if (name.starts_with(prefix)) name.erase(0, prefix.size());
     return {.error = name, .message = error.getMessage()};
 }
@@ -48,46 +48,46 @@ Answer Client::attempt(const std::function<void()> &function) {
 
 sdbus::IProxy &Client::proxy(const std::string &path) {
     auto &proxy = proxies_[path];
-    if (!proxy) proxy = sdbus::createProxy(*connection_, kName, path);
+    if (!proxy) proxy = bus::makeProxy(*connection_, kName, path);
     return *proxy;
 }
 
 void Client::listen() {
     const std::string common = "type='signal',sender='org.example.VolumeCrypt',";
-    matches_.push_back(
-        connection_->addMatch(common + "interface='org.example.VolumeCrypt.Job',member='Finished'",
-                              [this](sdbus::Message &signal) {
-                                  auto &finished = finished_[signal.getPath()];
-                                  signal >> finished.success >> finished.error >> finished.message;
-                                  finished.seen = true;
-                              }));
-    matches_.push_back(connection_->addMatch(common + "member='PropertiesChanged'",
-                                             [this](sdbus::Message &signal) {
-                                                 std::string interface;
-                                                 Options values;
-                                                 signal >> interface >> values;
-                                                 for (const auto &[name, value] : values)
-                                                     changes_.emplace(signal.getPath(), name);
-                                             }));
-    matches_.push_back(
-        connection_->addMatch(common + "member='InterfacesAdded'", [this](sdbus::Message &signal) {
-            sdbus::ObjectPath path;
-            signal >> path;
-            added_.push_back(path);
+    matches_.push_back(bus::addMatch(
+        *connection_, common + "interface='org.example.VolumeCrypt.Job',member='Finished'",
+        [this](sdbus::Message &signal) {
+            auto &finished = finished_[signal.getPath()];
+            signal >> finished.success >> finished.error >> finished.message;
+            finished.seen = true;
         }));
-    matches_.push_back(connection_->addMatch(common + "member='InterfacesRemoved'",
-                                             [this](sdbus::Message &signal) {
-                                                 sdbus::ObjectPath path;
-                                                 signal >> path;
-                                                 removed_.push_back(path);
-                                             }));
+    matches_.push_back(bus::addMatch(*connection_, common + "member='PropertiesChanged'",
+                                     [this](sdbus::Message &signal) {
+                                         std::string interface;
+                                         Options values;
+                                         signal >> interface >> values;
+                                         for (const auto &[name, value] : values)
+                                             changes_.emplace(signal.getPath(), name);
+                                     }));
+    matches_.push_back(bus::addMatch(*connection_, common + "member='InterfacesAdded'",
+                                     [this](sdbus::Message &signal) {
+                                         sdbus::ObjectPath path;
+                                         signal >> path;
+                                         added_.push_back(path);
+                                     }));
+    matches_.push_back(bus::addMatch(*connection_, common + "member='InterfacesRemoved'",
+                                     [this](sdbus::Message &signal) {
+                                         sdbus::ObjectPath path;
+                                         signal >> path;
+                                         removed_.push_back(path);
+                                     }));
 }
 
 bool Client::waitFor(const std::function<bool()> &condition, int seconds) {
     const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
     while (!condition()) {
         if (std::chrono::steady_clock::now() > end) return false;
-        if (connection_->processPendingRequest()) continue;
+        if (bus::processOne(*connection_)) continue;
         const auto data = connection_->getEventLoopPollData();
         pollfd descriptor{.fd = data.fd, .events = data.events, .revents = 0};
         ::poll(&descriptor, 1, 20);

@@ -11,7 +11,7 @@
 
 #include <sys/types.h>
 
-#include <sdbus-c++/sdbus-c++.h>
+#include "bus/sdbus.h"
 
 namespace volumecrypt::test {
 

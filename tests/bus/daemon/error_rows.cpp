@@ -49,7 +49,7 @@ std::uint32_t Errors::addKey(const std::string &passphrase) {
 Answer Errors::job(const char *method, const Options &options) {
     const Finished end = client_.runJob(data_, kVolume, method, options);
     if (end.success) return {};
-    return answerOf(sdbus::Error(
+    return answerOf(bus::busError(
         end.error.starts_with("org.") ? end.error : "org.example.VolumeCrypt.Error." + end.error,
         end.message));
 }

@@ -73,8 +73,8 @@ std::string kernelOptions(const std::string &unitOptions, const std::string &bef
 
 FakeSystemd::FakeSystemd(std::string folder)
     : folder_(std::move(folder)),
-      connection_(sdbus::createSystemBusConnection("org.freedesktop.systemd1")),
-      object_(sdbus::createObject(*connection_, kSystemdPath)) {
+      connection_(sdbus::createSystemBusConnection(bus::ServiceName("org.freedesktop.systemd1"))),
+      object_(*connection_, kSystemdPath) {
     writeMounts();
     registerMethods();
     connection_->enterEventLoopAsync();
@@ -86,38 +86,32 @@ FakeSystemd::~FakeSystemd() {
 
 void FakeSystemd::registerMethods() {
     const auto on = [this](const char *method, const char *verb) {
-        object_->registerMethod(method)
-            .onInterface(kSystemdManager)
-            .implementedAs(
-                [this, verb](PathResult &&result, const std::string &unit, const std::string &) {
-                    change(std::move(result), verb, unit);
-                });
+        object_.method(
+            kSystemdManager, method,
+            [this, verb](PathResult &&result, const std::string &unit, const std::string &) {
+                change(std::move(result), verb, unit);
+            });
     };
     on("StartUnit", "start");
     on("StopUnit", "stop");
     on("ReloadUnit", "reload");
-    object_->registerMethod("ResetFailedUnit")
-        .onInterface(kSystemdManager)
-        .implementedAs([this](const std::string &unit) { note("reset " + unit); });
-    object_->registerMethod("Reload").onInterface(kSystemdManager).implementedAs([this] {
+    object_.method(kSystemdManager, "ResetFailedUnit",
+                   [this](const std::string &unit) { note("reset " + unit); });
+    object_.method(kSystemdManager, "Reload", [this] {
         note("reload");
         generate();
     });
-    object_->registerMethod("Subscribe").onInterface(kSystemdManager).implementedAs([] {});
-    object_->registerMethod("StartTransientUnit")
-        .onInterface(kSystemdManager)
-        .implementedAs([this](PathResult &&result, const std::string &unit, const std::string &,
-                              const Properties &properties,
-                              const std::vector<sdbus::Struct<std::string, Properties>> &) {
-            runTransient(std::move(result), unit, properties);
-        });
-    object_->registerSignal("JobRemoved")
-        .onInterface(kSystemdManager)
-        .withParameters<std::uint32_t, sdbus::ObjectPath, std::string, std::string>();
-    object_->registerSignal("UnitRemoved")
-        .onInterface(kSystemdManager)
-        .withParameters<std::string, sdbus::ObjectPath>();
-    object_->finishRegistration();
+    object_.method(kSystemdManager, "Subscribe", [] {});
+    object_.method(kSystemdManager, "StartTransientUnit",
+                   [this](PathResult &&result, const std::string &unit, const std::string &,
+                          const Properties &properties,
+                          const std::vector<sdbus::Struct<std::string, Properties>> &) {
+                       runTransient(std::move(result), unit, properties);
+                   });
+    object_.signal<std::uint32_t, sdbus::ObjectPath, std::string, std::string>(kSystemdManager,
+                                                                               "JobRemoved");
+    object_.signal<std::string, sdbus::ObjectPath>(kSystemdManager, "UnitRemoved");
+    object_.publish();
 }
 
 void FakeSystemd::note(const std::string &call) {
@@ -276,7 +270,8 @@ void FakeSystemd::change(PathResult &&result, const char *verb, const std::strin
         if (call.starts_with("stop")) end = stop(unit);
         if (call.starts_with("reload")) end = remount(unit);
     }
-    object_->emitSignal("JobRemoved")
+    object_.object()
+        .emitSignal("JobRemoved")
         .onInterface(kSystemdManager)
         .withArguments(jobs_, job, unit, end);
 }
@@ -306,7 +301,8 @@ void FakeSystemd::runTransient(PathResult &&result, const std::string &unit,
     if (::posix_spawn(&child, pointers[0], &actions, nullptr, pointers.data(), environ) == 0)
         ::waitpid(child, nullptr, 0);
     ::posix_spawn_file_actions_destroy(&actions);
-    object_->emitSignal("UnitRemoved")
+    object_.object()
+        .emitSignal("UnitRemoved")
         .onInterface(kSystemdManager)
         .withArguments(unit, sdbus::ObjectPath(kSystemdPath));
 }

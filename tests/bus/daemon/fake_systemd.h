@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include <sdbus-c++/sdbus-c++.h>
+#include "served_object.h"
 
 namespace volumecrypt::test {
 
@@ -74,7 +74,7 @@ class FakeSystemd {
     std::set<std::string> failing_;
     std::uint32_t jobs_ = 0;
     std::unique_ptr<sdbus::IConnection> connection_;
-    std::unique_ptr<sdbus::IObject> object_;
+    ServedObject object_;
 };
 
 }  // namespace volumecrypt::test

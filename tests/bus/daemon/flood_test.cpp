@@ -43,7 +43,7 @@ class Flooder {
   public:
     explicit Flooder(std::string data) : data_(std::move(data)) {
         for (const std::string &path : {std::string(kRoot), data_, std::string(kRoot) + "/none"})
-            proxies_[path] = sdbus::createProxy(*connection_, kName, path);
+            proxies_[path] = bus::makeProxy(*connection_, kName, path);
     }
 
     [[nodiscard]] bool full() const { return sent_ - answered_ >= kOutstanding; }
@@ -84,7 +84,7 @@ class Flooder {
                 return send(std::string(kRoot) + "/none", kVolume, "Lock", Options());
         }
     }
-    bool process() { return connection_->processPendingRequest(); }
+    bool process() { return bus::processOne(*connection_); }
     void wait() {
         const auto data = connection_->getEventLoopPollData();
         pollfd descriptor{.fd = data.fd, .events = data.events, .revents = 0};
@@ -95,13 +95,14 @@ class Flooder {
     template <typename... Arguments>
     void send(const std::string &path, const char *interface, const char *method,
               const Arguments &...arguments) {
-        sdbus::IProxy &proxy = *proxies_.at(path);
-        auto message = proxy.createMethodCall(interface, method);
-        ((message << arguments), ...);
-        proxy.callMethod(message, [this](sdbus::MethodReply &, const sdbus::Error *error) {
-            ++answered_;
-            ++answers_[error == nullptr ? "ok" : answerOf(*error).error];
-        });
+        proxies_.at(path)
+            ->callMethodAsync(method)
+            .onInterface(interface)
+            .withArguments(arguments...)
+            .uponReplyInvoke([this](bus::CallError error) {
+                ++answered_;
+                ++answers_[error ? answerOf(*error).error : "ok"];
+            });
         ++sent_;
     }
 

@@ -197,12 +197,12 @@ class IntakeOfKeys : public Intake {
     base::UniqueFd addKey(Client &client) {
         int ends[2] = {-1, -1};
         EXPECT_EQ(::pipe2(ends, O_CLOEXEC), 0);
-        proxy_ = sdbus::createProxy(client.bus(), kName, data_);
+        proxy_ = bus::makeProxy(client.bus(), kName, data_);
         proxy_->callMethodAsync("AddKey")
             .onInterface(kVolume)
             .withArguments("recovery", sdbus::UnixFd(ends[0], sdbus::adopt_fd), Options())
-            .uponReplyInvoke([this](const sdbus::Error *error, std::uint32_t) {
-                added_ = error == nullptr ? Answer() : answerOf(*error);
+            .uponReplyInvoke([this](bus::CallError error, std::uint32_t) {
+                added_ = error ? answerOf(*error) : Answer();
                 answered_ = true;
             });
         return base::UniqueFd(ends[1]);

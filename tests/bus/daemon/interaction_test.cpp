@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "client.h"
+#include "served_object.h"
 #include "test_bus.h"
 #include "test_daemon.h"
 
@@ -21,6 +22,7 @@ using ::testing::Not;
 constexpr const char *kPolkit = "org.freedesktop.PolicyKit1";
 constexpr const char *kAuthority = "org.freedesktop.PolicyKit1.Authority";
 constexpr const char *kAuthorityPath = "/org/freedesktop/PolicyKit1/Authority";
+constexpr const char *kAgent = "org.freedesktop.PolicyKit1.AuthenticationAgent";
 constexpr const char *kAgentPath = "/agent";
 
 using Details = std::map<std::string, std::string>;
@@ -87,21 +89,19 @@ class Interaction : public ::testing::Test {
         daemon_.script("sync", "result");
         daemon_.start();
         root_.listen();
-        agent_ = sdbus::createObject(root_.bus(), kAgentPath);
-        agent_->registerMethod("BeginAuthentication")
-            .onInterface("org.freedesktop.PolicyKit1.AuthenticationAgent")
-            .implementedAs([this](sdbus::Result<> &&result, const std::string &action,
-                                  const std::string &message, const std::string &,
-                                  const Details &details, const std::string &cookie,
-                                  const std::vector<Identity> &identities) {
+        agent_ = std::make_unique<ServedObject>(root_.bus(), kAgentPath);
+        agent_->method(
+            kAgent, "BeginAuthentication",
+            [this](sdbus::Result<> &&result, const std::string &action, const std::string &message,
+                   const std::string &, const Details &details, const std::string &cookie,
+                   const std::vector<Identity> &identities) {
                 questions_.push_back({action, message, details, cookie, identities.at(0),
                                       std::make_shared<sdbus::Result<>>(std::move(result))});
             });
-        agent_->registerMethod("CancelAuthentication")
-            .onInterface("org.freedesktop.PolicyKit1.AuthenticationAgent")
-            .implementedAs([this](const std::string &cookie) { withdrawn_.push_back(cookie); });
-        agent_->finishRegistration();
-        authority_ = sdbus::createProxy(root_.bus(), kPolkit, kAuthorityPath);
+        agent_->method(kAgent, "CancelAuthentication",
+                       [this](const std::string &cookie) { withdrawn_.push_back(cookie); });
+        agent_->publish();
+        authority_ = bus::makeProxy(root_.bus(), kPolkit, kAuthorityPath);
     }
     // From now on our agent is the one who asks on behalf of that caller; until our connection
     // ends.
@@ -114,19 +114,10 @@ class Interaction : public ::testing::Test {
         ASSERT_TRUE(root_.waitFor([this] { return !questions_.empty(); }));
     }
     // The person has typed the right password.
-    void approve() {
-        const auto &question = questions_.back();
-        authority_->callMethodAsync("AuthenticationAgentResponse2")
-            .onInterface(kAuthority)
-            .withArguments(std::uint32_t{0}, question.cookie, question.identity)
-            .uponReplyInvoke([result = question.result](const sdbus::Error *error) {
-                if (error != nullptr) return result->returnError(*error);
-                result->returnResults();
-            });
-    }
+    void approve() { approveFor(questions_.back(), {kNobody, 0}); }
     void dismiss() {
         questions_.back().result->returnError(
-            sdbus::Error("org.freedesktop.PolicyKit1.Error.Cancelled", "the person said no"));
+            bus::busError("org.freedesktop.PolicyKit1.Error.Cancelled", "the person said no"));
     }
     bool waitForEnd(const Caller &caller) {
         return root_.waitFor([&] { return caller.ended(); });
@@ -146,10 +137,24 @@ class Interaction : public ::testing::Test {
         std::shared_ptr<sdbus::Result<>> result;
     };
 
+    // polkit 122 takes a session for that of who serves the agent, 126 for that of who is asked.
+    void approveFor(const Question &question, std::vector<std::uint32_t> users) {
+        const auto user = users.back();
+        users.pop_back();
+        authority_->callMethodAsync("AuthenticationAgentResponse2")
+            .onInterface(kAuthority)
+            .withArguments(user, question.cookie, question.identity)
+            .uponReplyInvoke([this, question, users](bus::CallError error) {
+                if (!error) return question.result->returnResults();
+                if (users.empty()) return question.result->returnError(*error);
+                approveFor(question, users);
+            });
+    }
+
     static std::unique_ptr<TestBus> bus_;
     TestDaemon daemon_{Engine::Scripted};
     Client root_;
-    std::unique_ptr<sdbus::IObject> agent_;
+    std::unique_ptr<ServedObject> agent_;
     std::unique_ptr<sdbus::IProxy> authority_;
     std::vector<Question> questions_;
     std::vector<std::string> withdrawn_;
@@ -224,7 +229,7 @@ TEST_F(Interaction, AQuestionIsWithdrawnWhenItsCallerLeaves) {
     EXPECT_EQ(withdrawn_[0], questions_[0].cookie);
     // The person may still type: too late.
     questions_.back().result->returnError(
-        sdbus::Error("org.freedesktop.PolicyKit1.Error.Cancelled", ""));
+        bus::busError("org.freedesktop.PolicyKit1.Error.Cancelled", ""));
     EXPECT_TRUE(root_.runJob(volumePath("u-data"), kVolume, "Sync", Options()).success);
     const auto after = engineCalls().substr(before.size());
     EXPECT_EQ(after.find("sync"), after.rfind("sync u-data")) << "one sync, that of root";

@@ -61,14 +61,14 @@ TEST_F(OtherErrors, WhoWaitsForASecretIsBusy) {
     ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
     Answer added;
     Client other;
-    auto proxy = sdbus::createProxy(other.bus(), kName, data_);
+    auto proxy = bus::makeProxy(other.bus(), kName, data_);
     bool answered = false;
     proxy->callMethodAsync("AddKey")
         .onInterface(kVolume)
         .withArguments("passphrase", sdbus::UnixFd(ends[0], sdbus::adopt_fd), Options())
-        .uponReplyInvoke([&](const sdbus::Error *error, std::uint32_t) {
+        .uponReplyInvoke([&](bus::CallError error, std::uint32_t) {
             answered = true;
-            if (error != nullptr) added = answerOf(*error);
+            if (error) added = answerOf(*error);
         });
     ASSERT_TRUE(client_.waitFor([&] { return !client_.added().empty(); }));
     const Answer busy = job("Sync");

@@ -165,15 +165,15 @@ class PolkitWitness {
     PolkitWitness()
         : longest_(std::async(std::launch::async, [this] {
               const auto connection = sdbus::createSystemBusConnection();
-              const auto polkit = sdbus::createProxy(*connection, "org.freedesktop.PolicyKit1",
-                                                     "/org/freedesktop/PolicyKit1/Authority");
+              const auto polkit = bus::makeProxy(*connection, "org.freedesktop.PolicyKit1",
+                                                 "/org/freedesktop/PolicyKit1/Authority");
               Clock::duration longest{};
               while (!over_) {
                   const auto begun = Clock::now();
-                  auto question = polkit->createMethodCall("org.freedesktop.PolicyKit1.Authority",
-                                                           "EnumerateActions");
-                  question << "";
-                  polkit->callMethod(question, kPatience.count());
+                  polkit->callMethod("EnumerateActions")
+                      .onInterface("org.freedesktop.PolicyKit1.Authority")
+                      .withTimeout(kPatience)
+                      .withArguments("");
                   longest = std::max(longest, Clock::now() - begun);
                   std::this_thread::sleep_for(milliseconds(50));
               }

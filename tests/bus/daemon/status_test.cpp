@@ -7,6 +7,7 @@
 #include <sched.h>
 
 #include "client.h"
+#include "served_object.h"
 #include "test_bus.h"
 #include "test_daemon.h"
 
@@ -130,19 +131,20 @@ TEST_F(Status, AMountByHandIsNoticed) {
 }
 
 TEST_F(Status, AMountUnitThatFailedIsShown) {
-    const auto systemd = sdbus::createSystemBusConnection("org.freedesktop.systemd1");
-    const auto unit = sdbus::createObject(*systemd, kUnitPath);
+    const auto systemd =
+        sdbus::createSystemBusConnection(bus::ServiceName("org.freedesktop.systemd1"));
+    ServedObject unit(*systemd, kUnitPath);
     std::string state = "failed";
     constexpr const char *kUnit = "org.freedesktop.systemd1.Unit";
-    unit->registerProperty("ActiveState").onInterface(kUnit).withGetter([&] { return state; });
-    unit->finishRegistration();
+    unit.property(kUnit, "ActiveState", [&] { return state; });
+    unit.publish();
     systemd->enterEventLoopAsync();
     start();
     EXPECT_TRUE(client_.waitFor([&] { return !get<std::string>("MountFailure").empty(); }));
     EXPECT_EQ(get<std::string>("MountFailure"),
               "srv-data.mount failed\nSee `journalctl -b -u 'srv-data.mount'`.");
     state = "active";
-    unit->emitPropertiesChangedSignal(kUnit, {"ActiveState"});
+    unit.object().emitPropertiesChangedSignal(kUnit, bus::properties({"ActiveState"}));
     EXPECT_TRUE(client_.waitFor([&] { return get<std::string>("MountFailure").empty(); }));
     systemd->leaveEventLoop();
 }

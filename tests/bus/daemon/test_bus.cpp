@@ -10,9 +10,9 @@
 #include <sys/stat.h>
 
 #include <sched.h>
-#include <sdbus-c++/sdbus-c++.h>
 #include <unistd.h>
 
+#include "bus/sdbus.h"
 #include "support/listening.h"
 
 namespace volumecrypt::test {
@@ -91,7 +91,7 @@ void TestBus::startPolkit() {
                         });
     const auto connection = sdbus::createSystemBusConnection();
     const auto driver =
-        sdbus::createProxy(*connection, "org.freedesktop.DBus", "/org/freedesktop/DBus");
+        bus::makeProxy(*connection, "org.freedesktop.DBus", "/org/freedesktop/DBus");
     const auto there = [&driver] {
         bool owned = false;
         driver->callMethod("NameHasOwner")

@@ -9,8 +9,6 @@
 
 #include <sys/stat.h>
 
-#include <sdbus-c++/sdbus-c++.h>
-
 #include "client.h"
 
 namespace volumecrypt::test {
@@ -24,7 +22,7 @@ bool isOnTheBus(pid_t daemon) {
     std::uint32_t owner = 0;
     const auto connection = sdbus::createSystemBusConnection();
     try {
-        sdbus::createProxy(*connection, "org.freedesktop.DBus", "/org/freedesktop/DBus")
+        bus::makeProxy(*connection, "org.freedesktop.DBus", "/org/freedesktop/DBus")
             ->callMethod("GetConnectionUnixProcessID")
             .onInterface("org.freedesktop.DBus")
             .withArguments(kName)
