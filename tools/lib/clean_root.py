@@ -170,6 +170,8 @@ def make_view(view, tree, binds):
     root = places["root"]
     mount("-t", "proc", "proc", root / "proc")
     mount("--rbind", "/sys", root / "sys")
+    # Open to everybody in what mmdebstrap makes, and then systemd writes there in place of its standard error.
+    (root / "dev/console").chmod(0o600)
     (root / "dev/shm").mkdir(exist_ok=True)
     for place, mode in (("dev/shm", "1777"), ("run", "0755"), ("tmp", "1777")):
         mount("-t", "tmpfs", "-o", f"mode={mode}", "tmpfs", root / place)
