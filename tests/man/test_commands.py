@@ -84,7 +84,8 @@ def is_of_coreutils(command):
 
 def test_other_quotes():
     """what else stands between backticks in a message is a word of the configuration, or a command of coreutils"""
-    loader = "".join(path.read_text(encoding="utf-8") for path in (SOURCE / "src/config").glob("*.cpp"))
+    files = [*(SOURCE / "src/config").glob("*.cpp"), SOURCE / "src/model/key_kind.h"]
+    loader = "".join(path.read_text(encoding="utf-8") for path in files)
     known = set(re.findall(r'"([A-Za-z]+)"', loader))
     wrong = []
     for where, text in messages():

@@ -207,9 +207,6 @@ def test_key_kinds():
     equal(re.findall(r"^\.Sy (\w+)", rotate, re.MULTILINE), sealed)
     listed = re.search(r"Slot, kind \(([^)]*)\)", volume).group(1).split(", ")
     equal(sorted(listed), sorted(set(key_kinds()) - {"unmanaged"}))
-    offered = dict(re.findall(r"(\w+-key):1\) _volumecryptctl_slots .* '([\w|]+)' ;;",
-                              (SOURCE / "completions/volumecryptctl.bash").read_text(encoding="utf-8")))
-    equal(offered, {"remove-key": "|".join(addable), "rotate-key": "|".join(sealed)})
     equal(re.search(r"--kind[= ](\S+)", help_of(ENGINE)).group(1), "|".join(addable))
 
 

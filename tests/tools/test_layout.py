@@ -71,7 +71,7 @@ def test_places():
     """each file goes where its reader looks for it"""
     places = {str(place) for place in LAYOUT.installed.values()}
     equal([name for name in WANTED if f"{WANTED[name]}/{name}" not in places], [])
-    elsewhere = ("/usr/share/man/", "/usr/share/doc/", "/usr/share/bash-completion/")
+    elsewhere = ("/usr/share/man/", "/usr/share/doc/", "/usr/share/bash-completion/", "/usr/share/zsh/", "/usr/share/fish/")
     equal([place for place in places if not place.startswith((*WANTED.values(), *elsewhere))], [])
 
 

@@ -33,9 +33,9 @@ def test_suites():
 
 
 def test_image():
-    """the image of a suite holds what runs there"""
+    """the image of a suite leaves it to our packages to bring the libraries that they need"""
     for suite in OF_SUITE:
-        equal([name for name in packages(suite, "run") if name not in packages(suite, "vm")], [])
+        equal([name for name in OF_SUITE.values() if name in packages(suite, "vm")], [])
 
 
 def test_divided():
