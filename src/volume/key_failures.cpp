@@ -25,7 +25,7 @@ bool needsAnotherKey(ErrorCode code) {
 bool canBeMended(const base::Error &error) {
     // Busy is the TPM: that of the header, or of memory for a KDF, was told before.
     return error.code == ErrorCode::Busy || error.code == ErrorCode::InvalidConfig ||
-           error.code == ErrorCode::KeyRejected ||
+           error.code == ErrorCode::KeyRejected || error.code == ErrorCode::Unsupported ||
            (error.code == ErrorCode::TpmUnavailable && !error.retry);
 }
 

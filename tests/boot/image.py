@@ -19,6 +19,8 @@ IMAGE_SIZE = "2G"
 # What the kernel needs before it has its root.
 INITRD_MODULES = ["virtio_pci", "virtio_blk", "ext4"]
 EXCLUDED = ["/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*"]
+# Of what has no release a mirror may be older than its Release file allows.
+APT_OPTIONS = {"sid": ["--aptopt=Acquire::Check-Valid-Until \"false\""]}
 # Nothing of these belongs to the machine under test, and each costs time at boot.
 MASKED = ["apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer",
           "e2scrub_reap.service", "fstrim.timer", "getty@tty1.service", "serial-getty@ttyS0.service",
@@ -66,7 +68,7 @@ def bootstrap(suite, target):
                f"--include={','.join(vm_packages(suite))}", f"--essential-hook={prepare}",
                # What our packages depend on is installed into it later.
                "--skip=cleanup/apt/lists",
-               "--aptopt=Acquire::Retries \"3\"", "--aptopt=Acquire::Languages \"none\"",
+               "--aptopt=Acquire::Retries \"3\"", "--aptopt=Acquire::Languages \"none\"", *APT_OPTIONS.get(suite, []),
                *(f"--dpkgopt=path-exclude={pattern}" for pattern in EXCLUDED), suite, target]
     subprocess.run(command, check=True, stdout=sys.stderr)
 

@@ -303,8 +303,8 @@ TEST_F(EngineKmsTest, SaysWhenItsHelperIsMissing) {
     const EngineResult result = engine("format", {"--kms-helper", directory_.file("absent")});
     EXPECT_EQ(result.exitCode, 1);
     EXPECT_THAT(result.last().value("message", ""), HasSubstr("is not installed"));
-    EXPECT_EQ(result.last().value("hint", ""),
-              "Install it to use kms keys: the package volumecrypt-kms.");
+    EXPECT_THAT(result.last().value("hint", ""),
+                HasSubstr("Install it to use kms keys: the package volumecrypt-kms."));
     const EngineResult broken = engine("format", {"--kms-helper", "/bin/true"});
     EXPECT_EQ(broken.exitCode, 1);
     EXPECT_THAT(broken.last().value("message", ""), HasSubstr("ended with status 0"));
