@@ -212,8 +212,8 @@ def install_packages(tree, debs):
     folder.mkdir()
     for deb in debs:
         shutil.copy(deb, folder)
-    # Nothing may be downloaded: all that they need is there.
-    in_tree(tree, "sh", "-ec", "apt-get -q install -y --no-download /root/packages/*.deb")
+    # Nothing is downloaded: all that they need is there.
+    in_tree(tree, "sh", "-ec", "apt-get -q install -y -o Dir::Log::Terminal= /root/packages/*.deb")
     remove_tree(folder)
 
 

@@ -42,7 +42,7 @@ class Life:
 
     def apt(self, arguments):
         # The mirrors are not asked: all that the packages need is in the image.
-        return self.does(f"cd {FOLDER} && apt-get -q -y --no-download {arguments}")
+        return self.does(f"cd {FOLDER} && apt-get -q -y {arguments}")
 
     def version(self):
         return self.machine.output("dpkg-query -W -f '${Version}' volumecrypt")
@@ -62,7 +62,7 @@ def install(life):
     check_running(life.check, life.machine, "before")
     before = life.machine.output(SEEN)
     [command] = readme.commands(readme.blocks("Install")[0])
-    life.does(command.replace("apt install", f"cd {FOLDER} && apt-get -q -y --no-download install"))
+    life.does(command.replace("apt install", f"cd {FOLDER} && apt-get -q -y install"))
     life.apt(f"install {' '.join(f'./{name}_*.deb' for name in NAMES)}")
     after = life.machine.output(SEEN)
     life.check.equal("without configuration nothing changed: units, mappings, mounts", after, before)
