@@ -225,6 +225,7 @@ def make_image(tree, debs, image):
         copy_tree(tree, merged)
         if debs:
             install_packages(merged, debs)
+        (merged / "usr/sbin/policy-rc.d").unlink()
         customise(merged)
         image.unlink(missing_ok=True)
         # It names the file that it makes even so, on the output that belongs to a test's results.

@@ -21,7 +21,7 @@ NAMES = ["volumecrypt", "volumecrypt-kms", "volumecrypt-kms-server"]
 # What could have changed on a machine: units, processes of users, mappings, mounts.
 SEEN = ("systemctl list-units --all --plain --no-legend --state=active,failed,activating | awk '{print $1}'"
         " | grep -vE '^(systemd-udevd|systemd-hostnamed|init.scope|session|user|run-|dev-|sys-|apt|dpkg)' | sort;"
-        " dmsetup ls; findmnt -rno TARGET | sort; ls /etc/volumecrypt /run/volumecrypt 2>&1")
+        " dmsetup ls; findmnt -rno TARGET | sort; ls -A /run/volumecrypt 2>&1; find /etc/volumecrypt -type f; true")
 
 
 class Life:

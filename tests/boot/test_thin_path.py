@@ -9,4 +9,4 @@ from image import system_image
 from service_checks import check_service
 
 if __name__ == "__main__":
-    checks.main(thin_path.scenario, system_image(sys.argv[1]), check_service)
+    checks.main(thin_path.scenario, system_image(*sys.argv[1:]), check_service)

@@ -51,6 +51,18 @@ def points(*outputs):
         return results.points_line(pathlib.Path(folder), "testlog-x")
 
 
+def test_turns():
+    """of tests that take turns one turn runs, in the long form all of them and those that are run by hand"""
+    def runs(*groups, long=False):
+        return suites.in_turn({"suite": [f"volumecrypt:{group}" for group in groups]}, long)
+    turns = [runs("boot", f"turn-{number}") for number in range(suites.TURNS)]
+    told = [runs("boot"), sum(turns), runs("boot", "by-hand"), runs("boot", "by-hand", long=True),
+            all(runs("boot", f"turn-{number}", long=True) for number in range(suites.TURNS))]
+    if told != [True, 1, False, True, True]:
+        return str(told)
+    return None
+
+
 def test_points():
     """interrupted writes are summed up"""
     for outputs, wanted in (((), ""), (("ok 1 - a\n",), ""), (("# 70 points tried, 0 lost\n",), "70 points tried, 0 lost"),

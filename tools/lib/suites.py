@@ -14,9 +14,12 @@ import xml.etree.ElementTree as ET
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from results import Counts, Report, added, count_results, points_line  # pylint: disable=wrong-import-position
 from trees import PLAIN, ROOT, SANITIZED  # pylint: disable=wrong-import-position
+from turns import turn  # pylint: disable=wrong-import-position
 
 # In this order; a suite of the build that is not named here runs before boot.
 ORDER = ["quick", "unit", "contract", "bus", "fuzz", "plain", "sanitize", "crash", "dm", "matrix", "boot"]
+# Of the tests that run by turns, each belongs to one of so many.
+TURNS = 2
 # Without names: each of these runs or the run fails. A tree without them is broken, not small.
 EXPECTED = {"plain", "sanitize", "crash", "dm", "boot"}
 # Once under the sanitizers is enough, with `plain` for what only the real build can show; --long runs them on both.
@@ -44,15 +47,24 @@ failure. Last line: the counts. Exit status 1 when something failed or could not
 Budgets in seconds, and of the long form: """
 
 
-def run_suite(tree, suite, more_env):
+def in_turn(test, long):
+    """Whether a test runs now: see tests/boot/meson.build."""
+    groups = {suite.rpartition(":")[2] for suite in test["suite"]}
+    turns = {group for group in groups if group.startswith("turn-")}
+    return long or ("by-hand" not in groups and (not turns or f"turn-{turn(TURNS)}" in turns))
+
+
+def run_suite(tree, suite, more_env, long):
     base = f"testlog-{suite}"
+    tests = tree.suites()[suite]
     # What an earlier run left must not be taken for this run's.
-    for test in tree.suites()[suite]:
+    for test in tests:
         (tree.folder / f"{test['name']}.xml").unlink(missing_ok=True)
     for old in (tree.folder / "meson-logs").glob(f"{base}.*"):
         old.unlink()
+    names = [test["name"] for test in tests if in_turn(test, long)]
     command = ["meson", "test", "-C", tree.folder, "--no-rebuild", "--suite", suite, "--logbase", base,
-               "--print-errorlogs"]
+               "--print-errorlogs", *(names if len(names) < len(tests) else [])]
     result = subprocess.run(command, check=False, env={**os.environ, **tree.env, **more_env})
     try:
         counts = count_results(tree.folder, base)
@@ -124,7 +136,7 @@ class Run:
         if suite not in tree.suites():
             print(f"tools/test: there is no suite {suite} in {tree.folder}")
             return Counts(failed=1)
-        return run_suite(tree, suite, self._env)
+        return run_suite(tree, suite, self._env, self._long)
 
     def several(self, tree, suites):
         return added(self.named(tree, suite) for suite in suites)
@@ -144,7 +156,7 @@ class Run:
         """The suites to run, in their order."""
         there = set(PLAIN.suites())
         if not names:
-            names = EXPECTED | there - set(ORDER) | {one for one in COMMANDS if (ROOT / COMMANDS[one][0]).exists()}
+            names = EXPECTED | {one for one in there - set(ORDER) if not one.startswith(("turn-", "by-hand"))} | {one for one in COMMANDS if (ROOT / COMMANDS[one][0]).exists()}
             names |= there & set(SANITIZED_SUITES) if self._long else set()
         return sorted(names, key=lambda n: ORDER.index(n) if n in ORDER else ORDER.index("boot") - 0.5)
 
