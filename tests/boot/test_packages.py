@@ -21,7 +21,7 @@ NAMES = ["volumecrypt", "volumecrypt-kms", "volumecrypt-kms-server"]
 # What could have changed on a machine: units, processes of users, mappings, mounts.
 SEEN = ("systemctl list-units --all --plain --no-legend --state=active,failed,activating | awk '{print $1}'"
         " | grep -vE '^(systemd-udevd|systemd-hostnamed|init.scope|session|user|run-|dev-|sys-|apt|dpkg)' | sort;"
-        " dmsetup ls; findmnt -rno TARGET | sort; ls -A /run/volumecrypt 2>&1; find /etc/volumecrypt -type f; true")
+        " dmsetup ls; findmnt -rno TARGET | sort; ls -A /run/volumecrypt 2>&1; find /etc/volumecrypt -type f 2>/dev/null; true")
 
 
 class Life:
@@ -50,7 +50,12 @@ class Life:
     def uuid(self):
         return self.machine.output(f"cryptsetup luksUUID {DEVICE}")
 
+    def mounted(self):
+        """The boot does not wait for a volume that nothing needs."""
+        self.machine.wait_until(f"mountpoint -q {WHERE}", 120)
+
     def check_open(self, name):
+        self.mounted()
         source = self.machine.run(f"findmnt -no SOURCE {WHERE}").output.strip()
         self.check.equal(f"{name}: the volume is mounted", source, MAPPING)
         self.check.equal(f"{name}: with what was stored", self.machine.run(f"cat {KEPT}").output, "precious")
@@ -79,6 +84,7 @@ def configure(life):
     life.machine.power_off()
     life.machine.boot()
     check_running(life.check, life.machine, "after the reboot")
+    life.mounted()
     life.machine.output(f"printf precious >{KEPT} && sync {KEPT}")
     life.check_open("after the reboot")
     kind = life.machine.run("dmsetup table luks2-u-data").output.split()
