@@ -66,7 +66,8 @@ base::Result<NewKey> TpmKeySource::create() {
     if (!made) return base::fail(inSlot(std::move(made).error()));
     if (auto proven = prove(access_, *made); !proven)
         return base::fail(inSlot(std::move(proven).error()));
-    const char *type = spec().lockToState ? model::kLockedTpmTokenType : model::kSystemdTpmTokenType;
+    const char *type =
+        spec().lockToState ? model::kLockedTpmTokenType : model::kSystemdTpmTokenType;
     return NewKey{.passphrase = crypto::base64Text(made->secret),
                   .token = made->key.toJson(type, spec().slot)};
 }
