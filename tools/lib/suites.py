@@ -36,7 +36,7 @@ BUDGETS = {
     "boot": (1700, 2000),
 }
 HELP = """\
-Without names the suites plain, sanitize, crash, dm, matrix and boot run: unit, contract, bus and fuzz only under the
+Without names the suites plain, sanitize, crash, dm and boot run: unit, contract, bus and fuzz only under the
 sanitizers (sanitize), with those of their tests on the real programs that show something else there (plain).
   tools/test unit bus     these on the real programs
   tools/test quick        unit, fuzz, a part of contract and bus, one interrupted change; within 5 minutes, no machines
@@ -156,8 +156,9 @@ class Run:
         """The suites to run, in their order."""
         there = set(PLAIN.suites())
         if not names:
-            names = EXPECTED | {one for one in there - set(ORDER) if not one.startswith(("turn-", "by-hand"))} | {one for one in COMMANDS if (ROOT / COMMANDS[one][0]).exists()}
-            names |= there & set(SANITIZED_SUITES) if self._long else set()
+            names = EXPECTED | {one for one in there - set(ORDER) if not one.startswith(("turn-", "by-hand"))}
+            if self._long:
+                names |= there & set(SANITIZED_SUITES) | {one for one in COMMANDS if (ROOT / COMMANDS[one][0]).exists()}
         return sorted(names, key=lambda n: ORDER.index(n) if n in ORDER else ORDER.index("boot") - 0.5)
 
     def everything(self, names, build_only):
