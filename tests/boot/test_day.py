@@ -52,7 +52,7 @@ class Day:
     """The machine, and what somebody would have written down."""
 
     def __init__(self, check, system):
-        self.check, self.system = check, system
+        self.check = check
         self.machine = Machine(system, UUID, tpm=True)
         self.recovery_key, self.recovery_slot = "", -1
 
@@ -276,7 +276,7 @@ def emergency(day):
 def leaving(day):
     machine = day.machine
     back_to_crypttab(day.check, machine, [1, day.recovery_slot])
-    to_nothing(day.check, machine, day.system)
+    to_nothing(day.check, machine)
     day.check.equal("nothing that the page says to do was left out", forgotten(PAGE, "LEAVING"), [])
     machine.power_off()
     machine.boot()
