@@ -5,7 +5,8 @@ import pathlib
 import subprocess
 import sys
 
-from image import cache_folder
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools/lib"))
+from cached_tree import cache_folder  # noqa: E402  pylint: disable=wrong-import-position
 
 PROBE_SECONDS = 20
 

@@ -1,8 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """Builds the disk images that the virtual machines boot: a small Debian, our packages, an agent."""
-import contextlib
-import fcntl
 import hashlib
 import os
 import pathlib
@@ -13,14 +11,14 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-SUITES = ["bookworm", "trixie", "sid"]
+sys.path.insert(0, str(ROOT / "tools/lib"))
+import cached_tree as cache  # noqa: E402  pylint: disable=wrong-import-position
+from cached_tree import cached_tree, locked, log, remove_tree  # noqa: E402  pylint: disable=wrong-import-position
+
 DEFAULT_SUITE = "trixie"
 IMAGE_SIZE = "2G"
 # What the kernel needs before it has its root.
 INITRD_MODULES = ["virtio_pci", "virtio_blk", "ext4"]
-EXCLUDED = ["/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*"]
-# Of what has no release a mirror may be older than its Release file allows.
-APT_OPTIONS = {"sid": ["--aptopt=Acquire::Check-Valid-Until \"false\""]}
 # Nothing of these belongs to the machine under test, and each costs time at boot.
 MASKED = ["apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer",
           "e2scrub_reap.service", "fstrim.timer", "getty@tty1.service", "serial-getty@ttyS0.service",
@@ -34,25 +32,6 @@ MASKED = ["apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", 
 NO_SERVICES = "#!/bin/sh\nexit 101\n"
 
 
-def log(text):
-    print(f"# image: {text}", file=sys.stderr, flush=True)
-
-
-def cache_folder():
-    cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
-    folder = cache / "volumecrypt"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return folder
-
-
-@contextlib.contextmanager
-def locked(path):
-    """One builder at a time; the lock ends with the process at the latest."""
-    with open(path, "w", encoding="utf-8") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
 def vm_packages(suite):
     command = [ROOT / "tools/setup", "--suite", suite, "--list", "vm"]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
@@ -64,37 +43,16 @@ def bootstrap(suite, target):
                "echo MODULES=list > \"$1/etc/initramfs-tools/conf.d/vmtest\";"
                f"printf '%s\\n' {' '.join(INITRD_MODULES)}"
                " > \"$1/usr/share/initramfs-tools/modules.d/vmtest\"")
-    command = ["mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", "--format=directory",
-               f"--include={','.join(vm_packages(suite))}", f"--essential-hook={prepare}",
+    command = ["mmdebstrap", *cache.bootstrap_options(), "--variant=minbase", f"--include={','.join(vm_packages(suite))}",
+               f"--essential-hook={prepare}",
                # What our packages depend on is installed into it later.
-               "--skip=cleanup/apt/lists",
-               "--aptopt=Acquire::Retries \"3\"", "--aptopt=Acquire::Languages \"none\"", *APT_OPTIONS.get(suite, []),
-               *(f"--dpkgopt=path-exclude={pattern}" for pattern in EXCLUDED), suite, target]
+               "--skip=cleanup/apt/lists", suite, target]
     subprocess.run(command, check=True, stdout=sys.stderr)
-
-
-def cached_tree(name, parts, make):
-    """The folder NAME-DIGEST of the cache, made by `make` in a folder beside it when it is not there; older ones go."""
-    cache = cache_folder()
-    tree = cache / f"{name}-{hashlib.sha256(repr(parts).encode()).hexdigest()[:16]}"
-    with locked(cache / f"{name}.lock"):
-        if not tree.exists():
-            started = time.monotonic()
-            log(f"building {tree}, once")
-            partial = cache / f"{name}.partial"
-            remove_tree(partial)
-            make(partial)
-            partial.rename(tree)
-            log(f"built in {time.monotonic() - started:.0f} s")
-            for other in cache.glob(f"{name}-*"):
-                if other != tree:
-                    remove_tree(other)
-    return tree
 
 
 def base_tree(suite):
     """The folder with the Debian tree."""
-    return cached_tree(f"base-{suite}", (suite, vm_packages(suite), INITRD_MODULES, EXCLUDED),
+    return cached_tree(f"base-{suite}", [suite, vm_packages(suite), INITRD_MODULES, cache.EXCLUDED],
                        lambda partial: bootstrap(suite, partial))
 
 
@@ -140,16 +98,11 @@ def tree_with_dependencies(suite, debs):
         in_tree(partial, "apt-get", "-q", "-o", "Acquire::Retries=3", "satisfy", "-y", "--no-install-recommends", *wanted)
         in_tree(partial, "apt-get", "clean")
 
-    return cached_tree(f"dependencies-{suite}", (base.name, wanted), make)
+    return cached_tree(f"dependencies-{suite}", [base.name, wanted], make)
 
 
 def copy_tree(source, target):
     subprocess.run(["cp", "-a", "--reflink=auto", source, target], check=True)
-
-
-def remove_tree(path):
-    # rm stays on one file system: a hook that failed may have left a mount.
-    subprocess.run(["rm", "-rf", "--one-file-system", path], check=True)
 
 
 def put(tree, path, text, mode=0o644):
@@ -277,8 +230,8 @@ def system_image(build, suite=DEFAULT_SUITE, installed=True):
 def main():
     arguments = sys.argv[1:]
     suites = arguments[2:] if arguments[:1] == ["system"] else arguments[1:]
-    if not set(suites) <= set(SUITES):
-        sys.exit(f"image: the suites are {' '.join(SUITES)}")
+    if not set(suites) <= set(cache.SUITES):
+        sys.exit(f"image: the suites are {' '.join(cache.SUITES)}")
     if arguments[:1] == ["base"]:
         for suite in suites or [DEFAULT_SUITE]:
             base_tree(suite)

@@ -14,8 +14,10 @@ import tempfile
 import time
 
 import checks
-from image import cache_folder, locked, remove_tree
 from vm import die_with_parent, wait_for
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools/lib"))
+from cached_tree import EXCLUDED, bootstrap_options, cached_tree  # noqa: E402  pylint: disable=wrong-import-position
 
 SUITE = "trixie"
 PACKAGES = ["systemd-cryptsetup", "cryptsetup-bin", "libtss2-esys-3.0.2-0t64", "libtss2-tctildr0t64", "libtss2-rc0t64",
@@ -36,15 +38,10 @@ KEYS = "    - {slot: 0, tpm: {}}\n    - {slot: 1, static: {passphrase: other}}\n
 
 
 def system_tree():
-    tree = cache_folder() / f"systemd-{SUITE}"
-    with locked(cache_folder() / "systemd.lock"):
-        if not tree.exists():
-            partial = cache_folder() / "systemd.partial"
-            remove_tree(partial)
-            subprocess.run(["mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", f"--include={','.join(PACKAGES)}",
-                            "--aptopt=Acquire::Retries \"3\"", SUITE, partial], check=True, stdout=sys.stderr)
-            partial.rename(tree)
-    return tree
+    def make(partial):
+        subprocess.run(["mmdebstrap", *bootstrap_options(), "--variant=minbase", f"--include={','.join(PACKAGES)}", SUITE,
+                        partial], check=True, stdout=sys.stderr)
+    return cached_tree(f"systemd-{SUITE}", [SUITE, PACKAGES, EXCLUDED], make)
 
 
 def openssl(*arguments):

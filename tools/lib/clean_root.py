@@ -3,10 +3,7 @@
 """A clean Debian of a suite, kept in the cache, and programs in a throw-away view of it.
 
 As a program it is the inside of CleanRoot.run(): mounts, changes root and user, and becomes the command."""
-import contextlib
 import fcntl
-import fnmatch
-import hashlib
 import json
 import os
 import pathlib
@@ -15,41 +12,15 @@ import socket
 import struct
 import subprocess
 import sys
-import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from cached_tree import EXCLUDED, bootstrap_options, cache_folder, cached_tree, key_of  # noqa: E402
 
 # The one who builds; no name is needed outside.
 USER = 1000
-# Nobody reads these there, and unpacking them takes time.
-EXCLUDED = ["/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*"]
 # Does what is in a root depend on anything else but its arguments? Then this goes up.
 VERSION = 1
-UNUSED = 7 * 24 * 3600  # seconds
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
-
-
-def log(text):
-    print(f"# package: {text}", file=sys.stderr, flush=True)
-
-
-def cache_folder():
-    """Where tests/boot/image.py keeps its trees, too."""
-    cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
-    folder = cache / "volumecrypt"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return folder
-
-
-@contextlib.contextmanager
-def locked(path):
-    """One at a time; the lock ends with the process at the latest."""
-    with open(path, "w", encoding="utf-8") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def remove_tree(path):
-    # rm stays on one file system: a hook that failed may have left a mount.
-    subprocess.run(["rm", "-rf", "--one-file-system", path], check=True)
 
 
 class CleanRoot:
@@ -57,43 +28,22 @@ class CleanRoot:
 
     def __init__(self, suite, control, profiles, extra):
         self.suite, self.control, self.profiles, self.extra = suite, control, profiles, extra
-        what = [VERSION, suite, build_dependencies(control, profiles), sorted(profiles), sorted(extra), EXCLUDED]
-        self.key = hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]
-        kind = "-".join(["packages", suite, *sorted(profiles)])
-        self.tree = cache_folder() / f"{kind}.{self.key}"
+        self._parts = [VERSION, suite, build_dependencies(control, profiles), sorted(profiles), sorted(extra), EXCLUDED]
+        self.key = key_of(self._parts)
+        self.tree = None
 
     def make(self):
-        """Makes it when it is not in the cache; what nobody has used for long goes."""
-        kind = self.tree.name.removesuffix(f".{self.key}")
-        with locked(self.tree.parent / f"{kind}.lock"):
-            if self.tree.exists():
-                os.utime(self.tree)
-                return
-            started = time.monotonic()
-            log(f"making a clean root of {self.suite}, once, in {self.tree}")
-            partial = self.tree.parent / f"{kind}.partial"
-            remove_tree(partial)
-            self._bootstrap(partial)
-            for other in self.tree.parent.iterdir():
-                # Another checkout may be at work in one.
-                unused = fnmatch.fnmatch(other.name, f"{kind}.{'[0-9a-f]' * 16}") and \
-                    other.stat().st_mtime < time.time() - UNUSED
-                if unused:
-                    remove_tree(other)
-            partial.rename(self.tree)
-            os.utime(self.tree)
-            log(f"made in {time.monotonic() - started:.0f} s")
+        """Makes it when it is not in the cache."""
+        kind = "-".join(["packages", self.suite, *sorted(self.profiles)])
+        self.tree = cached_tree(kind, self._parts, self._bootstrap)
 
     def _bootstrap(self, target):
         report = target.with_suffix(".log")
         profiles = f"-P {','.join(sorted(self.profiles))}" if self.profiles else ""
         # With what is wanted in one go: each run of apt and dpkg costs seconds.
         command = [
-            "mmdebstrap", "--quiet", "--mode=root", "--variant=apt", "--format=directory",
-            "--aptopt=Acquire::Retries \"3\"", "--aptopt=Acquire::Languages \"none\"",
+            "mmdebstrap", *bootstrap_options(), "--variant=apt",
             "--aptopt=APT::Install-Recommends \"false\"", "--dpkgopt=force-unsafe-io",
-            *(f"--aptopt={line}" for line in apt_options()),
-            *(f"--dpkgopt=path-exclude={pattern}" for pattern in EXCLUDED),
             "--customize-hook=mkdir -p \"$1/opt/source/debian\"",
             f"--customize-hook=upload {self.control} /opt/source/debian/control",
             "--customize-hook=chroot \"$1\" env DEBIAN_FRONTEND=noninteractive"
@@ -124,16 +74,6 @@ class CleanRoot:
         return subprocess.run(["unshare", "--mount", "--pid", "--fork", "--kill-child", "--net", "--ipc", "--uts",
                                "--propagation", "private", sys.executable, __file__, json.dumps(what)],
                               check=False, stdin=subprocess.DEVNULL).returncode
-
-
-def apt_options():
-    """What this machine's apt was told of the way to a mirror and of its dates: that goes for a root's, too."""
-    if shutil.which("apt-config") is None:
-        return []
-    names = ["Acquire::Check-Valid-Until", "Acquire::Check-Date", "Acquire::http::Proxy", "Acquire::https::Proxy"]
-    lines = subprocess.run(["apt-config", "dump", "--format", "%f \"%v\"%n", *names], check=True, capture_output=True,
-                           text=True).stdout.splitlines()
-    return [line for line in lines if not line.endswith('""')]
 
 
 def build_dependencies(control, profiles):

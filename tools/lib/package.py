@@ -13,11 +13,11 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from clean_root import USER, CleanRoot, cache_folder, locked, log, remove_tree  # noqa: E402
+from cached_tree import SUITES, cache_folder, locked, log, remove_tree  # noqa: E402
+from clean_root import USER, CleanRoot  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-SUITES = ["bookworm", "trixie", "sid"]
 # What no package is made of: without checks it is not there, and a change of it changes nothing.
 ONLY_CHECKED = ("tests/", "tools/", "docs/", ".ci/", "CONTRIBUTING.md", "README.md")
 # Of debian/control: with checks the contract suite, too.
@@ -47,7 +47,7 @@ def listed_files():
 
 def digest_of(names, *more):
     # How they are built counts, too, without the rest of tools/.
-    tool = [(HERE / name).read_bytes() for name in ("package.py", "clean_root.py")]
+    tool = [(HERE / name).read_bytes() for name in ("package.py", "clean_root.py", "cached_tree.py")]
     digest = hashlib.sha256(repr([more, tool]).encode())
     for name in names:
         path = ROOT / name
