@@ -134,13 +134,11 @@ void BusVolume::notYet(sdbus::Result<Values...> &&result, std::string_view opera
         gate_.pass<Action>(getObject(), reply, purpose(operation),
                            [reply, what = std::string(operation),
                             id = volume_->id().text()](const daemon::Authorized<Action> &) {
-                               base::Error error;
-                               error.code = base::ErrorCode::Unsupported;
-                               error.message = "volume " + id +
-                                               ": this version of VolumeCrypt "
-                                               "cannot " +
-                                               what + " yet; nothing was changed";
-                               reply.fail(error);
+                               reply.fail(base::Error(base::ErrorCode::Unsupported,
+                                                      "volume " + id +
+                                                          ": this version of VolumeCrypt "
+                                                          "cannot " +
+                                                          what + " yet; nothing was changed"));
                            });
     });
 }
@@ -224,8 +222,7 @@ void BusVolume::AddKey(sdbus::Result<std::uint32_t> &&result, std::string kind,
                        sdbus::UnixFd secret, Options options) {
     answering([&] {
         checkOptions(options, {"unlockSecret"});
-        const auto known = model::keyKindFromName(kind);
-        if (!known || !model::rowOf(*known).addable)
+        if (!model::keyKindFromName(kind, &model::KeyKindRow::addable))
             refuseArgument("the kind of an added key is " +
                            model::kindNames(&model::KeyKindRow::addable, "or"));
         const auto held = std::make_shared<daemon::VolumeOperations::AddedKey>();

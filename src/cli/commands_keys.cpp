@@ -185,8 +185,7 @@ Parameters takesAddKey() {
 }
 
 bool wasAdded(const SlotInfo &slot) {
-    const auto kind = model::keyKindFromName(slot.kind);
-    return kind && model::rowOf(*kind).addable;
+    return model::keyKindFromName(slot.kind, &model::KeyKindRow::addable).has_value();
 }
 
 Parameters takesRemoveKey() {
@@ -194,8 +193,7 @@ Parameters takesRemoveKey() {
 }
 
 bool isSealed(const SlotInfo &slot) {
-    const auto kind = model::keyKindFromName(slot.kind);
-    return kind && model::rowOf(*kind).sealed;
+    return model::keyKindFromName(slot.kind, &model::KeyKindRow::sealed).has_value();
 }
 
 Parameters takesRotateKey() {

@@ -97,9 +97,9 @@ constexpr auto kEntries = std::to_array<Entry>({
      [](CommandLine &line, std::string_view text) { return setFd(line.secretsFrom, text); }},
     {"kind", "passphrase|recovery", "add-key: what the new key is",
      [](CommandLine &line, std::string_view text) {
-         const auto kind = model::keyKindFromName(text);
+         const auto kind = model::keyKindFromName(text, &model::KeyKindRow::addable);
          line.kind = kind.value_or(line.kind);
-         return kind && model::rowOf(*kind).addable;
+         return kind.has_value();
      }},
     {"slot", "0..31", "remove-key, rotate: the key slot",
      [](CommandLine &line, std::string_view text) { return setNumber(line.slot, text, 31U); }},

@@ -36,6 +36,11 @@ std::optional<KeyKind> keyKindFromName(std::string_view name) {
     return row == kKeyKinds.end() ? std::nullopt : std::optional(row->kind);
 }
 
+std::optional<KeyKind> keyKindFromName(std::string_view name, bool KeyKindRow::*property) {
+    const auto kind = keyKindFromName(name);
+    return kind && rowOf(*kind).*property ? kind : std::nullopt;
+}
+
 std::optional<KindToken> kindOfToken(std::string_view type) {
     for (const KeyKindRow &row : kKeyKinds)
         for (const TokenType &token : row.tokens)

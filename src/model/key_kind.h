@@ -132,6 +132,8 @@ constexpr std::string_view keyKindName(KeyKind kind) {
     return rowOf(kind).name;
 }
 std::optional<KeyKind> keyKindFromName(std::string_view name);
+// The same, of the kinds of which this is so.
+std::optional<KeyKind> keyKindFromName(std::string_view name, bool KeyKindRow::*property);
 
 struct KindToken {
     KeyKind kind;

@@ -61,6 +61,11 @@ KeyKind KeySpec::kind() const {
     return std::visit([](const auto &key) { return key.kKind; }, parameters);
 }
 
+const KeySpec *keyInSlot(const std::vector<KeySpec> &declared, unsigned slot) {
+    const auto found = std::ranges::find(declared, slot, &KeySpec::slot);
+    return found == declared.end() ? nullptr : &*found;
+}
+
 std::string TpmKey::text() const {
     std::string text = "pcrs=" + joined(pcrs);
     if (signedPolicy)

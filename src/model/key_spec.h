@@ -124,6 +124,9 @@ struct KeySpec {
     [[nodiscard]] std::string parameterText() const;
 };
 
+// The key that is declared for this slot; nullptr when there is none.
+const KeySpec *keyInSlot(const std::vector<KeySpec> &declared, unsigned slot);
+
 // Why a configuration may not name this TPM interface; nothing when it may. tpm2-tss starts a shell
 // for `cmd:`, and loads a library by any other name: those that reach a TPM are enough, and --tcti
 // of the engine takes what it is given.

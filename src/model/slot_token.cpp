@@ -33,11 +33,6 @@ bool isTypeOf(KeyKind kind, const std::string &type) {
     return known && known->kind == kind && known->type.readable;
 }
 
-bool isDeclared(const std::vector<KeySpec> &declared, unsigned slot) {
-    return std::any_of(declared.begin(), declared.end(),
-                       [slot](const KeySpec &key) { return key.slot == slot; });
-}
-
 template <typename Accept>
 std::optional<unsigned> highestFree(const HeaderView &view, Accept accept) {
     for (unsigned id = kSlotCount; id-- > 0;)
@@ -72,18 +67,20 @@ std::optional<TokenView> slotToken(const HeaderView &view, KeyKind kind, unsigne
 
 std::optional<unsigned> undeclaredTokenId(const HeaderView &view,
                                           const std::vector<KeySpec> &declared) {
-    const auto free = highestFree(
-        view, [&](unsigned id) { return !view.slots.contains(id) && !isDeclared(declared, id); });
+    const auto free = highestFree(view, [&](unsigned id) {
+        return !view.slots.contains(id) && keyInSlot(declared, id) == nullptr;
+    });
     if (free) return free;
-    return highestFree(view, [&](unsigned id) { return !isDeclared(declared, id); });
+    return highestFree(view, [&](unsigned id) { return keyInSlot(declared, id) == nullptr; });
+}
+
+bool isTokenPromised(const std::vector<KeySpec> &declared, unsigned id) {
+    const KeySpec *key = keyInSlot(declared, id);
+    return key != nullptr && key->row().tokenTakesSlotNumber;
 }
 
 std::optional<unsigned> spareTokenId(const HeaderView &view, const std::vector<KeySpec> &declared) {
-    return highestFree(view, [&](unsigned id) {
-        return std::none_of(declared.begin(), declared.end(), [id](const KeySpec &key) {
-            return key.slot == id && key.row().tokenTakesSlotNumber;
-        });
-    });
+    return highestFree(view, [&](unsigned id) { return !isTokenPromised(declared, id); });
 }
 
 base::Result<unsigned> chooseSlotToken(const HeaderView &view, KeyKind kind, unsigned slot,

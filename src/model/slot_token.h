@@ -27,7 +27,9 @@ std::optional<TokenView> slotToken(const HeaderView &view, KeyKind kind, unsigne
 // free one that is not declared.
 std::optional<unsigned> undeclaredTokenId(const HeaderView &view,
                                           const std::vector<KeySpec> &declared);
-// The highest free id that no token of a declared key takes, as those of kms do.
+// The token of the key that is declared for the slot of this number is to have it, too.
+bool isTokenPromised(const std::vector<KeySpec> &declared, unsigned id);
+// The highest free id that is not promised.
 std::optional<unsigned> spareTokenId(const HeaderView &view, const std::vector<KeySpec> &declared);
 
 // For a new token of a key of this kind in `slot`: the slot's own number for kinds that take it,

@@ -84,9 +84,7 @@ bool isSectorSize(std::uint64_t bytes) {
 }
 
 const KeySpec *EncryptionSpec::keyInSlot(unsigned slot) const {
-    const auto found = std::find_if(keys.begin(), keys.end(),
-                                    [slot](const KeySpec &key) { return key.slot == slot; });
-    return found == keys.end() ? nullptr : &*found;
+    return model::keyInSlot(keys, slot);
 }
 
 bool EncryptionSpec::onlyNetworkKeys() const {

@@ -14,18 +14,6 @@ namespace {
 
 using model::RecordTrust;
 
-bool isDeclared(const std::vector<model::KeySpec> &declared, unsigned slot) {
-    return std::any_of(declared.begin(), declared.end(),
-                       [slot](const model::KeySpec &key) { return key.slot == slot; });
-}
-
-// The token of the key declared for this slot is to have the slot's number.
-bool isTaken(const std::vector<model::KeySpec> &declared, unsigned slot) {
-    return std::any_of(declared.begin(), declared.end(), [slot](const model::KeySpec &key) {
-        return key.slot == slot && key.row().tokenTakesSlotNumber;
-    });
-}
-
 bool equalDigests(const std::string &a, const std::string &b) {
     return base::SecretBuffer::copyOf(a) == base::SecretBuffer::copyOf(b);
 }
@@ -99,9 +87,9 @@ FoundRecord authenticateRecord(const Session &session, const model::HeaderView &
 base::Result<unsigned> chooseRecordToken(const model::HeaderView &view,
                                          const std::vector<model::KeySpec> &declared,
                                          std::optional<unsigned> present) {
-    if (present && !isDeclared(declared, *present)) return *present;
+    if (present && model::keyInSlot(declared, *present) == nullptr) return *present;
     auto id = model::undeclaredTokenId(view, declared);
-    if (!id && present && !isTaken(declared, *present)) id = present;
+    if (!id && present && !model::isTokenPromised(declared, *present)) id = present;
     if (!id) id = model::spareTokenId(view, declared);
     if (!id) id = present;
     if (!id)
