@@ -55,6 +55,10 @@ class SecretBuffer {
 // Secrets are never printed.
 std::ostream &operator<<(std::ostream &, const SecretBuffer &) = delete;
 
+// In bytes: the longest passphrase that is taken, from a file, a terminal or a caller of the bus.
+// cryptsetup's default limit for key files is 8 MiB; nobody types that.
+inline constexpr std::size_t kLongestSecret = std::size_t{8} << 10;
+
 // Reads all of `fd` (pipe, memfd or regular file) into a SecretBuffer: at most `limit` bytes,
 // waiting at most `timeoutMs` milliseconds in all. InvalidConfig when it is longer, empty or of
 // another file type; Io otherwise.

@@ -62,7 +62,7 @@ termios silent(const termios &usual) {
 }
 
 Result<SecretBuffer> readLine(int fd, const Interruptible &signals) {
-    SecretBuffer buffer(kMaxSecret + 1);
+    SecretBuffer buffer(base::kLongestSecret + 1);
     std::size_t used = 0;
     bool tooLong = false;
     for (;;) {
@@ -79,7 +79,7 @@ Result<SecretBuffer> readLine(int fd, const Interruptible &signals) {
         if (key == Key::Clear) used = 0;
         if (key == Key::Rubout) used = base::withoutLastCharacter({buffer.chars(), used}).size();
         if (key != Key::Character) continue;
-        if (used == kMaxSecret)
+        if (used == base::kLongestSecret)
             tooLong = true;
         else
             ++used;
@@ -167,9 +167,9 @@ bool isTyped(const std::string &path) {
 }
 
 Result<SecretBuffer> readSecretFile(const std::string &path) {
-    if (path == "-") return base::readSecret(STDIN_FILENO, kMaxSecret, kFileTimeoutMs);
+    if (path == "-") return base::readSecret(STDIN_FILENO, base::kLongestSecret, kFileTimeoutMs);
     VC_ASSIGN(const base::UniqueFd fd, base::openFile(path, O_RDONLY | O_NOCTTY));
-    auto secret = base::readSecret(fd.get(), kMaxSecret, kFileTimeoutMs);
+    auto secret = base::readSecret(fd.get(), base::kLongestSecret, kFileTimeoutMs);
     if (!secret) return base::fail(std::move(secret).error().because(printable(path)));
     return secret;
 }

@@ -12,9 +12,6 @@
 
 namespace volumecrypt::cli {
 
-// The longest passphrase that the service takes.
-inline constexpr std::size_t kMaxSecret = 8192;
-
 // The controlling terminal (/dev/tty), whatever standard input and output are.
 class Terminal {
   public:

@@ -45,7 +45,8 @@ void show(Terminal &terminal, const std::string &volume, const SecretBuffer &key
 base::Result<unsigned> enrol(Session &session, Terminal &terminal) {
     const std::string &id = session.arguments().volume;
     VC_ASSIGN(const UniqueFd handedOut, session.client().newRecoveryKey(id));
-    VC_ASSIGN(const SecretBuffer key, base::readSecret(handedOut.get(), kMaxSecret, kKeyTimeoutMs));
+    VC_ASSIGN(const SecretBuffer key,
+              base::readSecret(handedOut.get(), base::kLongestSecret, kKeyTimeoutMs));
     show(terminal, id, key);
     for (int attempt = 1;; ++attempt) {
         VC_ASSIGN(const SecretBuffer typed, terminal.askSecret("Type the recovery key: "));

@@ -20,8 +20,6 @@ using model::VolumeState;
 
 // No more of what was sent is repeated.
 constexpr std::size_t kQuoted = 64;
-// What an engine would read of it.
-constexpr std::size_t kLongestSecret = std::size_t{8} << 10;
 
 bool isOpen(const Volume &volume) {
     return volume.status().isOpen();
@@ -159,7 +157,7 @@ void Apply::run(const WorkPointer &work) {
 void Apply::withSecret(const WorkPointer &work, UseSecret use) {
     if (work->secret) return use(base::secretToMemfd(*work->secret));
     if (!work->given.valid()) return use(base::UniqueFd());
-    reader_.read(work->job->record().uid, std::move(work->given), kLongestSecret,
+    reader_.read(work->job->record().uid, std::move(work->given), base::kLongestSecret,
                  [work, use = std::move(use)](base::Result<base::SecretBuffer> read) {
                      if (!read) return use(base::fail(std::move(read).error()));
                      work->secret = std::move(*read);

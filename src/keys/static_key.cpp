@@ -17,9 +17,6 @@ namespace {
 
 using base::ErrorCode;
 
-// cryptsetup's default limit for key files is 8 MiB; nobody types that, and what D-Bus callers may
-// pass is as much.
-constexpr std::size_t kLongestPassphrase = std::size_t{8} << 10;
 constexpr int kFileTimeoutMs = 10'000;
 
 base::Status checkOwnership(int fd, const std::string &path) {
@@ -59,7 +56,7 @@ base::Result<base::SecretBuffer> StaticKeySource::read() const {
     }
     VC_ASSIGN(const base::UniqueFd fd, base::openFollowing(key_.passphraseFile));
     VC_TRY(checkOwnership(fd.get(), key_.passphraseFile));
-    auto secret = base::readSecret(fd.get(), kLongestPassphrase, kFileTimeoutMs);
+    auto secret = base::readSecret(fd.get(), base::kLongestSecret, kFileTimeoutMs);
     if (!secret) return base::fail(std::move(secret).error().because(key_.passphraseFile));
     return secret;
 }

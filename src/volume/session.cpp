@@ -14,8 +14,7 @@ namespace {
 
 using base::ErrorCode;
 
-// As much as of a key file (keys/static_key.cpp), and as long.
-constexpr std::size_t kLongestSecret = std::size_t{8} << 10;
+// As long as for a key file (keys/static_key.cpp).
 constexpr int kSecretTimeoutMs = 10'000;
 
 }  // namespace
@@ -76,7 +75,7 @@ base::Status Session::readSecrets() {
 
 base::Status Session::readSecret(base::UniqueFd fd, std::optional<base::SecretBuffer> &into) const {
     auto secret =
-        base::readSecretUnlessStopped(fd.get(), kLongestSecret, kSecretTimeoutMs, checkStop);
+        base::readSecretUnlessStopped(fd.get(), base::kLongestSecret, kSecretTimeoutMs, checkStop);
     // main says of every stop which volume it was.
     if (!secret && secret.error().code == ErrorCode::Cancelled) return base::fail(secret.error());
     if (!secret) return base::fail(std::move(secret).error().because("volume " + id().text()));
