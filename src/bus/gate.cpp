@@ -40,8 +40,8 @@ void BusGate::runGuarded(const std::function<void()> &function, const Refuse &re
     try {
         function();
     } catch (const std::exception &exception) {
-        base::Error error;
-        error.message = std::string("unexpected exception: ") + exception.what();
+        const base::Error error(base::ErrorCode::Internal,
+                                std::string("unexpected exception: ") + exception.what());
         base::log(base::Severity::Error, error.message);
         refuse(toBusError(error));
     }

@@ -58,13 +58,10 @@ sdbus::ObjectPath BusManager::GetVolume(const std::string &id) {
     return answering([&] {
         const auto volume = use_.volumes.find(id);
         if (volume && volume->published()) return volumePath(id);
-        base::Error error;
-        error.code = base::ErrorCode::NotFound;
-        error.message = "no volume '" + id.substr(0, kQuoted) + "' is declared";
-        error.hint =
+        throw toBusError(base::Error(
+            base::ErrorCode::NotFound, "no volume '" + id.substr(0, kQuoted) + "' is declared",
             "See `volumecryptctl list`; if it should be there, `volumecryptctl check` says what is "
-            "wrong with the configuration, and `volumecryptctl reload` reads it again.";
-        throw toBusError(error);
+            "wrong with the configuration, and `volumecryptctl reload` reads it again."));
     });
 }
 

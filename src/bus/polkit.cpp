@@ -32,11 +32,7 @@ bool isAbsent(const sdbus::Error &error) {
 }
 
 base::Error refusal(const std::string &action, const std::string &why, const std::string &hint) {
-    base::Error error;
-    error.code = base::ErrorCode::NotAuthorized;
-    error.message = "not authorised for " + action + ": " + why;
-    error.hint = hint;
-    return error;
+    return {base::ErrorCode::NotAuthorized, "not authorised for " + action + ": " + why, hint};
 }
 
 std::string allowing(const std::string &action) {

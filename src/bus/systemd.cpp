@@ -20,11 +20,8 @@ constexpr const char *kManager = "org.freedesktop.systemd1.Manager";
 constexpr std::chrono::minutes kReloadTimeout{10};
 
 base::Error systemdError(const std::string &what, const sdbus::Error &cause) {
-    base::Error error;
-    error.code = base::ErrorCode::Io;
-    error.message = "systemd cannot " + what + ": " + cause.getMessage();
-    error.hint = "See `journalctl -b -u init.scope`.";
-    return error;
+    return {base::ErrorCode::Io, "systemd cannot " + what + ": " + cause.getMessage(),
+            "See `journalctl -b -u init.scope`."};
 }
 
 std::string verbOf(const std::string &method) {
@@ -34,11 +31,9 @@ std::string verbOf(const std::string &method) {
 
 base::Status jobStatus(const std::string &unit, const std::string &result) {
     if (result == "done" || result == "skipped") return {};
-    base::Error error;
-    error.code = result == "canceled" ? base::ErrorCode::Cancelled : base::ErrorCode::Io;
-    error.message = "systemd's job for " + unit + " ended with \"" + result + "\"";
-    error.hint = "See `journalctl -u '" + unit + "'`.";
-    return base::fail(std::move(error));
+    return base::fail(result == "canceled" ? base::ErrorCode::Cancelled : base::ErrorCode::Io,
+                      "systemd's job for " + unit + " ended with \"" + result + "\"",
+                      "See `journalctl -u '" + unit + "'`.");
 }
 
 }  // namespace

@@ -44,10 +44,7 @@ std::optional<int> refused(Session &session, Warning warning) {
     const auto typed = person->askLine("Type " + printable(arguments.volume) + " to go on: ");
     if (!typed) return failed(session, typed.error());
     if (*typed == arguments.volume) return std::nullopt;
-    base::Error error;
-    error.code = ErrorCode::Cancelled;
-    error.message = "not confirmed, nothing was done";
-    return failed(session, error);
+    return failed(session, {ErrorCode::Cancelled, "not confirmed, nothing was done"});
 }
 
 // `method` starts the job once it is confirmed.

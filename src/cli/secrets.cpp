@@ -20,11 +20,8 @@ Result<UniqueFd> givenSecret(Session &session) {
 }
 
 base::Error noTerminal() {
-    base::Error error;
-    error.code = base::ErrorCode::InvalidConfig;
-    error.message = "there is no terminal to ask for a passphrase on";
-    error.hint = "Give it with --secret-file FILE, or --secret-file - on standard input.";
-    return error;
+    return {base::ErrorCode::InvalidConfig, "there is no terminal to ask for a passphrase on",
+            "Give it with --secret-file FILE, or --secret-file - on standard input."};
 }
 
 }  // namespace volumecrypt::cli
