@@ -87,7 +87,7 @@ def check_mount_options(check, machine):
 
     def told(command):
         # But for keys that stay.
-        lines = machine.run(f"volumecryptctl {command} 2>&1 | grep u-stick").output.splitlines()
+        lines = machine.run(f"volumecryptctl {command} 2>&1 | grep u-stick", 300).output.splitlines()
         return "\n".join(line for line in lines if not re.search(r"\tkeep\t\d", line))
 
     def mounted(what):
