@@ -25,7 +25,10 @@ class Checks:
             self.passed += 1
         else:
             self.failed += 1
-            self.note(detail() if callable(detail) else detail)
+            told = detail() if callable(detail) else detail
+            self.note(told)
+            if self._tap:  # meson shows only this stream of a test that failed
+                print(f"# {text}: {told}", file=sys.stderr, flush=True)
         return bool(holds)
 
     def equal(self, text, got, wanted):

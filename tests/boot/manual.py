@@ -25,7 +25,7 @@ with Person(["bash", "-c", command], {**os.environ, "TERM": "dumb"}, seconds) as
             break
         if isinstance(typed, list):
             typed = re.search(typed[0], person.seen).group(0)
-        person.types(typed + "\\n")
+        person.types_secret(typed + "\\n")
     code = person.leaves()
 print(person.plain(), end="")
 sys.exit(code)

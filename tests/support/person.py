@@ -55,6 +55,14 @@ class Person:
                 return
             assert self._more(), f"{text!r} never came; the terminal shows {self.seen!r}"
 
+    def types_secret(self, text):
+        """Types once the terminal does not show it. cryptsetup asks first and drops what was typed before it turned
+        the echo off: a person is never so quick."""
+        while self.echoes():
+            assert time.monotonic() < self._end, f"what is typed would be shown; the terminal shows {self.seen!r}"
+            time.sleep(0.02)
+        self.types(text)
+
     def types(self, text):
         data = text.encode() if isinstance(text, str) else text
         while data:
