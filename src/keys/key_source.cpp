@@ -19,11 +19,9 @@ using base::ErrorCode;
 
 base::Error unsupported(const model::KeySpec &spec) {
     return base::Error(ErrorCode::Unsupported,
-                       "slot " + std::to_string(spec.slot) +
-                           ": this version cannot make or open keys of kind " +
+                       "this version cannot make or open keys of kind " +
                            std::string(model::keyKindName(spec.kind())),
-                       "Declare a static or nodeID key for this volume as well.")
-        .withSlot(spec.slot);
+                       "Declare a static or nodeID key for this volume as well.");
 }
 
 // Without the salt of STATE. A kind that has no line here does not compile.
@@ -32,11 +30,9 @@ struct BareSource {
     const model::KeySpec &spec;
     const KeyContext &context;
 
-    Made operator()(const model::StaticKey &key) const {
-        return made<StaticKeySource>(key, spec.slot, key);
-    }
+    Made operator()(const model::StaticKey &key) const { return made<StaticKeySource>(key, key); }
     Made operator()(const model::NodeIdKey &key) const {
-        return made<NodeIdKeySource>(key, spec.slot, context);
+        return made<NodeIdKeySource>(key, context);
     }
     Made operator()(const model::KmsKey &key) const {
         return made<KmsKeySource>(key, spec, context);
@@ -63,7 +59,7 @@ base::Result<std::unique_ptr<KeySource>> makeKeySource(const model::KeySpec &spe
     VC_ASSIGN(std::unique_ptr<KeySource> source,
               std::visit(BareSource{spec, context}, spec.parameters));
     if (!spec.lockToState) return source;
-    return std::make_unique<SaltedKeySource>(spec.slot, std::move(source), context.stateSalt);
+    return std::make_unique<SaltedKeySource>(std::move(source), context.stateSalt);
 }
 
 base::Error KeySource::whyNotOpened(base::Error rejected, const base::SecretBuffer & /*passphrase*/,
@@ -80,20 +76,13 @@ std::string KeySource::renewalReason(const base::Error & /*failure*/,
     return {};
 }
 
-base::Error SealedKeySource::inSlot(base::Error error) const {
-    return std::move(error).because("slot " + std::to_string(spec_.slot)).withSlot(spec_.slot);
-}
-
 base::Result<base::SecretBuffer> SealedKeySource::obtain(
     const std::optional<model::TokenView> &token) {
     if (!token)
-        return base::fail(
-            inSlot({ErrorCode::HeaderCorrupt,
-                    std::string("the header holds no sealed ") + sealer_ + " key for it",
-                    "When another key opens the volume, sync makes a new one."}));
-    auto secret = unseal(token->json);
-    if (!secret) return base::fail(inSlot(std::move(secret).error()));
-    return secret;
+        return base::fail(ErrorCode::HeaderCorrupt,
+                          std::string("the header holds no sealed ") + sealer_ + " key for it",
+                          "When another key opens the volume, sync makes a new one.");
+    return unseal(token->json);
 }
 
 std::string SealedKeySource::renewalReason(const base::Error &failure,

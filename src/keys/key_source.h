@@ -41,7 +41,8 @@ struct NewKey {
 // Whether another passphrase opens the slot in question. Costs a key derivation.
 using Opens = std::function<bool(const base::SecretBuffer &)>;
 
-// Errors carry the slot. None of them is final for the volume: the next key is tried.
+// Which slot an error is about says who holds the sources (volume/key_ring.h). None of them is
+// final for the volume: the next key is tried.
 class KeySource {
   public:
     KeySource() = default;
@@ -58,7 +59,7 @@ class KeySource {
     // sealed kinds.
     virtual base::Result<NewKey> create() = 0;
     // `passphrase` was had and does not open the key's slot, as `rejected` says in general: with
-    // what this kind of key knows of why, and of what to do. Its message does not name the slot.
+    // what this kind of key knows of why, and of what to do.
     virtual base::Error whyNotOpened(base::Error rejected, const base::SecretBuffer &passphrase,
                                      const Opens &opens) const;
 
@@ -93,7 +94,6 @@ class SealedKeySource : public KeySource {
     // The same as renewalReason, of a token that is there and not damaged.
     virtual std::string lossReason(const base::Error &failure, const std::string &json) = 0;
 
-    [[nodiscard]] base::Error inSlot(base::Error error) const;
     [[nodiscard]] const model::KeySpec &spec() const { return spec_; }
 
   private:

@@ -195,16 +195,12 @@ base::Result<NewKey> KmsKeySource::create() {
         made_.reset();
         return key;
     }
-    auto key = make();
-    if (!key) return base::fail(inSlot(std::move(key).error()));
-    return key;
+    return make();
 }
 
 base::Status KmsKeySource::canCreate() {
     if (made_) return {};
-    auto key = make();
-    if (!key) return base::fail(inSlot(std::move(key).error()));
-    made_ = std::move(*key);
+    VC_ASSIGN(made_, make());
     return {};
 }
 

@@ -52,15 +52,9 @@ base::Result<std::string> machineUuid(const KeyContext &context) {
 
 base::Result<base::SecretBuffer> NodeIdKeySource::obtain(
     const std::optional<model::TokenView> & /*token*/) {
-    const auto withSlot = [this](base::Error error) {
-        return base::fail(
-            std::move(error).because("slot " + std::to_string(slot_)).withSlot(slot_));
-    };
-    auto uuid = machineUuid(context_);
-    if (!uuid) return withSlot(std::move(uuid).error());
-    if (auto checked = checkUuidEntropy(*uuid); !checked)
-        return withSlot(std::move(checked).error());
-    return base::SecretBuffer::copyOf(*uuid + context_.volume.text());
+    VC_ASSIGN(const std::string uuid, machineUuid(context_));
+    VC_TRY(checkUuidEntropy(uuid));
+    return base::SecretBuffer::copyOf(uuid + context_.volume.text());
 }
 
 base::Result<NewKey> NodeIdKeySource::create() {

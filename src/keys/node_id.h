@@ -18,14 +18,12 @@ base::Result<std::string> machineUuid(const KeyContext &context);
 
 class NodeIdKeySource : public KeySource {
   public:
-    NodeIdKeySource(unsigned slot, KeyContext context)
-        : slot_(slot), context_(std::move(context)) {}
+    explicit NodeIdKeySource(KeyContext context) : context_(std::move(context)) {}
 
     base::Result<base::SecretBuffer> obtain(const std::optional<model::TokenView> &token) override;
     base::Result<NewKey> create() override;
 
   private:
-    unsigned slot_;
     KeyContext context_;
 };
 

@@ -5,22 +5,15 @@
 
 namespace volumecrypt::keys {
 
-base::Result<const base::SecretBuffer *> SaltedKeySource::salt() {
-    auto bytes = salt_->bytes();
-    if (bytes) return bytes;
-    return base::fail(
-        std::move(bytes).error().because("slot " + std::to_string(slot_)).withSlot(slot_));
-}
-
 base::Result<base::SecretBuffer> SaltedKeySource::obtain(
     const std::optional<model::TokenView> &token) {
-    VC_ASSIGN(const base::SecretBuffer *salt, this->salt());
+    VC_ASSIGN(const base::SecretBuffer *salt, salt_->bytes());
     VC_ASSIGN(const base::SecretBuffer passphrase, inner_->obtain(token));
     return passphrase.appended(salt->bytes());
 }
 
 base::Result<NewKey> SaltedKeySource::create() {
-    VC_ASSIGN(const base::SecretBuffer *salt, this->salt());
+    VC_ASSIGN(const base::SecretBuffer *salt, salt_->bytes());
     VC_ASSIGN(NewKey key, inner_->create());
     key.passphrase = key.passphrase.appended(salt->bytes());
     return key;
@@ -34,7 +27,7 @@ base::Error SaltedKeySource::whyNotOpened(base::Error rejected,
 }
 
 base::Status SaltedKeySource::canCreate() {
-    VC_TRY(salt());
+    VC_TRY(salt_->bytes());
     return inner_->canCreate();
 }
 

@@ -15,9 +15,8 @@ namespace volumecrypt::keys {
 // The inner key's bytes followed by those of the salt.
 class SaltedKeySource : public KeySource {
   public:
-    SaltedKeySource(unsigned slot, std::unique_ptr<KeySource> inner,
-                    std::shared_ptr<StateSalt> salt)
-        : slot_(slot), inner_(std::move(inner)), salt_(std::move(salt)) {}
+    SaltedKeySource(std::unique_ptr<KeySource> inner, std::shared_ptr<StateSalt> salt)
+        : inner_(std::move(inner)), salt_(std::move(salt)) {}
 
     base::Result<base::SecretBuffer> obtain(const std::optional<model::TokenView> &token) override;
     base::Result<NewKey> create() override;
@@ -30,9 +29,6 @@ class SaltedKeySource : public KeySource {
                               const std::optional<model::TokenView> &token) override;
 
   private:
-    base::Result<const base::SecretBuffer *> salt();
-
-    unsigned slot_;
     std::unique_ptr<KeySource> inner_;
     std::shared_ptr<StateSalt> salt_;
 };

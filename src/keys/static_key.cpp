@@ -48,7 +48,8 @@ base::SecretBuffer withOtherNewline(const base::SecretBuffer &passphrase) {
     return other;
 }
 
-base::Result<base::SecretBuffer> StaticKeySource::read() const {
+base::Result<base::SecretBuffer> StaticKeySource::obtain(
+    const std::optional<model::TokenView> & /*token*/) {
     if (key_.passphraseFile.empty()) {
         if (key_.passphrase.empty())
             return base::fail(ErrorCode::InvalidConfig, "static key must have key data defined");
@@ -59,15 +60,6 @@ base::Result<base::SecretBuffer> StaticKeySource::read() const {
     auto secret = base::readSecret(fd.get(), base::kLongestSecret, kFileTimeoutMs);
     if (!secret) return base::fail(std::move(secret).error().because(key_.passphraseFile));
     return secret;
-}
-
-base::Result<base::SecretBuffer> StaticKeySource::obtain(
-    const std::optional<model::TokenView> & /*token*/) {
-    auto passphrase = read();
-    if (!passphrase)
-        return base::fail(
-            std::move(passphrase).error().because("slot " + std::to_string(slot_)).withSlot(slot_));
-    return passphrase;
 }
 
 base::Result<NewKey> StaticKeySource::create() {

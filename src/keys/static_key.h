@@ -15,7 +15,7 @@ base::SecretBuffer withOtherNewline(const base::SecretBuffer &passphrase);
 class StaticKeySource : public KeySource {
   public:
     // `key` must outlive the source.
-    StaticKeySource(unsigned slot, const model::StaticKey &key) : slot_(slot), key_(key) {}
+    explicit StaticKeySource(const model::StaticKey &key) : key_(key) {}
 
     base::Result<base::SecretBuffer> obtain(const std::optional<model::TokenView> &token) override;
     base::Result<NewKey> create() override;
@@ -24,9 +24,6 @@ class StaticKeySource : public KeySource {
                              const Opens &opens) const override;
 
   private:
-    base::Result<base::SecretBuffer> read() const;
-
-    unsigned slot_;
     const model::StaticKey &key_;
 };
 

@@ -58,28 +58,20 @@ base::Status TpmKeySource::checkSecureBoot() const {
 }
 
 base::Result<NewKey> TpmKeySource::create() {
-    if (auto checked = checkSecureBoot(); !checked)
-        return base::fail(inSlot(std::move(checked).error()));
-    auto wanted = policy();
-    if (!wanted) return base::fail(inSlot(std::move(wanted).error()));
-    auto made = tpm::seal(access_, *wanted);
-    if (!made) return base::fail(inSlot(std::move(made).error()));
-    if (auto proven = prove(access_, *made); !proven)
-        return base::fail(inSlot(std::move(proven).error()));
+    VC_TRY(checkSecureBoot());
+    VC_ASSIGN(const auto wanted, policy());
+    VC_ASSIGN(auto made, tpm::seal(access_, wanted));
+    VC_TRY(prove(access_, made));
     const char *type =
         spec().lockToState ? model::kLockedTpmTokenType : model::kSystemdTpmTokenType;
-    return NewKey{.passphrase = crypto::base64Text(made->secret),
-                  .token = made->key.toJson(type, spec().slot)};
+    return NewKey{.passphrase = crypto::base64Text(made.secret),
+                  .token = made.key.toJson(type, spec().slot)};
 }
 
 base::Status TpmKeySource::canCreate() {
-    if (auto checked = checkSecureBoot(); !checked)
-        return base::fail(inSlot(std::move(checked).error()));
-    auto wanted = policy();
-    if (!wanted) return base::fail(inSlot(std::move(wanted).error()));
-    if (auto can = tpm::canSeal(access_, *wanted); !can)
-        return base::fail(inSlot(std::move(can).error()));
-    return {};
+    VC_TRY(checkSecureBoot());
+    VC_ASSIGN(const auto wanted, policy());
+    return tpm::canSeal(access_, wanted);
 }
 
 bool TpmKeySource::isAsDeclared(const model::TokenView &token) {

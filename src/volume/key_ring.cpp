@@ -41,6 +41,17 @@ void warnOfPlaintext(const Session &session, const model::KeySpec &key) {
     base::log(base::Severity::Warning, message, {{"VOLUME", session.id().text()}});
 }
 
+// The one place that says of which slot an error of a source is.
+base::Error ofSlot(const model::KeySpec &key, base::Error error) {
+    return std::move(error).because("slot " + std::to_string(key.slot)).withSlot(key.slot);
+}
+
+template <typename T>
+base::Result<T> ofSlot(const model::KeySpec &key, base::Result<T> result) {
+    if (!result) return base::fail(ofSlot(key, std::move(result).error()));
+    return result;
+}
+
 }  // namespace
 
 keys::KeyContext keyContext(const Session &session) {
@@ -68,7 +79,7 @@ KeyRing::KeyRing(const Session &session)
         if (source)
             entry.source = std::move(*source);
         else
-            entry.error = std::move(source).error();
+            entry.error = ofSlot(key, std::move(source).error());
         entries_.emplace(key.slot, std::move(entry));
     }
 }
@@ -99,7 +110,7 @@ const base::SecretBuffer *KeyRing::passphrase(const model::KeySpec &key,
     if (found.error) return nullptr;
     auto obtained = found.source->obtain(model::slotToken(view, key.kind(), key.slot));
     if (!obtained) {
-        found.error = std::move(obtained).error();
+        found.error = ofSlot(key, std::move(obtained).error());
         return nullptr;
     }
     found.passphrase = std::move(*obtained);
@@ -119,7 +130,7 @@ base::Result<base::SecretBuffer> KeyRing::passphraseFrom(const model::KeySpec &k
                                                          const model::TokenView &token) {
     const Entry &found = entry(key);
     if (!found.source) return base::fail(base::Error(*found.error));
-    return found.source->obtain(token);
+    return ofSlot(key, found.source->obtain(token));
 }
 
 base::Result<base::SecretBuffer> KeyRing::passphraseUnder(const Session &session,
@@ -127,8 +138,8 @@ base::Result<base::SecretBuffer> KeyRing::passphraseUnder(const Session &session
                                                           const model::VolumeId &name) {
     keys::KeyContext context = contextFor(session, salt_);
     context.volume = name;
-    VC_ASSIGN(const auto source, keys::makeKeySource(key, context));
-    return source->obtain(std::nullopt);
+    VC_ASSIGN(const auto source, ofSlot(key, keys::makeKeySource(key, context)));
+    return ofSlot(key, source->obtain(std::nullopt));
 }
 
 base::Error KeyRing::whyNotOpened(const model::KeySpec &key, base::Error rejected,
@@ -137,7 +148,7 @@ base::Error KeyRing::whyNotOpened(const model::KeySpec &key, base::Error rejecte
     rejected.message = "the declared " + std::string(key.row().name) + " key does not open it";
     if (found.source && found.passphrase)
         rejected = found.source->whyNotOpened(std::move(rejected), *found.passphrase, opens);
-    return std::move(rejected).because("slot " + std::to_string(key.slot));
+    return ofSlot(key, std::move(rejected));
 }
 
 void KeyRing::remember(const model::KeySpec &key, const base::SecretBuffer &passphrase) {
@@ -147,7 +158,7 @@ void KeyRing::remember(const model::KeySpec &key, const base::SecretBuffer &pass
 base::Status KeyRing::canCreate(const model::KeySpec &key) {
     const Entry &found = entry(key);
     if (!found.source) return base::fail(base::Error(*found.error));
-    return found.source->canCreate();
+    return ofSlot(key, found.source->canCreate());
 }
 
 bool KeyRing::isAsDeclared(const model::KeySpec &key, const model::HeaderView &view) {
@@ -169,7 +180,7 @@ std::string KeyRing::saltDigest(const model::KeySpec &key) {
 base::Result<keys::NewKey> KeyRing::create(const model::KeySpec &key) {
     Entry &found = entry(key);
     if (!found.source) return base::fail(base::Error(*found.error));
-    return found.source->create();
+    return ofSlot(key, found.source->create());
 }
 
 }  // namespace volumecrypt::volume

@@ -100,7 +100,7 @@ TEST_F(KeysKmsTest, DamagedTokensAreNamed) {
           R"({"UserData":{"sealedData":1}})", R"({"UserData":{"sealedData":""}})",
           R"({"UserData":{"sealedData":"!!!!"}})"}) {
         const auto obtained = source.obtain(tokenOf(json));
-        EXPECT_THAT(obtained, FailsWith(ErrorCode::HeaderCorrupt, HasSubstr("slot 2"))) << json;
+        EXPECT_THAT(obtained, FailsWith(ErrorCode::HeaderCorrupt, HasSubstr("its token"))) << json;
         EXPECT_THAT(source.renewalReason(obtained.error(), tokenOf(json)), HasSubstr("damaged"));
     }
     const auto missing = source.obtain(std::nullopt);
@@ -125,7 +125,7 @@ TEST_F(KeysKmsTest, WaitsForAServerThatIsStarting) {
 TEST_F(KeysKmsTest, GivesUpAfterAFewTriesAndDoesNotAskAgain) {
     const model::KeySpec key = spec("127.0.0.1:" + std::to_string(unusedPort()));
     keys::KmsKeySource source(key, context());
-    EXPECT_THAT(source.create(), FailsWith(ErrorCode::KmsUnreachable, HasSubstr("slot 2")));
+    EXPECT_THAT(source.create(), FailsWith(ErrorCode::KmsUnreachable));
     ASSERT_EQ(pauses_.size(), 3U);
     for (std::size_t i = 0; i < pauses_.size(); ++i) {
         EXPECT_GE(pauses_[i], 250 << i);
@@ -149,9 +149,7 @@ TEST_F(KeysKmsTest, ARefusalIsFinal) {
     const ServerProcess server(faultServer("hostile"));
     const model::KeySpec key = spec(server.at("127.0.0.1"));
     keys::KmsKeySource source(key, context());
-    const auto refused = source.create();
-    EXPECT_THAT(refused, FailsWith(ErrorCode::KmsRejected));
-    EXPECT_EQ(refused.error().slot, 2U);
+    EXPECT_THAT(source.create(), FailsWith(ErrorCode::KmsRejected));
     EXPECT_TRUE(pauses_.empty());
 }
 
@@ -159,7 +157,7 @@ TEST_F(KeysKmsTest, NeedsTheMachinesUuid) {
     std::filesystem::remove_all(directory_.file("root"));
     const model::KeySpec key = spec("127.0.0.1:1");
     keys::KmsKeySource source(key, context());
-    EXPECT_THAT(source.create(), FailsWith(ErrorCode::NotFound, HasSubstr("slot 2")));
+    EXPECT_THAT(source.create(), FailsWith(ErrorCode::NotFound, HasSubstr("UUID")));
 }
 
 }  // namespace

@@ -39,7 +39,7 @@ class NodeIdTest : public testing::Test {
     base::Result<base::SecretBuffer> keyFor(const std::string &uuid, const char *volume) {
         const model::SystemPaths paths(root_.path());
         EXPECT_TRUE(base::writeFileAtomically(paths.productUuid(), uuid, 0600));
-        NodeIdKeySource source(0, {.volume = *model::VolumeId::parse(volume), .paths = paths});
+        NodeIdKeySource source({.volume = *model::VolumeId::parse(volume), .paths = paths});
         return source.obtain(std::nullopt);
     }
     test::TempDir root_;
@@ -110,7 +110,7 @@ class StaticKeyTest : public testing::Test {
         const std::string path = root_.path() + "/key";
         EXPECT_TRUE(base::writeFileAtomically(path, content, mode));
         const model::StaticKey key{.passphrase = {}, .passphraseFile = path};
-        StaticKeySource source(1, key);
+        StaticKeySource source(key);
         return source.obtain(std::nullopt);
     }
     test::TempDir root_;
@@ -126,7 +126,6 @@ TEST_F(StaticKeyTest, FileOpenToOthersIsRefused) {
     const auto key = fromFile("secret", 0640);
     ASSERT_FALSE(key);
     EXPECT_NE(key.error().message.find("can be read by others"), std::string::npos);
-    EXPECT_EQ(key.error().slot, 1U);
 }
 
 // As managers of secrets make them.
@@ -135,7 +134,7 @@ TEST_F(StaticKeyTest, LinkOfRootsIsFollowed) {
     const std::string link = root_.path() + "/link";
     ASSERT_EQ(::symlink("key", link.c_str()), 0);
     const model::StaticKey key{.passphrase = {}, .passphraseFile = link};
-    const auto passphrase = StaticKeySource(1, key).obtain(std::nullopt);
+    const auto passphrase = StaticKeySource(key).obtain(std::nullopt);
     ASSERT_TRUE(passphrase) << passphrase.error().message;
     EXPECT_EQ(text(*passphrase), "secret");
 }
@@ -148,7 +147,7 @@ TEST_F(StaticKeyTest, LinkThatOthersCanTurnIsNamedAndRefused) {
     ASSERT_EQ(::symlink("open/link", (root_.path() + "/first").c_str()), 0);
     ASSERT_EQ(::chmod(directory.c_str(), 0775), 0);
     const model::StaticKey key{.passphrase = {}, .passphraseFile = root_.path() + "/first"};
-    const auto refused = StaticKeySource(1, key).obtain(std::nullopt);
+    const auto refused = StaticKeySource(key).obtain(std::nullopt);
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().code, base::ErrorCode::InvalidConfig);
     EXPECT_NE(refused.error().message.find(directory + " can be written to by others"),
@@ -157,10 +156,10 @@ TEST_F(StaticKeyTest, LinkThatOthersCanTurnIsNamedAndRefused) {
     EXPECT_EQ(refused.error().hint, "Run `chmod go-w " + directory + "`.");
     // With the sticky bit others cannot.
     ASSERT_EQ(::chmod(directory.c_str(), 01777), 0);
-    EXPECT_TRUE(StaticKeySource(1, key).obtain(std::nullopt));
+    EXPECT_TRUE(StaticKeySource(key).obtain(std::nullopt));
     if (::geteuid() != 0) return;
     ASSERT_EQ(::lchown((directory + "/link").c_str(), 1234, 1234), 0);
-    const auto others = StaticKeySource(1, key).obtain(std::nullopt);
+    const auto others = StaticKeySource(key).obtain(std::nullopt);
     ASSERT_FALSE(others);
     EXPECT_NE(others.error().message.find(directory + "/link belongs to user 1234"),
               std::string::npos)
@@ -171,7 +170,7 @@ TEST_F(StaticKeyTest, LinksThatGoRoundEnd) {
     const std::string link = root_.path() + "/round";
     ASSERT_EQ(::symlink("round", link.c_str()), 0);
     const model::StaticKey key{.passphrase = {}, .passphraseFile = link};
-    EXPECT_FALSE(StaticKeySource(1, key).obtain(std::nullopt));
+    EXPECT_FALSE(StaticKeySource(key).obtain(std::nullopt));
 }
 
 TEST(Links, LeadToWhatIsNotThereYet) {
@@ -192,12 +191,12 @@ TEST_F(StaticKeyTest, EmptyAndHugeFilesAreRefused) {
 TEST_F(StaticKeyTest, InlineBytes) {
     const model::StaticKey key{.passphrase = base::SecretBuffer::copyOf("p\xc3\xa4ss"),
                                .passphraseFile = {}};
-    StaticKeySource source(1, key);
+    StaticKeySource source(key);
     const auto secret = source.obtain(std::nullopt);
     ASSERT_TRUE(secret);
     EXPECT_EQ(text(*secret), "p\xc3\xa4ss");
     const model::StaticKey empty{};
-    StaticKeySource none(1, empty);
+    StaticKeySource none(empty);
     ASSERT_FALSE(none.obtain(std::nullopt));
 }
 
