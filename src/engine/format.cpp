@@ -23,8 +23,10 @@ base::Result<volume::Outcome> format(volume::Session &session) {
         return base::fail(base::ErrorCode::Busy, session.describe() + " is unlocked",
                           "Lock it first: `volumecryptctl lock " + session.id().text() + "`.");
     volume::KeyRing ring(session);
-    // Forcing it is the declared way to give up the volume that was there.
+    // Forcing it is the declared way to give up the volume that was there. What is there comes
+    // first: that a volume is remembered means something else on a device that is not empty.
     if (!session.options().force) {
+        VC_TRY(volume::expectBlank(session));
         VC_TRY(volume::checkNotPinned(session));
         VC_TRY(volume::checkUnclaimed(session));
     }

@@ -105,12 +105,14 @@ base::Result<luks::NewHeader> buildFirstHeader(const Session &session, KeyRing &
     return std::move(*header);
 }
 
+base::Status expectBlank(const Session &session) {
+    VC_ASSIGN(const base::UniqueFd device, blockdev::openDevice(session.device(), false));
+    return checkWritable(session, device.get());
+}
+
 base::Status formatDevice(const Session &session, KeyRing &ring, bool overwrite) {
     VC_TRY(expectRoom(session));
-    if (!overwrite) {
-        VC_ASSIGN(const base::UniqueFd device, blockdev::openDevice(session.device(), false));
-        VC_TRY(checkWritable(session, device.get()));
-    }
+    if (!overwrite) VC_TRY(expectBlank(session));
     // The key derivations take seconds, and other volumes of the same disk may be waiting for it:
     // it is held for the writes only, and looked at again before the first of them.
     VC_ASSIGN(const luks::NewHeader header, buildFirstHeader(session, ring));

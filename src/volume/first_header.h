@@ -14,6 +14,10 @@ namespace volumecrypt::volume {
 // warned about and left to sync.
 base::Result<luks::NewHeader> buildFirstHeader(const Session &session, KeyRing &ring);
 
+// Whether the device is blank, or an earlier format of it was interrupted. NotBlank; Unsupported
+// when a newer version began to format it.
+base::Status expectBlank(const Session &session);
+
 // Opens the device exclusively, checks that it may be written to (blank, or an earlier format that
 // was interrupted; anything with `overwrite`), builds the header and writes it. NotBlank, Busy,
 // NoUsableKey, NoSpace, Io.

@@ -109,6 +109,13 @@ const std::vector<ErrorCase> kContentCases{
      .message = "volume u-data (IMAGE) is not blank: it holds a LUKS2 volume",
      .hint = "Nothing was written. `volumecryptctl unlock u-data` opens it if a declared key does; "
              "`cryptsetup luksDump IMAGE` shows what it is."},
+    {.name = "FormatOverOneThatIsRemembered",
+     .prepare = declaredThen(adopted),
+     .verb = "format",
+     .code = "NotBlank",
+     .message = "volume u-data (IMAGE) is not blank: it holds a LUKS2 volume",
+     .hint = "Nothing was written. `volumecryptctl unlock u-data` opens it if a declared key does; "
+             "`cryptsetup luksDump IMAGE` shows what it is."},
     {.name = "FormatOverBytesOfNobody",
      .prepare = declaredThen([](ErrorMatrix &t) { t.overwriteImage(3 * kMiB + 5, "x"); }),
      .verb = "format",
