@@ -51,8 +51,9 @@ std::string BusJob::Message() {
 
 void BusJob::progressed() {
     daemon::guarded([this] {
-        emitPropertiesChangedSignal(Adaptor::INTERFACE_NAME,
-                                    properties({"Progress", "BytesDone", "BytesTotal", "Rate"}));
+        emitPropertiesChangedSignal(
+            Adaptor::INTERFACE_NAME,
+            properties({"Progress", "BytesDone", "BytesTotal", "Rate", "SecondsLeft"}));
     });
 }
 

@@ -37,6 +37,7 @@ class BusJob final
     std::uint64_t BytesDone() override { return job_->bytesDone(); }
     std::uint64_t BytesTotal() override { return job_->bytesTotal(); }
     std::uint64_t Rate() override { return job_->rate(); }
+    std::uint64_t SecondsLeft() override { return job_->secondsLeft(); }
     std::uint64_t StartedAt() override { return job_->record().startedAt; }
     std::uint32_t StartedByUid() override { return job_->record().uid; }
     std::string State() override;

@@ -14,7 +14,7 @@ struct Arguments {
     const Command *command = nullptr;       // always one, once the line is parsed
     std::string volume;                     // empty: all, where that is allowed
     unsigned slot = 0;                      // remove-key, rotate-key
-    std::string job;                        // cancel
+    std::string job;                        // cancel, watch
     std::optional<std::string> secretFile;  // "-": standard input
     std::optional<std::string> unlockFile;  // add-key; the same
     bool passphrase = false;                // unlock: ask for one

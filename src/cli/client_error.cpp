@@ -12,7 +12,7 @@ namespace {
 using base::Error;
 using base::ErrorCode;
 
-constexpr std::string_view kOurs = "org.example.VolumeCrypt.Error.";
+constexpr std::string_view kOurs = kErrorPrefix;
 constexpr std::string_view kStandard = "org.freedesktop.DBus.Error.";
 
 // D-Bus carries no retry flag: these pass by themselves, or when somebody else is done.

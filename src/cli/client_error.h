@@ -12,6 +12,8 @@
 
 namespace volumecrypt::cli {
 
+inline constexpr const char *kErrorPrefix = "org.example.VolumeCrypt.Error.";
+
 // `name` and `message` as in a D-Bus error or in a job's Finished signal. What the service says
 // after the first line of its message is the hint.
 base::Error errorFromBus(const std::string &name, const std::string &message);

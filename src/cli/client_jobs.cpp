@@ -20,9 +20,25 @@ std::string jobPath(const std::string &number) {
     return std::string(kRoot) + "/job/" + number;
 }
 
+bool isNumber(const std::string &text) {
+    return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
+}
+
+base::Error noSuchJob(const std::string &number) {
+    return {base::ErrorCode::NotFound, "there is no job " + number,
+            "`volumecryptctl jobs` lists them."};
+}
+
 base::Error interruptedError(const std::string &number) {
     return {base::ErrorCode::Cancelled, "no longer waiting: job " + number + " goes on",
-            "`volumecryptctl cancel " + number + "` stops it, `volumecryptctl jobs` shows it."};
+            "`volumecryptctl watch " + number + "` waits for it again, `volumecryptctl cancel " +
+                number + "` stops it."};
+}
+
+// Of a job that had ended before anybody waited for it.
+Result<std::string> endOf(const JobInfo &job) {
+    if (job.error.empty()) return job.message;
+    return base::fail(errorFromBus(kErrorPrefix + job.error, job.message));
 }
 
 Event eventOf(const std::string &path, const std::string &interface, std::string what) {
@@ -159,11 +175,7 @@ Result<std::vector<JobInfo>> Client::jobs() {
 }
 
 Status Client::cancel(const std::string &number) {
-    const bool isNumber =
-        !number.empty() && number.find_first_not_of("0123456789") == std::string::npos;
-    if (!isNumber)
-        return base::fail(base::ErrorCode::NotFound, "there is no job " + number,
-                          "`volumecryptctl jobs` lists them.");
+    if (!isNumber(number)) return base::fail(noSuchJob(number));
     return guarded([&] {
         bus::makeProxy(*impl_->connection, kService, jobPath(number))
             ->callMethod("Cancel")
@@ -185,9 +197,11 @@ Result<std::optional<JobInfo>> Client::Impl::lookAtJob(const std::string &path) 
 
 Result<std::string> Client::waitForJob(const std::string &number,
                                        const std::function<void(const JobInfo &)> &onProgress) {
+    if (!isNumber(number)) return base::fail(noSuchJob(number));
     const Interruptible signals;
     const std::string path = jobPath(number);
     bool known = true;
+    bool seen = false;
     int failures = 0;
     for (;;) {
         // An end that came before a job was found unknown is among the signals handled here.
@@ -196,6 +210,7 @@ Result<std::string> Client::waitForJob(const std::string &number,
             if (end->second.success) return end->second.message;
             return base::fail(errorFromBus(end->second.error, end->second.message));
         }
+        if (!known && !seen) return base::fail(noSuchJob(number));
         if (!known)
             return base::fail(base::ErrorCode::Internal,
                               "the service no longer knows job " + number,
@@ -206,6 +221,8 @@ Result<std::string> Client::waitForJob(const std::string &number,
         if (job) {
             failures = 0;
             known = job->has_value();
+            seen = seen || known;
+            if (known && (*job)->finishedAt != 0) return endOf(**job);
             if (known) onProgress(**job);
         }
         if (known) VC_TRY(guarded([&] { impl_->turn(signals, kProgressEvery); }));

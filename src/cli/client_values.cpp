@@ -116,6 +116,7 @@ JobInfo jobFrom(const std::string &path, const Properties &properties) {
     take<std::uint64_t>(properties, "BytesDone", job.bytesDone);
     take<std::uint64_t>(properties, "BytesTotal", job.bytesTotal);
     take<std::uint64_t>(properties, "Rate", job.rate);
+    take<std::uint64_t>(properties, "SecondsLeft", job.secondsLeft);
     take<std::uint64_t>(properties, "StartedAt", job.startedAt);
     take<std::uint32_t>(properties, "StartedByUid", job.startedByUid);
     std::vector<ResultStruct> results;

@@ -49,6 +49,8 @@ int runJobs(Session &session) {
 }
 
 int runWatch(Session &session) {
+    if (const std::string &job = session.arguments().job; !job.empty())
+        return session.finish(job, "");
     // Starts the service where it does not run yet, or says why it cannot.
     if (const auto service = session.client().service(); !service)
         return failed(session, service.error());
@@ -66,6 +68,13 @@ int runCancel(Session &session) {
     if (!done) return failed(session, done.error());
     session.result("Job " + job + " stops at its next safe point.", "", {{"job", job}});
     return kExitDone;
+}
+
+Parameters mayTakeJob() {
+    return {{.name = "JOB",
+             .help = "Show how far this job is until it ends, and exit as it does",
+             .target = &Arguments::job,
+             .offer = Offer::Jobs}};
 }
 
 Parameters takesJob() {
@@ -87,7 +96,8 @@ std::span<const Command> jobsCommands() {
                 .needsNoRight = true},
         Command{.group = kShow,
                 .name = "watch",
-                .help = "Print changes as they happen, until interrupted",
+                .help = "Print changes as they happen, until interrupted; with JOB, wait for it",
+                .takes = mayTakeJob,
                 .run = runWatch,
                 .needsNoRight = true},
         Command{.group = kChangeJobs,

@@ -2,6 +2,7 @@
 // Words and drawing of the progress line.
 #include "cli/progress.h"
 
+#include <algorithm>
 #include <cstdio>
 
 #include <sys/ioctl.h>
@@ -13,21 +14,29 @@
 
 namespace volumecrypt::cli {
 
+namespace {
+
+std::string bar(double progress) {
+    constexpr std::size_t kCells = 20;
+    const double part = std::clamp(progress, 0.0, 1.0) * static_cast<double>(kCells);
+    const auto full = static_cast<std::size_t>(part);
+    return "[" + std::string(full, '#') + std::string(kCells - full, '-') + "]";
+}
+
+}  // namespace
+
 std::string progressLine(const JobInfo &job) {
     std::string out = printable(job.operation);
     if (!job.volume.empty()) out += " " + printable(job.volume);
     out += ":";
     // 0 also means "not known": then the job just runs.
     if (job.progress <= 0 && job.bytesTotal == 0) return out + " running";
-    out += fmt::format(" {:.0f}%", job.progress < 0 ? 0.0 : job.progress * 100);
+    out += " " + bar(job.progress) +
+           fmt::format(" {:.0f}%", job.progress < 0 ? 0.0 : job.progress * 100);
     if (job.bytesTotal != 0)
         out += fmt::format(", {} of {}", humanBytes(job.bytesDone), humanBytes(job.bytesTotal));
-    if (job.rate != 0) {
-        out += fmt::format(", {}/s", humanBytes(job.rate));
-        if (job.bytesTotal > job.bytesDone)
-            out +=
-                fmt::format(", {} left", humanSeconds((job.bytesTotal - job.bytesDone) / job.rate));
-    }
+    if (job.rate != 0) out += fmt::format(", {}/s", humanBytes(job.rate));
+    if (job.secondsLeft != 0) out += fmt::format(", {} left", humanSeconds(job.secondsLeft));
     return out;
 }
 

@@ -9,7 +9,7 @@
 
 namespace volumecrypt::cli {
 
-// "wipe u-data: 42%, 1.2 GiB of 3.0 GiB, 120 MiB/s, 15 s left"
+// "wipe u-data: [########------------] 42%, 1.2 GiB of 3.0 GiB, 120 MiB/s, 15 s left"
 std::string progressLine(const JobInfo &job);
 
 // Redraws one line of standard error while it is a terminal, and takes it away at the end.

@@ -113,8 +113,9 @@ struct JobInfo {
     double progress = -1;  // 0..1; negative: not known
     std::uint64_t bytesDone = 0;
     std::uint64_t bytesTotal = 0;
-    std::uint64_t rate = 0;       // bytes a second
-    std::uint64_t startedAt = 0;  // microseconds of CLOCK_REALTIME
+    std::uint64_t rate = 0;         // bytes a second
+    std::uint64_t secondsLeft = 0;  // 0: not known
+    std::uint64_t startedAt = 0;    // microseconds of CLOCK_REALTIME
     unsigned startedByUid = 0;
     std::vector<JobResult> results;
     std::string state;             // running, succeeded, failed

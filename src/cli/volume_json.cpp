@@ -98,6 +98,7 @@ json toJson(const JobInfo &job) {
             {"bytesDone", job.bytesDone},
             {"bytesTotal", job.bytesTotal},
             {"rate", job.rate},
+            {"secondsLeft", job.secondsLeft},
             {"startedAt", job.startedAt},
             {"startedByUid", job.startedByUid},
             {"state", job.state},

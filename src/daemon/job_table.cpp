@@ -12,6 +12,9 @@ namespace volumecrypt::daemon {
 namespace {
 
 constexpr std::string_view kSaid = "failed";
+constexpr std::chrono::seconds kRateWindow{30};
+constexpr std::size_t kFewestSamples = 2;
+constexpr std::size_t kMostSamples = 256;
 
 std::uint64_t microsecondsNow() {
     return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(
@@ -42,6 +45,11 @@ std::string unsaid(std::string text, const std::set<std::string> &logged) {
 }
 
 }  // namespace
+
+std::uint64_t Job::secondsLeft() const {
+    if (finished() || rate_ == 0 || total_ <= done_) return 0;
+    return std::max<std::uint64_t>(1, (total_ - done_) / rate_);
+}
 
 double Job::progress() const {
     if (outcome_ && outcome_->has_value()) return 1.0;
@@ -86,13 +94,21 @@ void JobTable::setHandle(Job &job, const EngineHandle &handle) {
 
 void JobTable::setProgress(Job &job, const EngineProgress &progress) {
     if (job.finished()) return;
-    const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(
-                                  std::chrono::steady_clock::now() - job.since_)
-                                  .count();
     job.done_ = progress.done;
     job.total_ = progress.total;
-    job.rate_ =
-        milliseconds > 0 ? progress.done * 1000 / static_cast<std::uint64_t>(milliseconds) : 0;
+    const auto now = std::chrono::steady_clock::now();
+    auto &samples = job.samples_;
+    // What was done once more, or less than before, says nothing of how fast it is.
+    if (!samples.empty() && progress.done < samples.back().done) samples.clear();
+    samples.push_back({now, progress.done});
+    while (samples.size() > kFewestSamples &&
+           (now - samples.front().when > kRateWindow || samples.size() > kMostSamples))
+        samples.pop_front();
+    const auto milliseconds =
+        std::chrono::duration_cast<std::chrono::milliseconds>(now - samples.front().when).count();
+    if (milliseconds > 0)
+        job.rate_ = (progress.done - samples.front().done) * 1000 /
+                    static_cast<std::uint64_t>(milliseconds);
     if (observer_ != nullptr) observer_->jobProgressed(job);
 }
 

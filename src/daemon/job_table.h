@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -37,8 +38,10 @@ class Job {
     [[nodiscard]] const JobRecord &record() const { return record_; }
     [[nodiscard]] std::uint64_t bytesDone() const { return done_; }
     [[nodiscard]] std::uint64_t bytesTotal() const { return total_; }
-    [[nodiscard]] std::uint64_t rate() const { return rate_; }  // bytes per second
-    [[nodiscard]] double progress() const;                      // 0 to 1
+    // Bytes per second of late: a job that goes on where it was has done much before.
+    [[nodiscard]] std::uint64_t rate() const { return rate_; }
+    [[nodiscard]] std::uint64_t secondsLeft() const;  // at that rate; 0: not known, or none
+    [[nodiscard]] double progress() const;            // 0 to 1
     [[nodiscard]] bool finished() const { return outcome_.has_value(); }
     // Nothing as long as it runs.
     [[nodiscard]] const std::optional<JobOutcome> &outcome() const { return outcome_; }
@@ -63,8 +66,12 @@ class Job {
 
   private:
     friend class JobTable;
+    struct Sample {
+        std::chrono::steady_clock::time_point when;
+        std::uint64_t done;
+    };
     JobRecord record_;
-    std::chrono::steady_clock::time_point since_ = std::chrono::steady_clock::now();
+    std::deque<Sample> samples_;  // of the last half minute
     std::uint64_t done_ = 0;
     std::uint64_t total_ = 0;
     std::uint64_t rate_ = 0;

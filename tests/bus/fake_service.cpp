@@ -339,11 +339,13 @@ FakeJob::~FakeJob() {
 
 bool FakeJob::advance() {
     if (++done_ < ticks_) return false;
+    if (told_) return --lingers_ == 0;
+    told_ = true;
     if (error_.empty())
         emitFinished(true, "", "all of it was done");
     else
         emitFinished(false, kErrorPrefix + error_, "it went wrong\ndo better");
-    return true;
+    return false;
 }
 
 void FakeJob::Cancel(sdbus::Result<> &&result, Options /*options*/) {

@@ -168,7 +168,7 @@ class FakeJob final : public JobAdaptor {
     FakeJob &operator=(const FakeJob &) = delete;
     FakeJob(FakeJob &&) = delete;
     FakeJob &operator=(FakeJob &&) = delete;
-    // One step further; true once it has ended.
+    // One step further; true once it has ended, and stayed for a while.
     bool advance();
     [[nodiscard]] const sdbus::ObjectPath &path() const { return path_; }
 
@@ -180,6 +180,7 @@ class FakeJob final : public JobAdaptor {
     std::uint64_t BytesDone() override;
     std::uint64_t BytesTotal() override { return kBytes; }
     std::uint64_t Rate() override { return kBytes / 4; }
+    std::uint64_t SecondsLeft() override { return (kBytes - BytesDone()) / Rate(); }
     std::uint64_t StartedAt() override { return 1'700'000'000'000'000; }
     std::uint32_t StartedByUid() override { return 0; }
     std::vector<sdbus::Struct<std::string, std::string, std::string>> Results() override {
@@ -196,6 +197,8 @@ class FakeJob final : public JobAdaptor {
     std::string volume_;
     int ticks_;
     int done_ = 0;
+    bool told_ = false;
+    int lingers_ = 30;  // ticks
     std::string error_;
 };
 

@@ -257,6 +257,23 @@ def test_interrupted_wait(cli):
     equal(waiting.wait(20), 1)
     holds(cli.bus.log("wait.log")[0], "job 1 goes on")
     holds(cli.run("jobs").stdout, "wipe")
+    holds(cli.bus.log("wait.log")[1], "`volumecryptctl watch 1`")
+
+
+def test_join_a_job(cli):
+    """watch with a job waits for it, also when it has ended, and ends as it did"""
+    equal(cli.run("wipe", "u-data", "--confirm=u-data", "--no-wait").stdout, "1\n")
+    equal(cli.run("watch", "1").returncode, 0)
+    told = [json.loads(line) for line in cli.run("watch", "1", "--json").stdout.splitlines()]
+    equal((told[-1]["type"], told[-1]["job"]), ("result", "1"))
+    failing = cli.start("erase", "u-data", "--confirm=u-data", log="wait.log")
+    wait_for(lambda: "erase" in cli.run("jobs").stdout, "the second job runs")
+    cli.run("cancel", "2")
+    equal(failing.wait(20), 1)
+    ended = cli.run("watch", "2")
+    equal((ended.returncode, ended.stderr), (1, "volumecryptctl: it went wrong\nhint: do better\n"))
+    for number in ("77", "../job/1", ""):
+        equal(cli.run("watch", number or "''").returncode, 1)
 
 
 def test_sync_all(cli):

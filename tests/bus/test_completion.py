@@ -68,7 +68,7 @@ def test_volumes(cli):
                     "grow", "apply", "format", "wipe", "erase", "forget"):
         equal((command, complete(cli, command, "")), (command, everything))
         equal(complete(cli, command, "--json", "u-d"), ["u-data", "u-dies"])
-    for command in ("list", "reload", "jobs", "watch"):
+    for command in ("list", "reload", "jobs"):
         equal(complete(cli, command, ""), [])
     for command in commands(cli):
         first = re.search(r"Usage: volumecryptctl [a-z-]+ \[OPTIONS\] ?\[?(\w*)", cli.run(command, "--help").stdout).group(1)

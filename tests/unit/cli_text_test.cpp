@@ -122,16 +122,17 @@ JobInfo job(double progress, std::uint64_t done, std::uint64_t total, std::uint6
     info.bytesDone = done;
     info.bytesTotal = total;
     info.rate = rate;
+    if (rate != 0) info.secondsLeft = (total - done) / rate;
     return info;
 }
 
 TEST(CliProgress, SaysWhatIsKnown) {
     EXPECT_EQ(progressLine(job(0, 0, 0, 0)), "wipe u-data: running");
-    EXPECT_EQ(progressLine(job(0.426, 0, 0, 0)), "wipe u-data: 43%");
+    EXPECT_EQ(progressLine(job(0.426, 0, 0, 0)), "wipe u-data: [########------------] 43%");
     EXPECT_EQ(progressLine(job(0.5, 1ULL << 30, 2ULL << 30, 64ULL << 20)),
-              "wipe u-data: 50%, 1.0 GiB of 2.0 GiB, 64.0 MiB/s, 16 s left");
+              "wipe u-data: [##########----------] 50%, 1.0 GiB of 2.0 GiB, 64.0 MiB/s, 16 s left");
     EXPECT_EQ(progressLine(job(1, 2ULL << 30, 2ULL << 30, 64ULL << 20)),
-              "wipe u-data: 100%, 2.0 GiB of 2.0 GiB, 64.0 MiB/s");
+              "wipe u-data: [####################] 100%, 2.0 GiB of 2.0 GiB, 64.0 MiB/s");
 }
 
 TEST(Sentence, EndsWithAMark) {

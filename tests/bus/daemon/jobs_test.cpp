@@ -103,6 +103,21 @@ TEST_F(Jobs, ShowWhatTheyAreAndHowFar) {
     client_.call(job, kJob, "Cancel", Options());
 }
 
+// One that goes on where it was: what was done before says nothing of how fast it is.
+TEST_F(Jobs, SayHowLongItTakesYet) {
+    daemon_.script("sync", R"(echo '{"type":"progress","done":1000000000,"total":2000000000}'
+        sleep 1
+        echo '{"type":"progress","done":1000001000,"total":2000000000}'
+        hang)");
+    const auto job = startSync();
+    ASSERT_TRUE(
+        client_.waitFor([&] { return client_.property<std::uint64_t>(job, kJob, "Rate") != 0; }));
+    const auto rate = client_.property<std::uint64_t>(job, kJob, "Rate");
+    EXPECT_LE(rate, 100'000U);
+    EXPECT_EQ(client_.property<std::uint64_t>(job, kJob, "SecondsLeft"), 999'999'000U / rate);
+    client_.call(job, kJob, "Cancel", Options());
+}
+
 TEST_F(Jobs, StayForAWhileAfterTheirEnd) {
     daemon_.script(
         "sync", R"(result ',"steps":[{"action":"add","slot":1,"kind":"static","reason":"new"}]')");
