@@ -22,8 +22,9 @@ TPML_PCR_SELECTION selectionOf(const std::vector<unsigned> &pcrs) {
     TPML_PCR_SELECTION selection{};
     selection.count = 1;
     selection.pcrSelections[0].hash = TPM2_ALG_SHA256;
-    const std::string select = pcrSelect(pcrs);
+    const PcrSelect select = pcrSelect(pcrs);
     selection.pcrSelections[0].sizeofSelect = static_cast<UINT8>(select.size());
+    static_assert(std::tuple_size_v<PcrSelect> <= TPM2_PCR_SELECT_MAX);
     std::copy(select.begin(), select.end(), std::begin(selection.pcrSelections[0].pcrSelect));
     return selection;
 }

@@ -18,8 +18,8 @@ std::string emptyPolicy() {
     return zeros;
 }
 
-std::string pcrSelect(const std::vector<unsigned> &pcrs) {
-    std::string select(3, '\0');
+PcrSelect pcrSelect(const std::vector<unsigned> &pcrs) {
+    PcrSelect select{};
     for (const unsigned pcr : pcrs) {
         char &byte = select.at(pcr / 8);
         byte = static_cast<char>(static_cast<unsigned char>(byte) | (1U << (pcr % 8)));
@@ -44,7 +44,8 @@ std::string withPcrs(std::string_view policy, const PcrValues &values) {
         pcrs.push_back(pcr);
         concatenated += value;
     }
-    return withPcrSelection(policy, pcrSelect(pcrs), concatenated);
+    const PcrSelect select = pcrSelect(pcrs);
+    return withPcrSelection(policy, {select.data(), select.size()}, concatenated);
 }
 
 std::string authorizedBy(std::string_view keyName) {

@@ -3,6 +3,7 @@
 // computes.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -26,8 +27,9 @@ std::string withPcrSelection(std::string_view policy, std::string_view select,
 // without its size.
 std::string authorizedBy(std::string_view keyName);
 
-// The three bytes of a PCR selection: PCR n is bit n%8 of byte n/8.
-std::string pcrSelect(const std::vector<unsigned> &pcrs);
+// The bytes of a PCR selection: PCR n is bit n%8 of byte n/8.
+using PcrSelect = std::array<char, 3>;
+PcrSelect pcrSelect(const std::vector<unsigned> &pcrs);
 
 // The policy of a sealed key, in systemd's order: the signed policy (when `keyName` is not empty),
 // then the PCRs (when there are any).
