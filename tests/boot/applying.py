@@ -50,7 +50,7 @@ def planned(machine):
 
 def rest(machine):
     """Waits until no engine and no unit of ours is at work."""
-    machine.wait_until(AT_REST, 180)
+    machine.wait_until(AT_REST)
 
 
 def applies(check, machine, works=True):

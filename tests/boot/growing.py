@@ -71,7 +71,7 @@ def check_growing(check, machine):
     check.section("Partitions are enlarged while their volumes are in use")
     machine.plug("grown", roomy_disk(machine.folder))
     for name in VOLUMES:
-        mounted = machine.wait_until(f"mountpoint -q {where(name)}", 180)
+        mounted = machine.wait_until(f"mountpoint -q {where(name)}")
         check.fact(f"{name} is mounted", mounted.ok, lambda: machine.run(f"journalctl -b -u volumecrypt@{name}").output)
     rest(machine)
     before = invocations(machine)
@@ -87,6 +87,6 @@ def check_growing(check, machine):
     machine.output(f"sfdisk --quiet --no-reread --part-label {DISK} 1 {FIRST} && udevadm settle")
     machine.unplug("grown")
     left = " && ".join(f"! mountpoint -q {where(name)} && ! test -e /dev/mapper/luks2-{name}" for name in VOLUMES)
-    gone = machine.wait_until(f"{left} && ! test -e {LINK}", 60)
+    gone = machine.wait_until(f"{left} && ! test -e {LINK}")
     check.fact("unplugged: no mount, mapping or link is left", gone.ok,
                lambda: machine.run("dmsetup ls; findmnt; journalctl -b -n 60 --no-pager").output)

@@ -66,7 +66,7 @@ def check_lock_and_unlock(checks, machine):
     checks.equal("State is locked", get_property(machine, path, "Volume", "State"), "locked")
     outcome = machine.run(f"busctl call {NAME} {path} {NAME}.Volume Unlock a{{sv}} 0", 180)
     checks.fact("Unlock answers with the mapping", f"/dev/mapper/{DATA.mapping}" in outcome.output, outcome.output)
-    mounted = machine.wait_until(f"mountpoint -q {DATA.where} && grep -q u-data {DATA.where}/kept", 60)
+    mounted = machine.wait_until(f"mountpoint -q {DATA.where} && grep -q u-data {DATA.where}/kept")
     checks.fact("and it is mounted again, with its file", mounted.ok, mounted.output)
     checks.equal("State is unlocked again", get_property(machine, path, "Volume", "State"), "unlocked")
 

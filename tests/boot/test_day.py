@@ -257,7 +257,7 @@ def emergency(day):
     machine.output(f"mv {KEY_FILE} {KEY_FILE}.away; sync")
     machine.power_off()
     machine.boot("volumecrypt.measure")
-    reached = machine.wait_until("systemctl is-active emergency.target", 300)
+    reached = machine.wait_until("systemctl is-active emergency.target")
     day.check.fact("the boot ends in the emergency shell", reached.ok,
                    lambda: machine.run("systemctl list-jobs").output)
     told = machine.journal("-u volumecrypt@u-data.service")

@@ -74,7 +74,7 @@ def helper_is_nobody(check, machine):
     sync = "volumecrypt-sync@u-data.service"
     status = "/proc/$(pgrep -of '^/usr/libexec/volumecrypt/volumecrypt-kms$')/status"
     machine.output(f"systemctl kill -s STOP vmtest-kms.service; systemctl restart --no-block {sync}")
-    seen = machine.wait_until(f"grep '^Uid:.*[1-9]' {status} && cat {status}", 60)
+    seen = machine.wait_until(f"grep '^Uid:.*[1-9]' {status} && cat {status}")
     machine.output("systemctl kill -s CONT vmtest-kms.service")
     shown = dict(line.split(":\t", 1) for line in seen.output.splitlines() if ":\t" in line)
     check.equal("volumecrypt-kms is nobody: user, group", [set(shown.get(name, "").split()) for name in ("Uid", "Gid")],
@@ -82,7 +82,7 @@ def helper_is_nobody(check, machine):
     check.equal("it has no capability, and gets none",
                 [shown.get(name) for name in ("CapPrm", "CapEff", "CapInh", "CapAmb", "NoNewPrivs")],
                 ["0" * 16] * 4 + ["1"])
-    ended = machine.wait_until(f"systemctl is-active {sync}", 120)
+    ended = machine.wait_until(f"systemctl is-active {sync}")
     check.fact("its engine is done when the server goes on", ended.ok, lambda: machine.journal(f"-u {sync}"))
 
 
@@ -94,7 +94,7 @@ def without_server(check, machine):
     check.fact("the boot went on to multi-user.target", machine.run("systemctl is-active multi-user.target").ok)
     check.fact("u-data is not mounted", not machine.run(f"mountpoint -q {WHERE}").ok)
     # Not from the unit's properties: the daemon may be trying it again at this moment.
-    ended = machine.wait_until(f"journalctl -b --no-pager -u {ATTACH} | grep -q 'code=exited, status=75'", 120)
+    ended = machine.wait_until(f"journalctl -b --no-pager -u {ATTACH} | grep -q 'code=exited, status=75'")
     check.fact("its attach failed and is worth retrying", ended.ok,
                lambda: machine.run(f"journalctl -b --no-pager -u {ATTACH}").output)
     shown = machine.run("busctl get-property org.example.VolumeCrypt /org/example/VolumeCrypt/volume/u_2ddata "
@@ -102,7 +102,7 @@ def without_server(check, machine):
     check.fact("the volume's LastError is KmsUnreachable", "KmsUnreachable" in shown, shown)
     check.section("The server comes back")
     machine.output(f"rm {guest_kms.OFF}; systemctl start vmtest-kms.service")
-    opened = machine.wait_until(f"mountpoint -q {WHERE}", 300)
+    opened = machine.wait_until(f"mountpoint -q {WHERE}")
     check.fact("the volume opens by itself, and what was on it is there",
                opened.ok and machine.run(f"cat {WHERE}/kept").output == "kept",
                lambda: machine.run("journalctl -b --no-pager | tail -60").output)
@@ -128,7 +128,7 @@ def by_its_unit(check, machine):
     check.equal("its watchdog waits for it, and it has descriptors for all of its connections",
                 [shown("WatchdogUSec"), shown("LimitNOFILESoft")], ["30s", "8192"])
     before = int(shown("WatchdogTimestampMonotonic"))
-    heard = machine.wait_until(f"test $(systemctl show --value -p WatchdogTimestampMonotonic {unit}) -gt {before}", 60)
+    heard = machine.wait_until(f"test $(systemctl show --value -p WatchdogTimestampMonotonic {unit}) -gt {before}")
     check.fact("it connects to itself, and tells its watchdog", heard.ok, lambda: log())
     rest(machine)
     machine.write("/etc/volumecrypt/volumes.yaml", CONFIG + (

@@ -77,7 +77,7 @@ def check_refused(check, machine, name, where, code):
 
 
 def check_pinned(check, machine, name):
-    pinned = machine.wait_until(f"test -e {PINS}/{name}.json", 60)
+    pinned = machine.wait_until(f"test -e {PINS}/{name}.json")
     modes = machine.run(f"stat -c %a /etc/volumecrypt/state {PINS}/{name}.json").output.split()
     check.fact(f"{name} is remembered on the root file system, for root only", pinned.ok and modes == ["700", "600"],
                lambda: f"{modes}\n{journal(machine, name)}")

@@ -52,7 +52,7 @@ class Life:
 
     def mounted(self):
         """The boot does not wait for a volume that nothing needs."""
-        self.machine.wait_until(f"mountpoint -q {WHERE}", 120)
+        self.machine.wait_until(f"mountpoint -q {WHERE}")
 
     def check_open(self, name):
         self.mounted()

@@ -92,7 +92,7 @@ def rotation(check, machine):
     others = [slot for slot in slots(machine) if slot > 1]
     check.equal("luksAddKey and systemd-cryptenroll have each added a key slot", len(others), 2)
     finish = machine.start(FIO, 300)
-    machine.wait_until(f"ls {WHERE}/use*", 60)
+    machine.wait_until(f"ls {WHERE}/use*")
     declare(machine, s1="two")
     result = apply(machine)
     check.fact("Apply changes the key", result.success, result.text)

@@ -140,7 +140,7 @@ def second_boot(check, machine, disk, old_salt, old_uuid):
     machine.write("/run/typed", RECOVERY.upper().replace("-", " ") + "\n", mode="0600")
     for volume in (EPHEMERAL, DATA):
         unlocked = machine.run(f"volumecryptctl unlock {volume.id} --secret-file /run/typed", 240)
-        mounted = machine.wait_until(f"mountpoint -q {volume.where}", 60)
+        mounted = machine.wait_until(f"mountpoint -q {volume.where}")
         kept = machine.run(f"cat {volume.where}/kept").output
         check.fact(f"the recovery key, typed in capitals, opens {volume.id}: its file is there",
                    unlocked.ok and mounted.ok and kept == volume.id, unlocked.output + kept)

@@ -157,7 +157,7 @@ def changed_boot(check, machine):
     for name in NAMES:
         journal = machine.journal(f"-u volumecrypt@u-{name}.service -u volumecrypt-sync@u-{name}.service")
         check.fact(f"the sync of u-{name} tells why it seals anew", "re-seal: PCR 7 changed" in journal, journal)
-    machine.wait_until(f"test $(volumecryptctl tpm | grep -c 'slot 0: the TPM would open it') = {len(NAMES)}", 60)
+    machine.wait_until(f"test $(volumecryptctl tpm | grep -c 'slot 0: the TPM would open it') = {len(NAMES)}")
     check.equal("after it the TPM would open the volumes", report(machine), all_volumes("opens"))
     for name in NAMES:
         check.equal(f"u-{name} still has one token", len(tokens(machine, name)), 1)

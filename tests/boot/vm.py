@@ -201,8 +201,9 @@ class Machine:
     def read(self, path):
         return base64.b64decode(self.output(f"base64 {shlex.quote(path)}"))
 
-    def wait_until(self, command, seconds=120, interval=0.5):
-        """Repeats a command until it succeeds; returns the last outcome either way."""
+    def wait_until(self, command, seconds=300, interval=0.5):
+        """Repeats a command until it succeeds; returns the last outcome either way. A machine that shares a busy
+        processor takes its time."""
         deadline = time.monotonic() + seconds
         while True:
             outcome = self.run(command)
