@@ -62,9 +62,12 @@ base::Status checkReady(const volume::Session &session, volume::SlotSession &slo
                           session.describe() + " was made by another machine",
                           "Nothing was changed. " + volume::adoptionHint(session) + ".");
     const model::Record &record = slots.changer().record();
-    if (slots.changer().token() && record.phase == model::Phase::Ready &&
-        record.volume == session.id().text())
-        return {};
+    if (record.phase != model::Phase::Ready)
+        return base::fail(ErrorCode::Unsupported,
+                          session.describe() + " has never been in use, and nothing is in it",
+                          "Nothing was changed. Run `volumecryptctl unlock " + session.id().text() +
+                              "`, which makes its file system, or wipe it.");
+    if (slots.changer().token() && record.volume == session.id().text()) return {};
     return base::fail(
         ErrorCode::Unsupported,
         session.describe() + ": its record does not say whose keys are in its slots",
