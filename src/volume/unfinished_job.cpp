@@ -6,7 +6,9 @@
 #include <string>
 #include <utility>
 
+#include "luks/header_store.h"
 #include "volume/device_state.h"
+#include "volume/pin.h"
 #include "volume/record_book.h"
 
 namespace volumecrypt::volume {
@@ -65,6 +67,28 @@ base::Result<luks::HeaderCopy> readHeaderOfJob(const Session &session) {
     }
     showSlotsOfJob(header->view, *named);
     return std::move(*header);
+}
+
+base::Result<OpenedVolume> openWithJob(const Session &session, KeyRing &ring,
+                                       luks::HeaderCopy header) {
+    VC_ASSIGN(OpenedVolume volume, openVolume(session, ring, std::move(header)));
+    VC_TRY(checkPin(session, volume.header.view, volume.unlocked.volumeKey, volume.found.former));
+    const auto &record = volume.found.record;
+    if (!record || !record->job)
+        return base::fail(ErrorCode::HeaderCorrupt,
+                          session.describe() + ": " +
+                              (volume.found.problem.empty()
+                                   ? std::string("its record names no change of the volume key")
+                                   : volume.found.problem),
+                          "Nothing was written. Restore a header backup.");
+    if (record->job->operation != model::JobOperation::Reencrypt)
+        return base::fail(jobUnfinished(session, *record->job));
+    return volume;
+}
+
+bool hasJob(const Session &session) {
+    const auto view = luks::openHeaderStore(session.device().node)->view();
+    return view && peekJob(*view);
 }
 
 }  // namespace volumecrypt::volume
