@@ -34,6 +34,14 @@ bool flagOption(const Options &options, const std::string &name) {
     return found != options.end() && typed<bool>(found->second, name, "b");
 }
 
+std::uint64_t numberOption(const Options &options, const std::string &name) {
+    const auto found = options.find(name);
+    if (found == options.end()) return 0;
+    const auto number = typed<std::uint64_t>(found->second, name, "t");
+    if (number == 0) refuseArgument("the option '" + name + "' is 0");
+    return number;
+}
+
 base::UniqueFd ownFd(const sdbus::UnixFd &fd) {
     // sdbus-c++'s own copies are not closed on exec.
     auto copy = base::duplicateFd(fd.get());

@@ -116,12 +116,14 @@ daemon::JobRequest BusVolume::readRequest(const Options &options,
     std::vector<std::string_view> known = flags;
     if (method.confirmed) known.emplace_back("confirm");
     if (method.takesSecret) known.emplace_back("secret");
+    if (method.takesRate) known.emplace_back("rate");
     checkOptions(options, known);
     if (method.confirmed) checkConfirmed(options, volume_->id().text(), method.name);
     daemon::JobRequest request;
     for (const auto flag : flags)
         if (flagOption(options, std::string(flag))) request.flags.emplace_back(flag);
     if (method.takesSecret) request.secret = fdOption(options, "secret");
+    if (method.takesRate) request.rate = numberOption(options, "rate");
     return request;
 }
 
@@ -161,8 +163,10 @@ void BusVolume::Authorize(sdbus::Result<> &&result, std::string operation, Optio
         if (operation == "apply")
             return only<daemon::action::ManageKeys>(reply, {.operation = operation});
         if (operation == "grow") return only<daemon::action::Grow>(reply, asked);
+        if (operation == "rotate-volume-key") return only<daemon::action::Reencrypt>(reply, asked);
         refuseArgument(
-            "the operations that take a secret are unlock, sync, apply, add-key and grow");
+            "the operations that take a secret are unlock, sync, apply, add-key, grow and "
+            "rotate-volume-key");
     });
 }
 
@@ -287,10 +291,6 @@ void BusVolume::Encrypt(JobReply &&result, Options options) {
 
 void BusVolume::Decrypt(JobReply &&result, Options options) {
     notYet<daemon::action::Reencrypt>(std::move(result), "decrypt in place", options);
-}
-
-void BusVolume::RotateVolumeKey(JobReply &&result, Options options) {
-    notYet<daemon::action::Reencrypt>(std::move(result), "change the volume key", options);
 }
 
 void BusVolume::BackupHeader(sdbus::Result<> &&result, sdbus::UnixFd, Options options) {

@@ -54,7 +54,9 @@ class BusVolume final
     void RemoveKey(sdbus::Result<> &&result, std::uint32_t slot, Options options) override;
     void Encrypt(JobReply &&result, Options options) override;
     void Decrypt(JobReply &&result, Options options) override;
-    void RotateVolumeKey(JobReply &&result, Options options) override;
+    void RotateVolumeKey(JobReply &&result, Options options) override {
+        start(std::move(result), options, daemon::operation::kRotateVolumeKey);
+    }
     void BackupHeader(sdbus::Result<> &&result, sdbus::UnixFd file, Options options) override;
     void RestoreHeader(sdbus::Result<> &&result, sdbus::UnixFd file, Options options) override;
     void Erase(JobReply &&result, Options options) override {

@@ -2,6 +2,7 @@
 // What a command line says, as plain values.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -21,6 +22,7 @@ struct Arguments {
     bool recovery = false;                  // unlock: ask for a recovery key; add-key: make one
     std::optional<std::string> confirm;     // what destroys data: the ID once more
     bool force = false;                     // format
+    std::uint64_t rate = 0;                 // rotate-volume-key: bytes a second; 0: any
     bool verify = false;                    // sync
     bool adopt = false;                     // sync
     bool noWait = false;

@@ -33,6 +33,7 @@ struct Event {
 struct JobOptions {
     std::string confirm = {};                // the volume's ID, for what destroys data
     std::vector<std::string> flags = {};     // options that are true: "verify"
+    std::uint64_t rate = 0;                  // bytes a second; 0: none
     const base::UniqueFd *secret = nullptr;  // opens the volume where no declared key does
 };
 

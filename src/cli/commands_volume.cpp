@@ -100,6 +100,15 @@ int runGrow(Session &session) {
                           arguments.volume);
 }
 
+int runRotateVolumeKey(Session &session) {
+    const Arguments &arguments = session.arguments();
+    const auto secret = givenSecret(session);
+    if (!secret) return failed(session, secret.error());
+    return session.finish(session.client().start(arguments.volume, "RotateVolumeKey",
+                                                 {.rate = arguments.rate, .secret = &*secret}),
+                          arguments.volume);
+}
+
 int runFormat(Session &session) {
     std::vector<std::string> flags;
     if (session.arguments().force) flags.emplace_back("force");
@@ -139,6 +148,12 @@ Parameters takesGrow() {
                        "every byte of it: for when no declared key opens it")};
 }
 
+Parameters takesRotateVolumeKey() {
+    return {volume(), rate(),
+            secretFile("The passphrase in this file (- is standard input), every byte of it, opens "
+                       "the volume, or is that of a key that is not declared")};
+}
+
 Parameters takesConfirm() {
     return {volume(), confirm()};
 }
@@ -162,6 +177,11 @@ std::span<const Command> volumeCommands() {
                 .help = "Let a volume in use follow its device, which became larger",
                 .takes = takesGrow,
                 .run = runGrow},
+        Command{.group = kChangeVolumes,
+                .name = "rotate-volume-key",
+                .help = "Encrypt the data of a locked volume anew under a new volume key",
+                .takes = takesRotateVolumeKey,
+                .run = runRotateVolumeKey},
         Command{.group = kChangeVolumes,
                 .name = "format",
                 .help = "Make a new, empty encrypted volume; what was on it is lost",

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -24,6 +25,7 @@ struct JobMethod {
     bool takesSecret = false;  // option "secret", which the engine reads
     std::array<std::string_view, 2> flags = {};  // options that are true or false: "--force"
     bool writesMounted = false;                  // the engine writes to where the volume is mounted
+    bool takesRate = false;                      // option "rate", bytes a second: "--rate"
 };
 // With the right that it takes: an operation is started with the proof of that one only.
 template <typename Action>
@@ -37,6 +39,8 @@ inline constexpr JobOperation<action::ManageKeys> kSync{
     {.name = "Sync", .verb = "sync", .takesSecret = true, .flags = {"verify", "adopt"}}};
 inline constexpr JobOperation<action::Grow> kGrow{
     {.name = "Grow", .verb = "grow", .takesSecret = true, .writesMounted = true}};
+inline constexpr JobOperation<action::Reencrypt> kRotateVolumeKey{
+    {.name = "RotateVolumeKey", .verb = "reencrypt", .takesSecret = true, .takesRate = true}};
 inline constexpr JobOperation<action::Format> kFormat{
     {.name = "Format", .verb = "format", .confirmed = true, .flags = {"force"}}};
 inline constexpr JobOperation<action::Erase> kErase{
@@ -50,6 +54,7 @@ inline constexpr JobOperation<action::Erase> kForget{
 struct JobRequest {
     std::vector<std::string> flags;  // those of the method that were set
     base::UniqueFd secret = {};
+    std::uint64_t rate = 0;  // 0: none was given
 };
 
 class VolumeOperations {

@@ -23,7 +23,9 @@
 #include "volume/pin.h"
 #include "volume/state_meta.h"
 #include "volume/stop.h"
+#include "volume/unfinished_job.h"
 #include "volume/unlock.h"
+#include "volume/volume_key_change.h"
 
 namespace volumecrypt::engine {
 namespace {
@@ -78,10 +80,15 @@ base::Error stillOpen(const volume::Session &session, base::Error error,
     return error;
 }
 
-base::Status activate(const volume::Session &session, const volume::OpenedVolume &volume) {
+luks::ActivationOptions activationOptions(const volume::Session &session) {
     luks::ActivationOptions options;
     options.allowDiscards = session.encryption().allowDiscards;
     options.performance = session.encryption().options;
+    return options;
+}
+
+base::Status activate(const volume::Session &session, const volume::OpenedVolume &volume) {
+    const luks::ActivationOptions options = activationOptions(session);
     auto done =
         luks::activate(volume.header, session.device().node, model::mappingName(session.id()),
                        volume.unlocked.volumeKey, options);
@@ -217,6 +224,31 @@ base::Status remember(volume::Session &session, const volume::OpenedVolume &volu
     return {};
 }
 
+// A change of the volume key was interrupted. Whether the volume is mapped now, in flight; if not,
+// it is as any other.
+base::Result<bool> attachInFlight(volume::Session &session, volume::KeyRing &ring,
+                                  volume::Outcome &outcome) {
+    VC_ASSIGN(luks::HeaderCopy header, volume::readHeaderOfJob(session));
+    VC_ASSIGN(const volume::OpenedVolume volume,
+              volume::openWithJob(session, ring, std::move(header)));
+    if (!volume::isBegun(volume.header.view, *volume.found.record->job)) {
+        VC_TRY(volume::withdrawKeyChange(session, volume));
+        return false;
+    }
+    VC_ASSIGN(const luks::ReencryptionEnd end, volume::settleKeyChange(session, volume, ring));
+    if (end != luks::ReencryptionEnd::Stopped) return false;
+    VC_TRY(volume::mapInFlight(session, volume, ring, activationOptions(session)));
+    session.reporter().warning(ErrorCode::Busy,
+                               volume::jobUnfinished(session, *volume.found.record->job).message +
+                                   ": it goes on when `volumecryptctl rotate-volume-key " +
+                                   session.id().text() + "` is run while the volume is locked");
+    logUnlocked(session, volume.unlocked);
+    outcome.state = model::VolumeState::Reencrypting;
+    outcome.changed = true;
+    outcome.extra["unlockedBySlot"] = volume.unlocked.slot;
+    return true;
+}
+
 base::Result<volume::Outcome> attachEncrypted(volume::Session &session) {
     // libcryptsetup would refuse it in other words, and a mount would write.
     VC_TRY(volume::expectWritable(session));
@@ -228,6 +260,10 @@ base::Result<volume::Outcome> attachEncrypted(volume::Session &session) {
         VC_TRY(volume::mayFormat(session));
         VC_TRY(volume::formatDevice(session, ring, false));
         VC_ASSIGN(found, volume::lookAtDevice(session));
+    }
+    if (volume::hasJob(session)) {
+        VC_ASSIGN(const bool mapped, attachInFlight(session, ring, outcome));
+        if (mapped) return outcome;
     }
     VC_ASSIGN(luks::HeaderCopy header, volume::readHeader(session, found));
     VC_ASSIGN(volume::OpenedVolume volume, volume::openVolume(session, ring, std::move(header)));

@@ -28,6 +28,8 @@ std::string misuse(const volume::Options &options) {
         return "--adopt goes with sync and plan only";
     if (options.unlockFd && verb != volume::Verb::AddKey)
         return "--unlock-fd goes with add-key only";
+    if (options.rate != 0 && verb != volume::Verb::Reencrypt)
+        return "--rate goes with reencrypt only";
     const VerbRow &row = verbRow(verb);
     if (options.slot.has_value() != row.needsSlot)
         return options.slot ? "--slot goes with remove-key and rotate only"
@@ -80,6 +82,7 @@ std::variant<volume::Options, int> parseOptions(int argc, char **argv) {
         .force = line.force,
         .verify = line.verify,
         .adopt = line.adopt,
+        .rate = line.rate.value_or(0),
         .cost = line.testKdf ? luks::KdfCost::Minimal : luks::KdfCost::Library};
     if (const std::string problem = misuse(options); !problem.empty()) return usageError(problem);
     return options;

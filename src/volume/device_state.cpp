@@ -14,6 +14,7 @@
 #include "model/volume_spec.h"
 #include "volume/former_name.h"
 #include "volume/record_book.h"
+#include "volume/unfinished_job.h"
 
 namespace volumecrypt::volume {
 namespace {
@@ -42,7 +43,7 @@ std::string wipefsCommands(const Session &session, const std::vector<blockdev::S
 // Its own record makes a header ours, whatever else there seems to be.
 void recogniseOurs(const Session &session, DeviceContent &found) {
     if (found.content.luks != blockdev::LuksBeside::Primary2) return;
-    const auto header = luks::copyHeader(session.device().node);
+    const auto header = luks::copyHeaderInFlight(session.device().node);
     if (!header) return;
     const FoundRecord record = peekRecord(header->view);
     if (!record.record) return;
@@ -204,6 +205,8 @@ std::string forDevice(const Session &session, std::string hint) {
 base::Result<luks::HeaderCopy> copyHeader(const Session &session) {
     auto header = luks::copyHeader(session.device().node);
     if (header) return header;
+    if (const auto flying = reencryptingHeader(session))
+        if (const auto job = peekJob(*flying)) return base::fail(jobUnfinished(session, *job));
     auto error = std::move(header).error();
     error.hint = forDevice(session, error.hint);
     if (error.code == ErrorCode::HeaderCorrupt && error.hint.empty())
@@ -218,7 +221,7 @@ std::optional<model::HeaderView> reencryptingHeader(const Session &session) {
     auto view = luks::openHeaderStore(session.device().node)->view();
     const bool isOne = view && view->isReencrypting() && !view->segments.empty();
     // What it says is shown, though nobody has checked it.
-    if (!isOne || model::findCipher(view->segments.front().cipher) == nullptr) return std::nullopt;
+    if (!isOne || model::findCipher(view->dataSegment().cipher) == nullptr) return std::nullopt;
     return std::move(*view);
 }
 

@@ -192,7 +192,10 @@ void FakeVolume::begin(sdbus::Result<sdbus::ObjectPath> &&result, const std::str
             line += " " + name + "=[" + contentOf(value.get<sdbus::UnixFd>()) + "]";
         else
             line += " " + name + "=" +
-                    (value.containsValueOfType<bool>() ? "true" : value.get<std::string>());
+                    (value.containsValueOfType<std::uint64_t>()
+                         ? std::to_string(value.get<std::uint64_t>())
+                     : value.containsValueOfType<bool>() ? "true"
+                                                         : value.get<std::string>());
     service_.note(line);
     const bool instant = state_.id == "u-instant";
     if (state_.id == "u-dies") service_.dying = true;
@@ -303,10 +306,6 @@ void FakeVolume::Encrypt(sdbus::Result<sdbus::ObjectPath> &&result, Options /*op
 }
 
 void FakeVolume::Decrypt(sdbus::Result<sdbus::ObjectPath> &&result, Options /*options*/) {
-    result.returnError(failure("Unsupported", "not here"));
-}
-
-void FakeVolume::RotateVolumeKey(sdbus::Result<sdbus::ObjectPath> &&result, Options /*options*/) {
     result.returnError(failure("Unsupported", "not here"));
 }
 

@@ -119,7 +119,9 @@ class FakeVolume final : public VolumeAdaptor {
     void RemoveKey(sdbus::Result<> &&result, std::uint32_t slot, Options options) override;
     void Encrypt(sdbus::Result<sdbus::ObjectPath> &&result, Options options) override;
     void Decrypt(sdbus::Result<sdbus::ObjectPath> &&result, Options options) override;
-    void RotateVolumeKey(sdbus::Result<sdbus::ObjectPath> &&result, Options options) override;
+    void RotateVolumeKey(sdbus::Result<sdbus::ObjectPath> &&result, Options options) override {
+        begin(std::move(result), "rotate-volume-key", options);
+    }
     void BackupHeader(sdbus::Result<> &&result, sdbus::UnixFd file, Options options) override;
     void RestoreHeader(sdbus::Result<> &&result, sdbus::UnixFd file, Options options) override;
     void Erase(sdbus::Result<sdbus::ObjectPath> &&result, Options options) override {

@@ -309,6 +309,16 @@ def test_grow(cli):
     equal(cli.calls(), ["grow u-data no-ask", "grow u-data no-ask secret=[one]"])
 
 
+def test_rotate_volume_key(cli):
+    """rotate-volume-key starts the job, with a passphrase and a rate where they are given"""
+    equal(cli.run("rotate-volume-key", "u-data", "--no-wait").returncode, 0)
+    equal(cli.run("rotate-volume-key", "u-data", "--rate", "1048576", "--secret-file", "-", "--no-wait",
+                  secret=b"one").returncode, 0)
+    equal(cli.calls(), ["rotate-volume-key u-data no-ask",
+                        "rotate-volume-key u-data no-ask rate=1048576 secret=[one]"])
+    equal(cli.run("rotate-volume-key", "u-data", "--rate", "0").returncode, 64)
+
+
 def test_unlock_without_bus(cli):
     """without a bus unlock runs the engine, with the same codes, and the secret goes to its standard input"""
     environment, engine = without_bus(cli)
