@@ -78,20 +78,20 @@ base::Result<std::uint64_t> readInto(int memory, int fd, const CheckStop &checkS
     }
 }
 
-base::Result<HeaderImage> withAreas(HeaderCopy copy) {
-    const std::uint64_t areas = 2 * copy.view.metadataSize;
-    const std::uint64_t size = areas + copy.view.keyslotsSize;
-    VC_TRY(copyIn(copy.memory.get(), copy.device.get(), areas, copy.view.keyslotsSize,
-                  "the key slot areas"));
-    return HeaderImage{.copy = std::move(copy), .size = size};
-}
-
 }  // namespace
 
 base::Result<HeaderImage> imageOf(const std::string &path) {
     // libcryptsetup has written the copy that was missing, in memory (see HeaderCopy::memory).
     VC_ASSIGN(HeaderCopy copy, copyHeader(path));
-    return withAreas(std::move(copy));
+    return imageOf(std::move(copy));
+}
+
+base::Result<HeaderImage> imageOf(HeaderCopy copy) {
+    const std::uint64_t areas = 2 * copy.view.metadataSize;
+    const std::uint64_t size = areas + copy.view.keyslotsSize;
+    VC_TRY(copyIn(copy.memory.get(), copy.device.get(), areas, copy.view.keyslotsSize,
+                  "the key slot areas"));
+    return HeaderImage{.copy = std::move(copy), .size = size};
 }
 
 base::Result<HeaderImage> readBackup(int fd, std::uint64_t deviceSize, const CheckStop &checkStop) {
@@ -108,7 +108,7 @@ base::Result<HeaderImage> readBackup(int fd, std::uint64_t deviceSize, const Che
                           "the header backup ends after " + std::to_string(given) + " of " +
                               std::to_string(size) + " bytes",
                           "Give a whole one.");
-    return withAreas(std::move(copy));
+    return imageOf(std::move(copy));
 }
 
 base::Status expectPlaceForBackup(int fd) {

@@ -28,6 +28,8 @@ using CheckStop = std::function<base::Status()>;
 // The header of a device. Where one of its copies is damaged or old, both are that of the current
 // one. Nothing is written. Errors as copyHeader.
 base::Result<HeaderImage> imageOf(const std::string &path);
+// The same, of a header that was read just now: its key slot areas are added. Io.
+base::Result<HeaderImage> imageOf(HeaderCopy copy);
 
 // A backup from a descriptor (regular file, memfd or pipe), read once and whole; what follows the
 // header in it is passed over. Nobody vouches for it: it is validated as the header of a device of

@@ -12,10 +12,14 @@
 #include "base/mapped_bytes.h"
 #include "luks/block_write.h"
 #include "luks/header_image.h"
+#include "luks/header_json.h"
 #include "luks/metadata.h"
 
 namespace volumecrypt::luks {
 namespace {
+
+// In bytes: what a disk writes whole, or not at all.
+constexpr std::size_t kWhole = 512;
 
 using Range = std::pair<std::uint64_t, std::uint64_t>;  // begin, end
 
@@ -43,12 +47,32 @@ bool isHeaderOf(const Metadata &metadata, int fd) {
            other->current().binary.sequence == metadata.current().binary.sequence;
 }
 
+// Of a header that cannot be read no area is worth anything.
+std::vector<Range> usedAreas(int before) {
+    std::vector<Range> used;
+    const auto metadata = readMetadata(before);
+    if (!metadata) return used;
+    const auto view = viewOf(*metadata);
+    if (!view) return used;
+    for (const auto &[number, slot] : view->slots)
+        used.emplace_back(slot.areaOffset, slot.areaOffset + slot.areaSize);
+    return used;
+}
+
 }  // namespace
 
 base::Result<base::UniqueFd> rawCopy(int device, std::uint64_t size) {
     VC_ASSIGN(base::UniqueFd image, newImage());
     VC_TRY(copyIn(image.get(), device, 0, size, "the header"));
     return image;
+}
+
+base::Result<bool> isThere(int device, const HeaderImage &wanted) {
+    VC_ASSIGN(const base::UniqueFd now, rawCopy(device, wanted.size));
+    VC_ASSIGN(const base::MappedBytes present, base::MappedBytes::of(now.get(), wanted.size));
+    VC_ASSIGN(const base::MappedBytes fresh,
+              base::MappedBytes::of(wanted.copy.memory.get(), wanted.size));
+    return present.view() == fresh.view();
 }
 
 base::Result<RestoreState> restoreStateOf(int device, int before, const HeaderImage &wanted) {
@@ -58,10 +82,10 @@ base::Result<RestoreState> restoreStateOf(int device, int before, const HeaderIm
     VC_ASSIGN(const base::MappedBytes fresh,
               base::MappedBytes::of(wanted.copy.memory.get(), wanted.size));
     bool isOld = true, isNew = true, metadataIsNeither = false;
-    for (std::uint64_t at = 0; at < wanted.size; at += kBlock) {
-        const std::string_view block = present.view().substr(at, kBlock);
-        const bool likeOld = block == old.view().substr(at, kBlock);
-        const bool likeNew = block == fresh.view().substr(at, kBlock);
+    for (std::uint64_t at = 0; at < wanted.size; at += kWhole) {
+        const std::string_view sector = present.view().substr(at, kWhole);
+        const bool likeOld = sector == old.view().substr(at, kWhole);
+        const bool likeNew = sector == fresh.view().substr(at, kWhole);
         isOld = isOld && likeOld;
         isNew = isNew && likeNew;
         if (likeOld || likeNew) continue;
@@ -77,14 +101,10 @@ base::Result<RestoreState> restoreStateOf(int device, int before, const HeaderIm
     return known ? RestoreState::Between : RestoreState::Neither;
 }
 
-base::Status restoreHeader(int device, const HeaderImage &wanted,
-                           const model::HeaderView *present) {
+base::Status restoreHeader(int device, int before, const HeaderImage &wanted) {
     const int memory = wanted.copy.memory.get();
     const std::uint64_t copy = wanted.copy.view.metadataSize;
-    std::vector<Range> used;
-    if (present != nullptr)
-        for (const auto &[number, slot] : present->slots)
-            used.emplace_back(slot.areaOffset, slot.areaOffset + slot.areaSize);
+    const std::vector<Range> used = usedAreas(before);
     const Range areas{2 * copy, wanted.size};
     VC_TRY(copyAreas(memory, device, areas, used, false));
     // The copy that counts is the last to be written over.

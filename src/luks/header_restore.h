@@ -9,16 +9,18 @@
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "luks/header_backup.h"
-#include "model/header_view.h"
 
 namespace volumecrypt::luks {
 
 // The first `size` bytes of a device in a memfd, whatever they are. Io.
 base::Result<base::UniqueFd> rawCopy(int device, std::uint64_t size);
 
+// Whether the device holds exactly that. Io.
+base::Result<bool> isThere(int device, const HeaderImage &wanted);
+
 enum class RestoreState {
     Before,   // as it was
-    Between,  // each block is of the one or of the other
+    Between,  // each sector is of the one or of the other
     After,    // as it is to be
     Neither,  // somebody else has written there since
 };
@@ -26,11 +28,10 @@ enum class RestoreState {
 // damaged copy of the metadata that libcryptsetup wrote anew meanwhile makes no difference. Io.
 base::Result<RestoreState> restoreStateOf(int device, int before, const HeaderImage &wanted);
 
-// Writes what differs. `present` is the header that was there before the restore began, null when
-// it was damaged; it has the places of `wanted`. The areas that it does not use come first, then
-// the one and the other copy of the metadata, then the areas that both use: at any moment one of
+// Writes what differs. The areas that the header in `before` does not use come first, then the one
+// and the other copy of the metadata, then the areas that both headers use: at any moment one of
 // the copies is whole, and slots that are the same in both open the volume. Each is flushed before
-// the next. Begun over after a cut, it goes on. Io.
-base::Status restoreHeader(int device, const HeaderImage &wanted, const model::HeaderView *present);
+// the next. Begun over after a cut, with the same `before`, it goes on. Io.
+base::Status restoreHeader(int device, int before, const HeaderImage &wanted);
 
 }  // namespace volumecrypt::luks

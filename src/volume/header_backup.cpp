@@ -3,6 +3,7 @@
 #include "volume/header_backup.h"
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -24,6 +25,25 @@ std::string pathOf(const Session &session, std::string_view keptFor) {
 tl::unexpected<base::Error> about(const Session &session, base::Error error) {
     return base::fail(
         std::move(error).because(session.describe() + ": the kept backup of its header"));
+}
+
+// Those whose name fits. How many there were.
+base::Result<unsigned> dropFiles(const Session &session,
+                                 const std::function<bool(const std::string &)> &fits) {
+    VC_TRY(checkEarlyState(session));
+    const std::string directory = session.options().paths.headerBackupDir();
+    VC_ASSIGN(const bool there, isRemembered(directory));
+    if (!there) return 0U;
+    std::vector<std::string> found;
+    std::error_code code;
+    for (std::filesystem::directory_iterator entry(directory, code), end; !code && entry != end;
+         entry.increment(code))
+        if (fits(entry->path().filename().string())) found.push_back(entry->path());
+    if (code) return about(session, base::errnoError("look into " + directory, code.value()));
+    for (const std::string &path : found)
+        if (auto dropped = forgetFile(path); !dropped)
+            return about(session, std::move(dropped).error());
+    return static_cast<unsigned>(found.size());
 }
 
 }  // namespace
@@ -58,28 +78,17 @@ base::Result<base::UniqueFd> openBackup(const Session &session, std::string_view
 }
 
 base::Status dropBackup(const Session &session, std::string_view keptFor) {
-    auto dropped = forgetFile(pathOf(session, keptFor));
-    if (!dropped) return about(session, std::move(dropped).error());
+    const std::string name = session.id().text() + "." + std::string(keptFor);
+    VC_TRY(dropFiles(session, [&](const std::string &file) {
+        return file == name || file.starts_with(name + ".");
+    }));
     return {};
 }
 
 base::Result<unsigned> dropBackups(const Session &session) {
-    VC_TRY(checkEarlyState(session));
-    const std::string directory = session.options().paths.headerBackupDir();
-    VC_ASSIGN(const bool there, isRemembered(directory));
-    if (!there) return 0U;
     // No ID has a dot.
     const std::string begin = session.id().text() + ".";
-    std::vector<std::string> found;
-    std::error_code code;
-    for (std::filesystem::directory_iterator entry(directory, code), end; !code && entry != end;
-         entry.increment(code))
-        if (entry->path().filename().string().starts_with(begin)) found.push_back(entry->path());
-    if (code) return about(session, base::errnoError("look into " + directory, code.value()));
-    for (const std::string &path : found)
-        if (auto dropped = forgetFile(path); !dropped)
-            return about(session, std::move(dropped).error());
-    return static_cast<unsigned>(found.size());
+    return dropFiles(session, [&](const std::string &file) { return file.starts_with(begin); });
 }
 
 }  // namespace volumecrypt::volume

@@ -36,9 +36,9 @@ base::Result<bool> hasBackup(const Session &session, std::string_view keptFor);
 // Open for reading. NotFound, Io.
 base::Result<base::UniqueFd> openBackup(const Session &session, std::string_view keptFor);
 
-// Absent is success.
+// With what an interrupted write left of it. Absent is success.
 base::Status dropBackup(const Session &session, std::string_view keptFor);
-// Whatever they are kept for, with what an interrupted write left of one. How many there were.
+// Whatever they are kept for. How many there were.
 base::Result<unsigned> dropBackups(const Session &session);
 
 }  // namespace volumecrypt::volume

@@ -20,6 +20,7 @@ std::string pinText(const model::VolumeId &id, const model::HeaderView &header,
 struct PinClaim {
     std::string uuid;
     std::string machine;  // in hexadecimal
+    bool knowsSegment = false;
 };
 PinClaim claimOfPin(const std::string &text);
 
