@@ -114,11 +114,13 @@ daemon::JobRequest BusVolume::readRequest(const Options &options,
     std::vector<std::string_view> flags(method.flags.begin(), method.flags.end());
     std::erase(flags, "");
     std::vector<std::string_view> known = flags;
-    if (method.confirmed) known.emplace_back("confirm");
+    if (method.confirmed || method.confirmable) known.emplace_back("confirm");
     if (method.takesSecret) known.emplace_back("secret");
     checkOptions(options, known);
-    if (method.confirmed) checkConfirmed(options, volume_->id().text(), method.name);
     daemon::JobRequest request;
+    request.confirmed = method.confirmable && options.contains("confirm");
+    if (method.confirmed || request.confirmed)
+        checkConfirmed(options, volume_->id().text(), method.name);
     for (const auto flag : flags)
         if (flagOption(options, std::string(flag))) request.flags.emplace_back(flag);
     if (method.takesSecret) request.secret = fdOption(options, "secret");
@@ -161,8 +163,10 @@ void BusVolume::Authorize(sdbus::Result<> &&result, std::string operation, Optio
         if (operation == "apply")
             return only<daemon::action::ManageKeys>(reply, {.operation = operation});
         if (operation == "grow") return only<daemon::action::Grow>(reply, asked);
+        if (operation == "restore-header") return only<daemon::action::Header>(reply, asked);
         refuseArgument(
-            "the operations that take a secret are unlock, sync, apply, add-key and grow");
+            "the operations that take a secret are unlock, sync, apply, add-key, grow and "
+            "restore-header");
     });
 }
 
@@ -291,14 +295,6 @@ void BusVolume::Decrypt(JobReply &&result, Options options) {
 
 void BusVolume::RotateVolumeKey(JobReply &&result, Options options) {
     notYet<daemon::action::Reencrypt>(std::move(result), "change the volume key", options);
-}
-
-void BusVolume::BackupHeader(sdbus::Result<> &&result, sdbus::UnixFd, Options options) {
-    notYet<daemon::action::Header>(std::move(result), "back headers up", options);
-}
-
-void BusVolume::RestoreHeader(sdbus::Result<> &&result, sdbus::UnixFd, Options options) {
-    notYet<daemon::action::Header>(std::move(result), "restore headers", options);
 }
 
 }  // namespace volumecrypt::bus

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "bus/gate.h"
+#include "bus/options.h"
 #include "bus/text.h"
 #include "daemon/use_cases.h"
 #include "volume-adaptor.h"
@@ -55,8 +56,12 @@ class BusVolume final
     void Encrypt(JobReply &&result, Options options) override;
     void Decrypt(JobReply &&result, Options options) override;
     void RotateVolumeKey(JobReply &&result, Options options) override;
-    void BackupHeader(sdbus::Result<> &&result, sdbus::UnixFd file, Options options) override;
-    void RestoreHeader(sdbus::Result<> &&result, sdbus::UnixFd file, Options options) override;
+    void BackupHeader(JobReply &&result, sdbus::UnixFd file, Options options) override {
+        start(std::move(result), options, daemon::operation::kBackupHeader, &file);
+    }
+    void RestoreHeader(JobReply &&result, sdbus::UnixFd file, Options options) override {
+        start(std::move(result), options, daemon::operation::kRestoreHeader, &file);
+    }
     void Erase(JobReply &&result, Options options) override {
         start(std::move(result), options, daemon::operation::kErase);
     }
@@ -91,10 +96,11 @@ class BusVolume final
     // A method whose use case starts a job.
     template <typename Action, typename UseCase>
     void startJob(JobReply &&result, std::string_view operation, UseCase useCase);
-    // One that takes nothing but options.
+    // One that takes nothing but options, or the file of a header backup.
     template <typename Action>
     void start(JobReply &&result, const Options &options,
-               const daemon::JobOperation<Action> &operation);
+               const daemon::JobOperation<Action> &operation,
+               const sdbus::UnixFd *header = nullptr);
     [[nodiscard]] daemon::JobRequest readRequest(const Options &options,
                                                  const daemon::JobMethod &method) const;
     // A method that this version has no use case for.
@@ -120,11 +126,12 @@ void BusVolume::startJob(JobReply &&result, std::string_view operation, UseCase 
 
 template <typename Action>
 void BusVolume::start(JobReply &&result, const Options &options,
-                      const daemon::JobOperation<Action> &operation) {
+                      const daemon::JobOperation<Action> &operation, const sdbus::UnixFd *header) {
     answering([&] {
         // Shared, since a std::function has to be copyable.
         const auto request =
             std::make_shared<daemon::JobRequest>(readRequest(options, operation.method));
+        if (header != nullptr) request->header = ownFd(*header);
         startJob<Action>(std::move(result), operation.method.verb,
                          [&use = use_, &operation, request](const auto &proof,
                                                             const daemon::VolumePointer &volume) {

@@ -20,6 +20,7 @@ struct Arguments {
     bool passphrase = false;                // unlock: ask for one
     bool recovery = false;                  // unlock: ask for a recovery key; add-key: make one
     std::optional<std::string> confirm;     // what destroys data: the ID once more
+    std::string headerFile;                 // backup-header, restore-header
     bool force = false;                     // format
     bool verify = false;                    // sync
     bool adopt = false;                     // sync

@@ -199,12 +199,14 @@ Result<std::string> Client::start(const std::string &id, const char *method,
         if (!how.confirm.empty()) options.emplace("confirm", sdbus::Variant(how.confirm));
         for (const std::string &flag : how.flags) options.emplace(flag, sdbus::Variant(true));
         sdbus::ObjectPath job;
-        impl_->volume(id)
-            .getProxy()
-            .callMethod(method)
-            .onInterface(kVolumeInterface)
-            .withArguments(options)
-            .storeResultsTo(job);
+        proxies::Volume volume = impl_->volume(id);
+        auto call = volume.getProxy().callMethod(method);
+        call.onInterface(kVolumeInterface);
+        if (how.file != nullptr)
+            call.withArguments(sdbus::UnixFd(how.file->get()), options);
+        else
+            call.withArguments(options);
+        call.storeResultsTo(job);
         return jobNumber(job);
     });
 }

@@ -34,6 +34,7 @@ struct JobOptions {
     std::string confirm = {};                // the volume's ID, for what destroys data
     std::vector<std::string> flags = {};     // options that are true: "verify"
     const base::UniqueFd *secret = nullptr;  // opens the volume where no declared key does
+    const base::UniqueFd *file = nullptr;    // of methods that take one before their options
 };
 
 // One connection, used from one thread. Errors are those of the service; besides, NotFound when

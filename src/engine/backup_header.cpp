@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // backup-header: the LUKS2 header to a file that the caller opened.
+#include <cerrno>
 #include <utility>
+#include <vector>
 
 #include <sys/stat.h>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <unistd.h>
 
 #include "base/files.h"
 #include "base/journal.h"
@@ -71,8 +74,14 @@ base::Result<volume::Outcome> backupHeader(volume::Session &session) {
     VC_TRY(volume::settleRestore(session));
     VC_ASSIGN(luks::HeaderCopy header, volume::readHeader(session));
     VC_ASSIGN(const luks::HeaderImage image, luks::imageOf(std::move(header)));
-    if (auto written = luks::writeBackup(image, session.headerFile(), volume::checkStop); !written)
-        return base::fail(std::move(written).error().because(session.describe()));
+    if (auto written = luks::writeBackup(image, session.headerFile(), volume::checkStop);
+        !written) {
+        auto error = std::move(written).error();
+        // Half of one is worth nothing, and may pass for one. (A pipe has no length.)
+        if (::ftruncate(session.headerFile(), 0) < 0 && errno != EINVAL)
+            error.hint = "Remove the file: it holds a part of the header.";
+        return base::fail(std::move(error).because(session.describe()));
+    }
     volume::Outcome outcome;
     VC_ASSIGN(outcome.state, volume::encryptedState(session));
     const auto slots = slotsOf(image.copy.view);

@@ -75,35 +75,46 @@ base::Result<blockdev::ExclusiveDevice> takeDevice(volume::Session &session) {
     return base::fail(std::move(error).because(session.describe()));
 }
 
-// A key opens it, and by the pin it is this volume's.
-base::Result<volume::OpenedVolume> prove(volume::Session &session, luks::HeaderCopy backup) {
-    volume::KeyRing ring(session);
-    auto opened = volume::openVolume(session, ring, std::move(backup));
-    if (!opened) {
-        // They were tried on the backup.
-        session.reporter().forgetKeys();
-        auto error = std::move(opened).error();
-        if (error.code == ErrorCode::Cancelled) return base::fail(std::move(error));
-        error.hint = std::string(kNothing) +
-                     "Give a passphrase that was good when the backup was made: "
-                     "`volumecryptctl restore-header " +
-                     session.id().text() + " FILE --secret-file -`.";
-        return base::fail(std::move(error).because("the header backup"));
-    }
-    auto pinned = volume::checkPin(session, opened->header.view, opened->unlocked.volumeKey,
-                                   opened->found.former);
-    if (pinned) return opened;
-    session.reporter().forgetKeys();
+// By the pin and by the header on the device.
+base::Status expectThisVolume(const volume::Session &session, const PresentHeader &present,
+                              const volume::OpenedVolume &opened) {
+    const base::SecretBuffer &key = opened.unlocked.volumeKey;
+    auto pinned = volume::checkPin(session, opened.header.view, key, opened.found.former);
+    if (pinned) return volume::expectSameKey(session, present, key);
     auto error = std::move(pinned).error();
     if (error.code == ErrorCode::ForeignVolume)
         error.hint = std::string(kNothing) + "Give a backup of this volume's header.";
     return base::fail(std::move(error).because("the header backup"));
 }
 
+base::Result<volume::OpenedVolume> openBackup(const volume::Session &session,
+                                              luks::HeaderCopy backup) {
+    volume::KeyRing ring(session);
+    auto opened = volume::openVolume(session, ring, std::move(backup));
+    if (opened || opened.error().code == ErrorCode::Cancelled) return opened;
+    auto error = std::move(opened).error();
+    error.hint = std::string(kNothing) +
+                 "Give a passphrase that was good when the backup was made: `volumecryptctl "
+                 "restore-header " +
+                 session.id().text() + " FILE --secret-file -`.";
+    return base::fail(std::move(error).because("the header backup"));
+}
+
+// A key opens it, and it is of this volume.
+base::Result<luks::HeaderCopy> prove(volume::Session &session, const PresentHeader &present,
+                                     luks::HeaderCopy backup) {
+    auto opened = openBackup(session, std::move(backup));
+    // The keys were tried on the backup, and say nothing of the volume as it is.
+    session.reporter().forgetKeys();
+    if (!opened) return base::fail(std::move(opened).error());
+    VC_TRY(expectThisVolume(session, present, *opened));
+    return std::move(opened->header);
+}
+
 // Where neither the device nor the machine can say whose header it is, somebody has to.
 base::Status expectConfirmed(const volume::Session &session, const PresentHeader &present) {
     VC_ASSIGN(const bool pinned, volume::hasPin(session));
-    if (pinned || present.isWhole || !session.options().confirm.empty()) return {};
+    if (pinned || present.whole || !session.options().confirm.empty()) return {};
     return base::fail(
         ErrorCode::HeaderCorrupt,
         session.describe() + " " + present.condition +
@@ -184,9 +195,8 @@ base::Result<volume::Outcome> restoreHeader(volume::Session &session) {
     VC_TRY(volume::settleRestore(session));
     VC_ASSIGN(const PresentHeader present, volume::presentHeader(session));
     VC_TRY(volume::expectSamePlace(session, present, wanted.copy.view));
-    VC_ASSIGN(volume::OpenedVolume opened, prove(session, std::move(wanted.copy)));
-    wanted.copy = std::move(opened.header);
     VC_TRY(expectConfirmed(session, present));
+    VC_ASSIGN(wanted.copy, prove(session, present, std::move(wanted.copy)));
     const int device = exclusive.device.get();
     VC_ASSIGN(const bool same, luks::isThere(device, wanted));
     if (same) return unchanged(session);

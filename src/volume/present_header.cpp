@@ -56,7 +56,10 @@ base::Result<PresentHeader> presentHeader(const Session &session) {
             return base::fail(unexpectedContent(session, found));
     }
     auto header = copyHeader(session);
-    if (header) return PresentHeader{.isWhole = true, .view = std::move(header->view)};
+    if (header) {
+        const model::HeaderView view = header->view;
+        return PresentHeader{.whole = std::move(*header), .view = view};
+    }
     auto error = std::move(header).error();
     if (error.code == ErrorCode::HeaderCorrupt || error.code == ErrorCode::HeaderRefused)
         return damagedHeader(session, std::move(error));
@@ -83,6 +86,14 @@ base::Status expectSamePlace(const Session &session, const PresentHeader &presen
     return base::fail(foreign(session,
                               "places or encrypts the data otherwise than the header on "
                               "the device"));
+}
+
+base::Status expectSameKey(const Session &session, const PresentHeader &present,
+                           const base::SecretBuffer &volumeKey) {
+    if (!present.whole || luks::isKeyOf(*present.whole, volumeKey)) return {};
+    VC_ASSIGN(const bool pinned, hasPin(session));
+    if (pinned) return {};
+    return base::fail(foreign(session, "has another volume key than the header on the device"));
 }
 
 base::Result<SlotDifferences> compareSlots(const Session &session, const PresentHeader &present,

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/secret_buffer.h"
 #include "luks/header_copy.h"
 #include "model/header_view.h"
 #include "volume/session.h"
@@ -15,8 +16,8 @@
 namespace volumecrypt::volume {
 
 struct PresentHeader {
-    bool isWhole = false;   // valid, and understood
-    std::string condition;  // else what is the matter: "has a damaged header"
+    std::optional<luks::HeaderCopy> whole;  // valid, and understood
+    std::string condition;                  // else what is the matter: "has a damaged header"
     // As far as it can be read.
     std::optional<model::HeaderView> view;
 };
@@ -30,6 +31,11 @@ base::Result<PresentHeader> presentHeader(const Session &session);
 // another layout, or data in another place (of which a pin knows better, where there is one).
 base::Status expectSamePlace(const Session &session, const PresentHeader &present,
                              const model::HeaderView &backup);
+
+// Whether the volume key in the backup is that of the header on the device: ForeignVolume when not.
+// A damaged header cannot tell; a pin, of which the caller has seen that it fits, knows better.
+base::Status expectSameKey(const Session &session, const PresentHeader &present,
+                           const base::SecretBuffer &volumeKey);
 
 struct SlotDifferences {
     std::vector<unsigned> revived;  // in the backup, and not or otherwise on the device

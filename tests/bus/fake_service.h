@@ -120,8 +120,10 @@ class FakeVolume final : public VolumeAdaptor {
     void Encrypt(sdbus::Result<sdbus::ObjectPath> &&result, Options options) override;
     void Decrypt(sdbus::Result<sdbus::ObjectPath> &&result, Options options) override;
     void RotateVolumeKey(sdbus::Result<sdbus::ObjectPath> &&result, Options options) override;
-    void BackupHeader(sdbus::Result<> &&result, sdbus::UnixFd file, Options options) override;
-    void RestoreHeader(sdbus::Result<> &&result, sdbus::UnixFd file, Options options) override;
+    void BackupHeader(sdbus::Result<sdbus::ObjectPath> &&result, sdbus::UnixFd file,
+                      Options options) override;
+    void RestoreHeader(sdbus::Result<sdbus::ObjectPath> &&result, sdbus::UnixFd file,
+                       Options options) override;
     void Erase(sdbus::Result<sdbus::ObjectPath> &&result, Options options) override {
         begin(std::move(result), "erase", options);
     }
