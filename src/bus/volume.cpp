@@ -10,6 +10,9 @@
 namespace volumecrypt::bus {
 namespace {
 
+constexpr const char *kSecretOperations =
+    "the operations that take a secret are unlock, sync, apply, add-key, grow and restore-header";
+
 using HeldKey = std::shared_ptr<daemon::VolumeOperations::AddedKey>;
 
 // A recovery key waits until it is enrolled: when no declared key opens the volume, nobody has to
@@ -164,9 +167,7 @@ void BusVolume::Authorize(sdbus::Result<> &&result, std::string operation, Optio
             return only<daemon::action::ManageKeys>(reply, {.operation = operation});
         if (operation == "grow") return only<daemon::action::Grow>(reply, asked);
         if (operation == "restore-header") return only<daemon::action::Header>(reply, asked);
-        refuseArgument(
-            "the operations that take a secret are unlock, sync, apply, add-key, grow and "
-            "restore-header");
+        refuseArgument(kSecretOperations);
     });
 }
 

@@ -57,10 +57,10 @@ class BusVolume final
     void Decrypt(JobReply &&result, Options options) override;
     void RotateVolumeKey(JobReply &&result, Options options) override;
     void BackupHeader(JobReply &&result, sdbus::UnixFd file, Options options) override {
-        start(std::move(result), options, daemon::operation::kBackupHeader, &file);
+        start(std::move(result), &file, options, daemon::operation::kBackupHeader);
     }
     void RestoreHeader(JobReply &&result, sdbus::UnixFd file, Options options) override {
-        start(std::move(result), options, daemon::operation::kRestoreHeader, &file);
+        start(std::move(result), &file, options, daemon::operation::kRestoreHeader);
     }
     void Erase(JobReply &&result, Options options) override {
         start(std::move(result), options, daemon::operation::kErase);
@@ -96,11 +96,16 @@ class BusVolume final
     // A method whose use case starts a job.
     template <typename Action, typename UseCase>
     void startJob(JobReply &&result, std::string_view operation, UseCase useCase);
-    // One that takes nothing but options, or the file of a header backup.
+    // One that takes nothing but options.
     template <typename Action>
     void start(JobReply &&result, const Options &options,
-               const daemon::JobOperation<Action> &operation,
-               const sdbus::UnixFd *header = nullptr);
+               const daemon::JobOperation<Action> &operation) {
+        start(std::move(result), nullptr, options, operation);
+    }
+    // The file of a header backup as well.
+    template <typename Action>
+    void start(JobReply &&result, const sdbus::UnixFd *header, const Options &options,
+               const daemon::JobOperation<Action> &operation);
     [[nodiscard]] daemon::JobRequest readRequest(const Options &options,
                                                  const daemon::JobMethod &method) const;
     // A method that this version has no use case for.
@@ -125,8 +130,8 @@ void BusVolume::startJob(JobReply &&result, std::string_view operation, UseCase 
 }
 
 template <typename Action>
-void BusVolume::start(JobReply &&result, const Options &options,
-                      const daemon::JobOperation<Action> &operation, const sdbus::UnixFd *header) {
+void BusVolume::start(JobReply &&result, const sdbus::UnixFd *header, const Options &options,
+                      const daemon::JobOperation<Action> &operation) {
     answering([&] {
         // Shared, since a std::function has to be copyable.
         const auto request =

@@ -200,13 +200,19 @@ Result<std::string> Client::start(const std::string &id, const char *method,
         for (const std::string &flag : how.flags) options.emplace(flag, sdbus::Variant(true));
         sdbus::ObjectPath job;
         proxies::Volume volume = impl_->volume(id);
-        auto call = volume.getProxy().callMethod(method);
-        call.onInterface(kVolumeInterface);
+        // Not in steps: a call that waits for its arguments does not keep the method's name.
         if (how.file != nullptr)
-            call.withArguments(sdbus::UnixFd(how.file->get()), options);
+            volume.getProxy()
+                .callMethod(method)
+                .onInterface(kVolumeInterface)
+                .withArguments(sdbus::UnixFd(how.file->get()), options)
+                .storeResultsTo(job);
         else
-            call.withArguments(options);
-        call.storeResultsTo(job);
+            volume.getProxy()
+                .callMethod(method)
+                .onInterface(kVolumeInterface)
+                .withArguments(options)
+                .storeResultsTo(job);
         return jobNumber(job);
     });
 }

@@ -109,8 +109,7 @@ Parameters takesRestore() {
     confirmed.help =
         "The volume's ID once more: the backup is of it, though neither the damaged header nor "
         "this machine can tell";
-    return {volume(),
-            headerFile("The backup, as backup-header or cryptsetup luksHeaderBackup wrote it"),
+    return {volume(), headerFile("The backup"),
             secretFile("Open the backup with the passphrase in this file (- is standard input), "
                        "every byte of it: for when no declared key opens it"),
             std::move(confirmed)};

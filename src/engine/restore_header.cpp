@@ -40,9 +40,8 @@ base::Result<luks::HeaderImage> readGiven(const volume::Session &session) {
     if (error.code == ErrorCode::Cancelled) return base::fail(std::move(error));
     // That of a header on a device is to restore a backup.
     if (error.code != ErrorCode::InvalidConfig)
-        error.hint = std::string(kNothing) +
-                     "Give a file that `volumecryptctl backup-header` or `cryptsetup "
-                     "luksHeaderBackup` wrote.";
+        error.hint = std::string(kNothing) + "Give a file that `volumecryptctl backup-header " +
+                     session.id().text() + " FILE` wrote.";
     return base::fail(aboutBackup(session, std::move(error)));
 }
 
@@ -120,8 +119,8 @@ base::Status expectConfirmed(const volume::Session &session, const PresentHeader
         session.describe() + " " + present.condition +
             ", and this machine remembers nothing of the volume: whether the backup is of it, "
             "nothing here can tell",
-        std::string(kNothing) + "If you know that it is, add `--confirm " + session.id().text() +
-            "`.");
+        std::string(kNothing) + "If you know that it is, run `volumecryptctl restore-header " +
+            session.id().text() + " FILE --confirm " + session.id().text() + "`.");
 }
 
 std::string slotList(const std::vector<unsigned> &slots) {

@@ -69,10 +69,9 @@ base::Result<std::uint64_t> readInto(int memory, int fd, const CheckStop &checkS
         if (got == 0) return size;
         const auto bytes = std::span(piece).first(static_cast<std::size_t>(got));
         if (size + bytes.size() > kLargestBackup)
-            return unfit(
-                "the header backup has more than " + std::to_string(kLargestBackup) +
-                    " bytes, which no header has",
-                "Give the file that backup-header or `cryptsetup luksHeaderBackup` wrote.");
+            return unfit("the header backup has more than " + std::to_string(kLargestBackup) +
+                             " bytes, which no header has",
+                         "Give the file that the header was backed up to.");
         VC_TRY(base::writeExactly(memory, bytes, size));
         size += bytes.size();
     }
