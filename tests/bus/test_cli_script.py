@@ -210,7 +210,7 @@ def test_confirmation(cli):
 
 
 def test_backup_header(cli):
-    """the backup is a new file for its owner alone, and goes with a job that fails"""
+    """the backup is a new file for its owner alone, and takes no other's place"""
     with tempfile.TemporaryDirectory() as folder:
         file = pathlib.Path(folder) / "backup"
         result = cli.run("backup-header", "u-data", str(file))
@@ -223,9 +223,21 @@ def test_backup_header(cli):
         link.symlink_to(pathlib.Path(folder) / "elsewhere")
         equal(cli.run("backup-header", "u-data", str(link)).returncode, 1)
         equal(cli.run("backup-header", "u-no", str(file) + "2").returncode, 1)
-        equal(cli.run("backup-header", "u-evil", str(file) + "3").returncode, 1)
         equal(sorted(path.name for path in pathlib.Path(folder).iterdir()), ["backup", "link"])
     equal(cli.calls()[0], "backup-header u-data no-ask")
+
+
+def test_backup_header_cancelled(cli):
+    """what was written of a backup goes with a job that was cancelled, and stays for one that goes on"""
+    with tempfile.TemporaryDirectory() as folder:
+        for number, name, end in ((1, "cancelled", lambda: cli.run("cancel", "1")),
+                                  (2, "interrupted", lambda: waiting.send_signal(signal.SIGINT))):
+            file = pathlib.Path(folder) / name
+            waiting = cli.start("backup-header", "u-data", str(file), log="wait.log")
+            wait_for(lambda job=number: f"{job}\tbackup-header\tu-data" in cli.run("jobs").stdout, "the job runs")
+            end()
+            equal(waiting.wait(20), 1)
+        equal([path.name for path in pathlib.Path(folder).iterdir()], ["interrupted"])
 
 
 def test_restore_header(cli):
