@@ -10,6 +10,10 @@
 namespace volumecrypt::bus {
 namespace {
 
+constexpr const char *kSecretOperations =
+    "the operations that take a secret are unlock, sync, apply, add-key, grow, rotate-volume-key "
+    "and restore-header";
+
 using HeldKey = std::shared_ptr<daemon::VolumeOperations::AddedKey>;
 
 // A recovery key waits until it is enrolled: when no declared key opens the volume, nobody has to
@@ -114,12 +118,14 @@ daemon::JobRequest BusVolume::readRequest(const Options &options,
     std::vector<std::string_view> flags(method.flags.begin(), method.flags.end());
     std::erase(flags, "");
     std::vector<std::string_view> known = flags;
-    if (method.confirmed) known.emplace_back("confirm");
+    if (method.confirmed || method.confirmable) known.emplace_back("confirm");
     if (method.takesSecret) known.emplace_back("secret");
     if (method.takesRate) known.emplace_back("rate");
     checkOptions(options, known);
-    if (method.confirmed) checkConfirmed(options, volume_->id().text(), method.name);
     daemon::JobRequest request;
+    request.confirmed = method.confirmable && options.contains("confirm");
+    if (method.confirmed || request.confirmed)
+        checkConfirmed(options, volume_->id().text(), method.name);
     for (const auto flag : flags)
         if (flagOption(options, std::string(flag))) request.flags.emplace_back(flag);
     if (method.takesSecret) request.secret = fdOption(options, "secret");
@@ -164,9 +170,8 @@ void BusVolume::Authorize(sdbus::Result<> &&result, std::string operation, Optio
             return only<daemon::action::ManageKeys>(reply, {.operation = operation});
         if (operation == "grow") return only<daemon::action::Grow>(reply, asked);
         if (operation == "rotate-volume-key") return only<daemon::action::Reencrypt>(reply, asked);
-        refuseArgument(
-            "the operations that take a secret are unlock, sync, apply, add-key, grow and "
-            "rotate-volume-key");
+        if (operation == "restore-header") return only<daemon::action::Header>(reply, asked);
+        refuseArgument(kSecretOperations);
     });
 }
 
@@ -291,14 +296,6 @@ void BusVolume::Encrypt(JobReply &&result, Options options) {
 
 void BusVolume::Decrypt(JobReply &&result, Options options) {
     notYet<daemon::action::Reencrypt>(std::move(result), "decrypt in place", options);
-}
-
-void BusVolume::BackupHeader(sdbus::Result<> &&result, sdbus::UnixFd, Options options) {
-    notYet<daemon::action::Header>(std::move(result), "back headers up", options);
-}
-
-void BusVolume::RestoreHeader(sdbus::Result<> &&result, sdbus::UnixFd, Options options) {
-    notYet<daemon::action::Header>(std::move(result), "restore headers", options);
 }
 
 }  // namespace volumecrypt::bus

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "bus/gate.h"
+#include "bus/options.h"
 #include "bus/text.h"
 #include "daemon/use_cases.h"
 #include "volume-adaptor.h"
@@ -57,8 +58,12 @@ class BusVolume final
     void RotateVolumeKey(JobReply &&result, Options options) override {
         start(std::move(result), options, daemon::operation::kRotateVolumeKey);
     }
-    void BackupHeader(sdbus::Result<> &&result, sdbus::UnixFd file, Options options) override;
-    void RestoreHeader(sdbus::Result<> &&result, sdbus::UnixFd file, Options options) override;
+    void BackupHeader(JobReply &&result, sdbus::UnixFd file, Options options) override {
+        start(std::move(result), &file, options, daemon::operation::kBackupHeader);
+    }
+    void RestoreHeader(JobReply &&result, sdbus::UnixFd file, Options options) override {
+        start(std::move(result), &file, options, daemon::operation::kRestoreHeader);
+    }
     void Erase(JobReply &&result, Options options) override {
         start(std::move(result), options, daemon::operation::kErase);
     }
@@ -96,6 +101,12 @@ class BusVolume final
     // One that takes nothing but options.
     template <typename Action>
     void start(JobReply &&result, const Options &options,
+               const daemon::JobOperation<Action> &operation) {
+        start(std::move(result), nullptr, options, operation);
+    }
+    // The file of a header backup as well.
+    template <typename Action>
+    void start(JobReply &&result, const sdbus::UnixFd *header, const Options &options,
                const daemon::JobOperation<Action> &operation);
     [[nodiscard]] daemon::JobRequest readRequest(const Options &options,
                                                  const daemon::JobMethod &method) const;
@@ -121,12 +132,13 @@ void BusVolume::startJob(JobReply &&result, std::string_view operation, UseCase 
 }
 
 template <typename Action>
-void BusVolume::start(JobReply &&result, const Options &options,
+void BusVolume::start(JobReply &&result, const sdbus::UnixFd *header, const Options &options,
                       const daemon::JobOperation<Action> &operation) {
     answering([&] {
         // Shared, since a std::function has to be copyable.
         const auto request =
             std::make_shared<daemon::JobRequest>(readRequest(options, operation.method));
+        if (header != nullptr) request->header = ownFd(*header);
         startJob<Action>(std::move(result), operation.method.verb,
                          [&use = use_, &operation, request](const auto &proof,
                                                             const daemon::VolumePointer &volume) {

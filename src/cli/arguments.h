@@ -21,6 +21,7 @@ struct Arguments {
     bool passphrase = false;                // unlock: ask for one
     bool recovery = false;                  // unlock: ask for a recovery key; add-key: make one
     std::optional<std::string> confirm;     // what destroys data: the ID once more
+    std::string headerFile;                 // backup-header, restore-header
     bool force = false;                     // format
     std::uint64_t rate = 0;                 // rotate-volume-key: bytes a second; 0: any
     bool verify = false;                    // sync

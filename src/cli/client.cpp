@@ -200,12 +200,20 @@ Result<std::string> Client::start(const std::string &id, const char *method,
         if (how.rate != 0) options.emplace("rate", sdbus::Variant(how.rate));
         for (const std::string &flag : how.flags) options.emplace(flag, sdbus::Variant(true));
         sdbus::ObjectPath job;
-        impl_->volume(id)
-            .getProxy()
-            .callMethod(method)
-            .onInterface(kVolumeInterface)
-            .withArguments(options)
-            .storeResultsTo(job);
+        proxies::Volume volume = impl_->volume(id);
+        // Not in steps: a call that waits for its arguments does not keep the method's name.
+        if (how.file != nullptr)
+            volume.getProxy()
+                .callMethod(method)
+                .onInterface(kVolumeInterface)
+                .withArguments(sdbus::UnixFd(how.file->get()), options)
+                .storeResultsTo(job);
+        else
+            volume.getProxy()
+                .callMethod(method)
+                .onInterface(kVolumeInterface)
+                .withArguments(options)
+                .storeResultsTo(job);
         return jobNumber(job);
     });
 }

@@ -35,6 +35,7 @@ struct JobOptions {
     std::vector<std::string> flags = {};     // options that are true: "verify"
     std::uint64_t rate = 0;                  // bytes a second; 0: none
     const base::UniqueFd *secret = nullptr;  // opens the volume where no declared key does
+    const base::UniqueFd *file = nullptr;    // of methods that take one before their options
 };
 
 // One connection, used from one thread. Errors are those of the service; besides, NotFound when

@@ -17,7 +17,7 @@ std::vector<const Command *> gathered() {
     std::vector<const Command *> all;
     for (const auto rows :
          {showCommands(), tpmCommands(), checkCommands(), metaCommands(), helpCommands(),
-          keysCommands(), unlockCommands(), volumeCommands(), jobsCommands()})
+          keysCommands(), unlockCommands(), volumeCommands(), headerCommands(), jobsCommands()})
         for (const Command &row : rows) all.push_back(&row);
     return all;
 }

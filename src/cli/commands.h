@@ -28,6 +28,7 @@ std::span<const Command> helpCommands();
 std::span<const Command> keysCommands();
 std::span<const Command> unlockCommands();
 std::span<const Command> volumeCommands();
+std::span<const Command> headerCommands();
 std::span<const Command> jobsCommands();
 
 }  // namespace volumecrypt::cli

@@ -76,6 +76,29 @@ void EngineRunner::Run::readMore() {
     }
 }
 
+namespace {
+
+// All that an engine is handed comes by its standard input.
+struct EngineInput {
+    base::UniqueFd fd;
+    const char *option = "--secret-fd";
+};
+
+base::Result<EngineInput> inputOf(EngineCommand &command) {
+    std::vector<base::UniqueFd> given;
+    const bool hasHeader = command.header.valid();
+    for (base::UniqueFd *fd : {&command.header, &command.secret, &command.unlockSecret})
+        if (fd->valid()) given.push_back(std::move(*fd));
+    if (given.empty()) return EngineInput{};
+    if (given.size() == 1)
+        return EngineInput{.fd = std::move(given.front()),
+                           .option = hasHeader ? "--header-fd" : "--secret-fd"};
+    VC_ASSIGN(base::UniqueFd socket, base::handOver(given));
+    return EngineInput{.fd = std::move(socket), .option = "--secrets-from"};
+}
+
+}  // namespace
+
 EngineRunner::EngineRunner(EventLoop &loop, EngineLauncher &launcher, JobStore &store,
                            EngineProgram program)
     : loop_(loop), launcher_(launcher), store_(store), program_(std::move(program)) {}
@@ -102,19 +125,12 @@ void EngineRunner::start(std::uint64_t number, EngineCommand command, EngineObse
     if (!readEnd) return fail(number, std::move(readEnd).error());
     run->output = std::move(*readEnd);
 
-    const bool hasBoth = command.unlockSecret.valid();
-    if (hasBoth) {
-        std::vector<base::UniqueFd> both;
-        both.push_back(std::move(command.secret));
-        both.push_back(std::move(command.unlockSecret));
-        auto handed = base::handOver(both);
-        if (!handed) return fail(number, std::move(handed).error());
-        command.secret = std::move(*handed);
-    }
+    auto input = inputOf(command);
+    if (!input) return fail(number, std::move(input).error());
     EngineProcess process{.number = number,
                           .description = "VolumeCrypt: " + run->what,
                           .argv = {program_.path, command.verb, command.volume.text()},
-                          .input = std::move(command.secret),
+                          .input = std::move(input->fd),
                           .output = std::move(*writeEnd),
                           .files = std::move(command.files),
                           .keyFiles = std::move(command.keyFiles),
@@ -125,8 +141,7 @@ void EngineRunner::start(std::uint64_t number, EngineCommand command, EngineObse
     auto &argv = process.argv;
     argv.insert(argv.end(), program_.options.begin(), program_.options.end());
     argv.insert(argv.end(), {"--output", "json"});
-    if (process.input.valid())
-        argv.insert(argv.end(), {hasBoth ? "--secrets-from" : "--secret-fd", "0"});
+    if (process.input.valid()) argv.insert(argv.end(), {input->option, "0"});
     argv.insert(argv.end(), command.arguments.begin(), command.arguments.end());
     launcher_.start(
         std::move(process),

@@ -23,6 +23,7 @@ struct EngineCommand {
     std::string verb;
     model::VolumeId volume;
     std::vector<std::string> arguments = {};  // after VERB ID
+    base::UniqueFd header = {};               // of a backup: the file that it is in, or goes to
     base::UniqueFd secret = {};               // handed to the engine unread
     base::UniqueFd unlockSecret = {};         // add-key: the same, of one that opens the volume
     std::vector<std::string> files = {};      // what it writes to besides devices

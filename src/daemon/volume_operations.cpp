@@ -53,8 +53,10 @@ base::Result<JobPointer> VolumeOperations::start(const Caller &caller, const Vol
                                                  const JobMethod &method, JobRequest request) {
     EngineCommand command{.verb = std::string(method.verb),
                           .volume = volume->id(),
+                          .header = std::move(request.header),
                           .secret = std::move(request.secret)};
-    if (method.tellsEngine) command.arguments = {"--confirm", volume->id().text()};
+    if (method.tellsEngine || request.confirmed)
+        command.arguments = {"--confirm", volume->id().text()};
     for (const std::string &flag : request.flags) command.arguments.push_back("--" + flag);
     if (request.rate != 0) {
         command.arguments.emplace_back("--rate");

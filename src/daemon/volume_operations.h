@@ -16,12 +16,14 @@
 
 namespace volumecrypt::daemon {
 
-// A method of a volume that starts a job of one engine verb, and takes nothing but options.
+// A method of a volume that starts a job of one engine verb, and takes options, maybe a file.
 struct JobMethod {
     std::string_view name;
     std::string_view verb;     // of the engine; also what polkit is told and the job is called
     bool confirmed = false;    // option "confirm", the volume's ID: data may be lost
+    bool confirmable = false;  // the same option, where the engine may want to hear it
     bool tellsEngine = false;  // and the engine wants to hear it once more
+    bool takesHeader = false;  // the file of a header backup, open
     bool takesSecret = false;  // option "secret", which the engine reads
     std::array<std::string_view, 2> flags = {};  // options that are true or false: "--force"
     bool writesMounted = false;                  // the engine writes to where the volume is mounted
@@ -41,6 +43,13 @@ inline constexpr JobOperation<action::Grow> kGrow{
     {.name = "Grow", .verb = "grow", .takesSecret = true, .writesMounted = true}};
 inline constexpr JobOperation<action::Reencrypt> kRotateVolumeKey{
     {.name = "RotateVolumeKey", .verb = "reencrypt", .takesSecret = true, .takesRate = true}};
+inline constexpr JobOperation<action::Header> kBackupHeader{
+    {.name = "BackupHeader", .verb = "backup-header", .takesHeader = true}};
+inline constexpr JobOperation<action::Header> kRestoreHeader{{.name = "RestoreHeader",
+                                                              .verb = "restore-header",
+                                                              .confirmable = true,
+                                                              .takesHeader = true,
+                                                              .takesSecret = true}};
 inline constexpr JobOperation<action::Format> kFormat{
     {.name = "Format", .verb = "format", .confirmed = true, .flags = {"force"}}};
 inline constexpr JobOperation<action::Erase> kErase{
@@ -53,8 +62,10 @@ inline constexpr JobOperation<action::Erase> kForget{
 
 struct JobRequest {
     std::vector<std::string> flags;  // those of the method that were set
+    bool confirmed = false;          // by the option, where the method is confirmable
     base::UniqueFd secret = {};
     std::uint64_t rate = 0;  // 0: none was given
+    base::UniqueFd header = {};
 };
 
 class VolumeOperations {

@@ -20,6 +20,7 @@
 #include "volume/device_state.h"
 #include "volume/device_wipe.h"
 #include "volume/first_header.h"
+#include "volume/interrupted_restore.h"
 #include "volume/pin.h"
 #include "volume/state_meta.h"
 #include "volume/stop.h"
@@ -254,6 +255,7 @@ base::Result<volume::Outcome> attachEncrypted(volume::Session &session) {
     VC_TRY(volume::expectWritable(session));
     volume::Outcome outcome;
     outcome.state = model::VolumeState::Unlocked;
+    VC_TRY(volume::settleRestore(session));
     VC_ASSIGN(volume::DeviceContent found, volume::lookAtDevice(session));
     volume::KeyRing ring(session);
     if (found.interruptedFormat || found.content.kind == ContentKind::Blank) {

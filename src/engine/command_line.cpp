@@ -92,8 +92,13 @@ constexpr auto kEntries = std::to_array<Entry>({
      }},
     {"unlock-fd", "FD", "add-key: file descriptor with a passphrase that opens the volume",
      [](CommandLine &line, std::string_view text) { return setFd(line.unlockFd, text); }},
+    {"header-fd", "FD",
+     "backup-header: empty file or pipe that the backup goes to; restore-header: that it comes "
+     "from",
+     [](CommandLine &line, std::string_view text) { return setFd(line.headerFd, text); }},
     {"secrets-from", "FD",
-     "add-key: socket that hands over the descriptors of --secret-fd and --unlock-fd",
+     "add-key: socket that hands over the descriptors of --secret-fd and --unlock-fd; "
+     "restore-header: those of --header-fd and --secret-fd",
      [](CommandLine &line, std::string_view text) { return setFd(line.secretsFrom, text); }},
     {"kind", "passphrase|recovery", "add-key: what the new key is",
      [](CommandLine &line, std::string_view text) {
@@ -107,7 +112,7 @@ constexpr auto kEntries = std::to_array<Entry>({
      [](CommandLine &line, std::string_view text) {
          return setNumber(line.rate, text, std::uint64_t{1} << 50U) && *line.rate > 0;
      }},
-    {"confirm", "ID", "wipe, erase, forget: the volume's ID once more",
+    {"confirm", "ID", "wipe, erase, forget, restore-header: the volume's ID once more",
      setText<&CommandLine::confirm>},
     {"force", nullptr, "format: overwrite what is on the device", setFlag<&CommandLine::force>},
     {"verify", nullptr, "sync, plan: really open every slot", setFlag<&CommandLine::verify>},
@@ -217,7 +222,7 @@ base::Result<std::variant<CommandLine, Request>> parseCommandLine(int argc, char
 void printHelp() {
     constexpr int kColumn = 28;
     std::fputs(kUsage, stdout);
-    for (const VerbRow &row : verbs()) std::printf("  %-10s  %s\n", row.name, row.help);
+    for (const VerbRow &row : verbs()) std::printf("  %-14s  %s\n", row.name, row.help);
     std::fputs("\nOptions:\n", stdout);
     for (const Entry &entry : kEntries) {
         if (entry.text == nullptr) continue;

@@ -17,7 +17,7 @@ namespace volumecrypt::engine {
 struct CommandLine {
     std::string verb, id, root, tcti, confirm, kmsHelper;
     std::vector<std::string> configDirs;
-    std::optional<int> secretFd, unlockFd, secretsFrom;
+    std::optional<int> secretFd, unlockFd, headerFd, secretsFrom;
     std::optional<unsigned> slot;
     std::optional<std::uint64_t> rate;
     model::KeyKind kind = model::KeyKind::Passphrase;

@@ -2,10 +2,13 @@
 // erase: every key slot is destroyed, and with the last one the data.
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "base/journal.h"
 #include "engine/verbs.h"
 #include "luks/header_store.h"
 #include "volume/device_state.h"
+#include "volume/header_backup.h"
 #include "volume/pin.h"
 
 namespace volumecrypt::engine {
@@ -23,6 +26,7 @@ base::Result<volume::Outcome> erase(volume::Session &session) {
                           "Lock it first: `volumecryptctl lock " + session.id().text() + "`.");
     VC_ASSIGN(const luks::HeaderCopy header, volume::readHeader(session));
     VC_TRY(volume::dropPin(session));
+    VC_ASSIGN(const unsigned dropped, volume::dropBackups(session));
     const auto store = luks::openHeaderStore(session.device().node);
     std::string before;
     for (const auto &[slot, view] : header.view.slots) {
@@ -40,9 +44,14 @@ base::Result<volume::Outcome> erase(volume::Session &session) {
                                    ", if there is one, still opens its data");
     volume::Outcome outcome;
     outcome.state = model::VolumeState::Locked;
-    outcome.changed = !header.view.slots.empty();
-    outcome.text = session.describe() + ": every key slot is destroyed; `volumecryptctl wipe " +
-                   session.id().text() + "` makes the device usable again";
+    outcome.changed = !header.view.slots.empty() || dropped != 0;
+    if (dropped != 0)
+        outcome.extra["notes"] = nlohmann::json::array({fmt::format(
+            "{} kept backup{} of its header removed", dropped, dropped == 1 ? "" : "s")});
+    outcome.text = session.describe() + ": every key slot is destroyed" +
+                   (dropped == 0 ? "" : ", and what this machine kept of its header") +
+                   "; `volumecryptctl wipe " + session.id().text() +
+                   "` makes the device usable again";
     return outcome;
 }
 

@@ -4,6 +4,7 @@
 #include "engine/verbs.h"
 #include "volume/device_state.h"
 #include "volume/first_header.h"
+#include "volume/header_backup.h"
 #include "volume/pin.h"
 
 namespace volumecrypt::engine {
@@ -32,6 +33,7 @@ base::Result<volume::Outcome> format(volume::Session &session) {
     }
     VC_TRY(volume::formatDevice(session, ring, session.options().force));
     VC_TRY(volume::dropPin(session));
+    VC_TRY(volume::dropBackups(session));
     volume::Outcome outcome;
     outcome.state = model::VolumeState::Locked;
     outcome.changed = true;

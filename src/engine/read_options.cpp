@@ -18,6 +18,22 @@ int usageError(const std::string &message) {
     return volume::kExitUsage;
 }
 
+// Which descriptors a verb has to be given, and how.
+std::string misuseOfDescriptors(const volume::Options &options) {
+    const bool adds = options.verb == volume::Verb::AddKey;
+    const bool restores = options.verb == volume::Verb::RestoreHeader;
+    if (options.secretsFrom && !adds && !restores)
+        return "--secrets-from goes with add-key and restore-header only";
+    if (options.secretsFrom && (options.secretFd || options.unlockFd || options.headerFd))
+        return std::string("--secrets-from takes the place of --secret-fd and ") +
+               (adds ? "--unlock-fd" : "--header-fd");
+    if (adds && !options.secretFd && !options.secretsFrom)
+        return "add-key needs --secret-fd or --secrets-from";
+    if (verbRow(options.verb).takesBackup && !options.headerFd && !options.secretsFrom)
+        return options.verbName + " needs --header-fd";
+    return {};
+}
+
 // Options that go with other verbs only, or that are missing; empty when all is well.
 std::string misuse(const volume::Options &options) {
     const volume::Verb verb = options.verb;
@@ -34,12 +50,12 @@ std::string misuse(const volume::Options &options) {
     if (options.slot.has_value() != row.needsSlot)
         return options.slot ? "--slot goes with remove-key and rotate only"
                             : options.verbName + " needs --slot";
-    if (options.secretsFrom && verb != volume::Verb::AddKey)
-        return "--secrets-from goes with add-key only";
-    if (options.secretsFrom && (options.secretFd || options.unlockFd))
-        return "--secrets-from takes the place of --secret-fd and --unlock-fd";
-    if (verb == volume::Verb::AddKey && !options.secretFd && !options.secretsFrom)
-        return "add-key needs --secret-fd or --secrets-from";
+    if (options.headerFd && !row.takesBackup)
+        return "--header-fd goes with backup-header and restore-header only";
+    if (const std::string problem = misuseOfDescriptors(options); !problem.empty()) return problem;
+    if (verb == volume::Verb::RestoreHeader && !options.confirm.empty() &&
+        options.confirm != options.id.text())
+        return "--confirm is not " + options.id.text();
     if (row.needsConfirmation && options.confirm != options.id.text())
         return options.verbName + " needs --confirm " + options.id.text() +
                ": nothing can bring back what it gives up";
@@ -74,6 +90,7 @@ std::variant<volume::Options, int> parseOptions(int argc, char **argv) {
                                             : std::move(line.kmsHelper),
         .secretFd = line.secretFd,
         .unlockFd = line.unlockFd,
+        .headerFd = line.headerFd,
         .secretsFrom = line.secretsFrom,
         .slot = line.slot,
         .confirm = std::move(line.confirm),

@@ -22,6 +22,8 @@ base::Result<volume::Outcome> sync(volume::Session &session);
 // sync with everything but the lock at hand: for attach.
 base::Result<volume::Outcome> syncKeys(volume::Session &session);
 base::Result<volume::Outcome> grow(volume::Session &session);
+base::Result<volume::Outcome> backupHeader(volume::Session &session);
+base::Result<volume::Outcome> restoreHeader(volume::Session &session);
 base::Result<volume::Outcome> addKey(volume::Session &session);
 base::Result<volume::Outcome> removeKey(volume::Session &session);
 base::Result<volume::Outcome> rotateKey(volume::Session &session);
@@ -42,6 +44,7 @@ struct VerbRow {
         false;               // writes nothing, leaves no outcome file, and is no failure in the log
     bool needsSlot = false;  // --slot
     bool needsConfirmation = false;  // --confirm ID
+    bool takesBackup = false;        // --header-fd
 };
 
 // In the order of volume::Verb.

@@ -86,6 +86,10 @@ base::Result<base::SecretBuffer> openAnySlot(const HeaderCopy &copy, unsigned sl
     return key;
 }
 
+bool isKeyOf(const HeaderCopy &copy, const base::SecretBuffer &volumeKey) {
+    return ::crypt_volume_key_verify(copy.library.get(), volumeKey.chars(), volumeKey.size()) >= 0;
+}
+
 base::Result<std::string> slotDigestOf(int fd, const model::HeaderView &view, unsigned slot) {
     VC_ASSIGN(const model::SlotView *entry, findSlot(view, slot));
     return crypto::sha256OfRange(entry->json, fd, entry->areaOffset, entry->areaSize);

@@ -45,6 +45,9 @@ base::Result<const model::SlotView *> findSlot(const model::HeaderView &view, un
 // HeaderStore::slotDigest on an open device or memfd.
 base::Result<std::string> slotDigestOf(int fd, const model::HeaderView &view, unsigned slot);
 
+// Whether the key is the one that the header is made for, by its digest: no slot need be opened.
+bool isKeyOf(const HeaderCopy &copy, const base::SecretBuffer &volumeKey);
+
 // As HeaderStore::openSlot and HeaderStore::slotDigest, on the copy.
 base::Result<base::SecretBuffer> openSlot(const HeaderCopy &copy, unsigned slot,
                                           const base::SecretBuffer &passphrase);

@@ -14,7 +14,6 @@ namespace volumecrypt::luks {
 namespace {
 
 constexpr std::uint64_t kLargestInt = std::numeric_limits<std::int32_t>::max();
-constexpr std::uint64_t kLargestKeyslots = std::uint64_t{128} << 20;
 constexpr std::uint64_t kLargestKeyBytes = 512;
 constexpr std::uint64_t kSector = 512;
 // Anti-forensic splitting: a key slot area holds 4000 times its key.

@@ -34,8 +34,8 @@ tl::unexpected<base::Error> refuse(const std::string &what) {
     return base::fail(
         ErrorCode::HeaderRefused, what,
         "The header may have been tampered with. Look at it with `cryptsetup luksDump "
-        "DEVICE`; if it is not yours, restore it from a backup: `cryptsetup "
-        "luksHeaderRestore DEVICE --header-backup-file FILE`.");
+        "DEVICE`; if it is not yours, restore it from a backup: "
+        "`volumecryptctl restore-header ID FILE`.");
 }
 
 base::Status refuseFlags(const model::HeaderView &view) {

@@ -2,27 +2,19 @@
 // Bringing a header from memory to the device, block by block, and the marker of an unfinished one.
 #include "luks/header_write.h"
 
-#include <algorithm>
-#include <cerrno>
 #include <cstddef>
 #include <span>
 #include <string_view>
 
-#include <sys/types.h>
-
-#include <unistd.h>
-
 #include "base/files.h"
 #include "crypto/digest.h"
+#include "luks/block_write.h"
 #include "luks/metadata.h"
 
 namespace volumecrypt::luks {
 namespace {
 
 using base::ErrorCode;
-
-constexpr std::size_t kBlock = 4096;
-constexpr std::size_t kChunk = std::size_t{1} << 20;
 
 // The marker (header_write.h says what its fields are). All of it lies in the first 512 bytes, and
 // the rest is zero as in a binary header: a disk that writes whole sectors leaves the one or the
@@ -33,10 +25,6 @@ constexpr char kVersion = 1;
 constexpr std::size_t kIdOffset = 64;
 constexpr std::size_t kIdSize = 256;
 constexpr std::size_t kMarkerChecksumOffset = 512 - crypto::kSha256Size;
-
-std::span<const std::byte> bytesOf(std::string_view text) {
-    return std::as_bytes(std::span(text.data(), text.size()));
-}
 
 base::Result<std::string> makeMarker(const std::string &id) {
     std::string marker(kBlock, '\0');
@@ -49,40 +37,6 @@ base::Result<std::string> makeMarker(const std::string &id) {
         crypto::sha256(std::string_view(marker).substr(0, kMarkerChecksumOffset));
     marker.replace(kMarkerChecksumOffset, checksum.size(), checksum);
     return marker;
-}
-
-base::Status writeDifferent(int fd, std::string_view wanted, std::uint64_t offset) {
-    std::string present(wanted.size(), '\0');
-    VC_TRY(base::readExactly(fd, std::as_writable_bytes(std::span(present)), offset));
-    const auto differs = [&](std::size_t at) {
-        return wanted.substr(at, kBlock) != std::string_view(present).substr(at, kBlock);
-    };
-    for (std::size_t begin = 0; begin < wanted.size();) {
-        std::size_t end = begin;
-        while (end < wanted.size() && differs(end)) end += kBlock;
-        if (end > begin)
-            VC_TRY(
-                base::writeExactly(fd, bytesOf(wanted.substr(begin, end - begin)), offset + begin));
-        begin = std::max(end, begin + kBlock);
-    }
-    return {};
-}
-
-base::Status flush(int fd) {
-    if (::fsync(fd) < 0) return base::fail(base::errnoError("write the header to disk", errno));
-    return {};
-}
-
-// The bytes from `begin` to `end` of the memfd to the same place on the device, and down to the
-// disk.
-base::Status copyRange(int memory, int device, std::uint64_t begin, std::uint64_t end) {
-    std::string chunk;
-    for (std::uint64_t offset = begin; offset < end; offset += chunk.size()) {
-        chunk.resize(static_cast<std::size_t>(std::min<std::uint64_t>(kChunk, end - offset)));
-        VC_TRY(base::readExactly(memory, std::as_writable_bytes(std::span(chunk)), offset));
-        VC_TRY(writeDifferent(device, chunk, offset));
-    }
-    return flush(device);
 }
 
 // Empty when the device is smaller.
@@ -102,11 +56,14 @@ base::Status writeHeaderUpTo(WritePoint last, int deviceFd, const model::VolumeI
     VC_TRY(writeDifferent(deviceFd, marker, 0));
     VC_TRY(flush(deviceFd));
     if (last == WritePoint::Marker) return {};
-    VC_TRY(copyRange(memory, deviceFd, kMetadataSize, kDataOffset));
+    VC_TRY(copyBlocks(memory, deviceFd, kMetadataSize, kDataOffset));
+    VC_TRY(flush(deviceFd));
     if (last == WritePoint::SlotsAndSecondary) return {};
-    VC_TRY(copyRange(memory, deviceFd, kBinaryHeaderSize, kMetadataSize));
+    VC_TRY(copyBlocks(memory, deviceFd, kBinaryHeaderSize, kMetadataSize));
+    VC_TRY(flush(deviceFd));
     if (last == WritePoint::PrimaryJson) return {};
-    return copyRange(memory, deviceFd, 0, kBinaryHeaderSize);
+    VC_TRY(copyBlocks(memory, deviceFd, 0, kBinaryHeaderSize));
+    return flush(deviceFd);
 }
 
 base::Status writeHeader(int deviceFd, const model::VolumeId &id, const NewHeader &header) {

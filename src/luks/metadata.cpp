@@ -29,8 +29,7 @@ constexpr std::size_t kChecksumOffset = 448;
 constexpr std::size_t kChecksumSize = 64;
 
 constexpr const char *kRestoreHint =
-    "Restore the header from a backup: `cryptsetup luksHeaderRestore DEVICE --header-backup-file "
-    "FILE`.";
+    "Restore the header from a backup: `volumecryptctl restore-header ID FILE`.";
 
 bool isKnownSize(std::uint64_t size) {
     return size >= kSmallestCopy && size <= kLargestCopy && (size & (size - 1)) == 0;

@@ -19,6 +19,7 @@ namespace volumecrypt::luks {
 inline constexpr std::size_t kBinaryHeaderSize = 4096;
 inline constexpr std::uint64_t kSmallestCopy = std::uint64_t{16} << 10;
 inline constexpr std::uint64_t kLargestCopy = std::uint64_t{4} << 20;
+inline constexpr std::uint64_t kLargestKeyslots = std::uint64_t{128} << 20;  // all areas together
 
 // The fields of the on-disk structure of 4096 bytes that stands before the JSON area; numbers are
 // big-endian there.

@@ -53,6 +53,14 @@ std::string SystemPaths::stagedWipe(const VolumeId &id) const {
     return stateDir() + "/wipe/" + id.text();
 }
 
+std::string SystemPaths::headerBackupDir() const {
+    return stateDir() + "/backups";
+}
+
+std::string SystemPaths::headerBackup(const VolumeId &id, std::string_view reason) const {
+    return headerBackupDir() + "/" + id.text() + "." + std::string(reason);
+}
+
 std::string SystemPaths::oldPin(const VolumeId &id) const {
     return below("/var/lib/volumecrypt/pins/" + id.text() + ".json");
 }

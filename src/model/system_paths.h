@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "model/volume_id.h"
@@ -33,6 +34,9 @@ class SystemPaths {
     [[nodiscard]] std::string stateDir() const;
     [[nodiscard]] std::string pin(const VolumeId &id) const;         // pins/ID.json in it
     [[nodiscard]] std::string stagedWipe(const VolumeId &id) const;  // wipe/ID in it
+    // Headers of a volume that are kept while something is done to it: backups/ID.REASON in it
+    [[nodiscard]] std::string headerBackupDir() const;
+    [[nodiscard]] std::string headerBackup(const VolumeId &id, std::string_view reason) const;
     // Where earlier versions kept the same: /var/lib/volumecrypt
     [[nodiscard]] std::string oldPin(const VolumeId &id) const;
     [[nodiscard]] std::string oldStagedWipe(const VolumeId &id) const;

@@ -22,8 +22,9 @@ namespace {
 using base::ErrorCode;
 using blockdev::ContentKind;
 
-// What src/luks, which knows no volume, writes for the device.
+// What src/luks, which knows no volume, writes for the device and for the volume.
 constexpr std::string_view kDeviceInHints = "DEVICE";
+constexpr std::string_view kVolumeInHints = " ID ";
 
 base::Error makeError(ErrorCode code, std::string message, std::string hint) {
     return {code, std::move(message), std::move(hint)};
@@ -195,10 +196,13 @@ base::Status checkUnclaimed(const Session &session) {
 }
 
 std::string forDevice(const Session &session, std::string hint) {
-    const std::string &node = session.device().node;
-    for (std::size_t at = 0; (at = hint.find(kDeviceInHints, at)) != std::string::npos;
-         at += node.size())
-        hint.replace(at, kDeviceInHints.size(), node);
+    const auto put = [&hint](std::string_view word, const std::string &value) {
+        for (std::size_t at = 0; (at = hint.find(word, at)) != std::string::npos;
+             at += value.size())
+            hint.replace(at, word.size(), value);
+    };
+    put(kDeviceInHints, session.device().node);
+    put(kVolumeInHints, " " + session.id().text() + " ");
     return hint;
 }
 
@@ -211,9 +215,9 @@ base::Result<luks::HeaderCopy> copyHeader(const Session &session) {
     error.hint = forDevice(session, error.hint);
     if (error.code == ErrorCode::HeaderCorrupt && error.hint.empty())
         error.hint =
-            "Nothing was written. Restore the header from a backup: `cryptsetup "
-            "luksHeaderRestore " +
-            session.device().node + " --header-backup-file FILE`.";
+            "Nothing was written. Restore the header from a backup: "
+            "`volumecryptctl restore-header " +
+            session.id().text() + " FILE`.";
     return base::fail(std::move(error).because(session.describe()));
 }
 

@@ -33,7 +33,7 @@ struct DeviceContent {
 };
 base::Result<DeviceContent> lookAtDevice(const Session &session);
 
-// A hint of src/luks, which knows no volume, with the device in its commands.
+// A hint of src/luks, which knows no volume, with device and volume in its commands.
 std::string forDevice(const Session &session, std::string hint);
 
 // luks::copyHeader of a device that is known to hold LUKS2; its errors name the volume.

@@ -16,6 +16,7 @@
 #include "base/journal.h"
 #include "luks/header_write.h"
 #include "volume/early_state.h"
+#include "volume/header_backup.h"
 #include "volume/pin.h"
 #include "volume/state_meta.h"
 #include "volume/stop.h"
@@ -81,6 +82,7 @@ base::Status wipeDevice(const Session &session) {
     VC_ASSIGN(const blockdev::ExclusiveDevice exclusive,
               blockdev::openExclusively(session.device(), checkStop));
     VC_TRY(dropPin(session));
+    VC_TRY(dropBackups(session));
     if (auto done = wipeOpened(session, exclusive.device.get()); !done) {
         if (done.error().hint.empty())
             done.error().hint =

@@ -90,7 +90,7 @@ base::Status checkOnRoot(const Session &session) {
 
 base::Status checkEarlyState(const Session &session) {
     const std::string directory = session.options().paths.stateDir();
-    for (const char *const below : {"", "/pins", "/wipe"})
+    for (const char *const below : {"", "/pins", "/wipe", "/backups"})
         if (auto checked = checkDirectory(directory + below); !checked)
             return base::fail(std::move(checked).error().because(session.describe()));
     return {};
@@ -103,8 +103,7 @@ base::Result<bool> isRemembered(const std::string &path) {
     return base::fail(base::errnoError("look for " + path, errno));
 }
 
-base::Status rememberEarly(const Session &session, const std::string &path,
-                           const std::string &text) {
+base::Status rememberEarly(const Session &session, const std::string &path, std::string_view text) {
     VC_TRY(checkEarlyState(session));
     VC_TRY(checkOnRoot(session));
     const std::filesystem::path directory(session.options().paths.stateDir());

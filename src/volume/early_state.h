@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "base/result.h"
 #include "volume/session.h"
@@ -20,8 +21,7 @@ base::Result<bool> isRemembered(const std::string &path);
 
 // Writes a file (0600) below the directory. Io also when the directory lies where a volume is
 // mounted: the next attach, which comes before the mount, would not see the file.
-base::Status rememberEarly(const Session &session, const std::string &path,
-                           const std::string &text);
+base::Status rememberEarly(const Session &session, const std::string &path, std::string_view text);
 
 // Absent is success.
 base::Status forgetFile(const std::string &path);

@@ -29,10 +29,13 @@ struct Options {
     std::optional<int> secretFd;
     // add-key: a passphrase that opens the volume.
     std::optional<int> unlockFd;
+    // backup-header, restore-header: where the backup goes to, or comes from.
+    std::optional<int> headerFd;
     // add-key: a socket with both, for who has one descriptor to give (see base::handOver).
+    // restore-header: one with those of headerFd and secretFd.
     std::optional<int> secretsFrom;
-    std::optional<unsigned> slot;  // remove-key, rotate
-    std::string confirm;           // wipe, erase, forget: the volume's ID, typed again
+    std::optional<unsigned> slot;                      // remove-key, rotate
+    std::string confirm;                               // the volume's ID, typed again
     model::KeyKind kind = model::KeyKind::Passphrase;  // add-key
     OutputFormat output = OutputFormat::Text;
     bool force = false;      // format: overwrite what is there

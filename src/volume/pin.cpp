@@ -168,7 +168,8 @@ base::Result<Remembered> rememberedOf(const Session &session, const model::Volum
     PinClaim claim = claimOfPin(text);
     return Remembered{.isThis = claim.uuid == uuid,
                       .isOther = !claim.uuid.empty() && claim.uuid != uuid,
-                      .machine = std::move(claim.machine)};
+                      .machine = std::move(claim.machine),
+                      .knowsSegment = claim.knowsSegment};
 }
 
 base::Status writePin(const Session &session, const model::HeaderView &header,

@@ -47,6 +47,8 @@ struct Remembered {
     bool isThis = false;   // it has this UUID
     bool isOther = false;  // it has another one
     std::string machine;   // the mark in it, in hexadecimal
+    // It says where the data is: no earlier version wrote it.
+    bool knowsSegment = false;
 };
 base::Result<Remembered> rememberedOf(const Session &session, const model::VolumeId &id,
                                       const std::string &uuid);

@@ -149,7 +149,9 @@ PinClaim claimOfPin(const std::string &text) {
     const auto member = [&pin](const char *name) {
         return isText(pin, name) ? pin[name].get<std::string>() : std::string();
     };
-    return {.uuid = member("uuid"), .machine = member("machine")};
+    return {.uuid = member("uuid"),
+            .machine = member("machine"),
+            .knowsSegment = pin.contains("segment")};
 }
 
 base::Result<PinComparison> comparePin(const std::string &text, const std::string &path,

@@ -27,6 +27,7 @@ std::string pinTextWithNext(const model::VolumeId &id, const model::HeaderView &
 struct PinClaim {
     std::string uuid;
     std::string machine;  // in hexadecimal
+    bool knowsSegment = false;
 };
 PinClaim claimOfPin(const std::string &text);
 

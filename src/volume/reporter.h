@@ -43,6 +43,8 @@ class Reporter {
     // What this run saw of the declared key of a slot, for the last line: ok (it opened the slot),
     // stale (it did not), unavailable (it could not be had). The last word on a slot counts.
     void key(unsigned slot, model::SlotHealth health) { keys_[slot] = health; }
+    // They were tried on a header that is not the volume's.
+    void forgetKeys() { keys_.clear(); }
     // The last line; both return the exit status.
     int result(const Outcome &outcome);
     int error(const base::Error &error);

@@ -64,9 +64,13 @@ base::Status Session::readSecrets() {
         const base::UniqueFd socket(*options_.secretsFrom);
         auto both = base::takeOver(socket.get(), 2);
         if (!both) return base::fail(std::move(both).error().because("volume " + id().text()));
-        VC_TRY(readSecret(std::move((*both)[0]), newKey_));
+        if (options_.verb == Verb::RestoreHeader)
+            headerFile_ = std::move((*both)[0]);
+        else
+            VC_TRY(readSecret(std::move((*both)[0]), newKey_));
         return readSecret(std::move((*both)[1]), secret_);
     }
+    if (options_.headerFd) headerFile_.reset(*options_.headerFd);
     if (options_.secretFd)
         VC_TRY(readSecret(base::UniqueFd(*options_.secretFd), adding ? newKey_ : secret_));
     if (options_.unlockFd) VC_TRY(readSecret(base::UniqueFd(*options_.unlockFd), secret_));

@@ -24,7 +24,7 @@ class Session {
     // NotFound when it is not declared.
     base::Status loadSpec();
     // Reads --secret-fd and --unlock-fd, or what --secrets-from hands over, before any lock is
-    // taken.
+    // taken; takes --header-fd.
     base::Status readSecrets();
     // NotFound, AmbiguousDevice, …
     base::Status findDevice();
@@ -58,6 +58,10 @@ class Session {
     // add-key: the key to add.
     [[nodiscard]] const base::SecretBuffer &newKey() const { return *newKey_; }
 
+    // backup-header, restore-header: where the backup goes to, or comes from. Valid after
+    // readSecrets.
+    [[nodiscard]] int headerFile() const { return headerFile_.get(); }
+
     // "volume u-data (/dev/vdb4)", for messages.
     [[nodiscard]] std::string describe() const;
 
@@ -73,6 +77,7 @@ class Session {
     std::optional<blockdev::Device> device_;
     std::optional<base::SecretBuffer> secret_;
     std::optional<base::SecretBuffer> newKey_;
+    base::UniqueFd headerFile_;
     base::UniqueFd lock_;
 };
 

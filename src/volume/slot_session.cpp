@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "volume/device_state.h"
+#include "volume/interrupted_restore.h"
 #include "volume/pin.h"
 #include "volume/unfinished_job.h"
 
@@ -13,6 +14,7 @@ namespace volumecrypt::volume {
 base::Result<std::unique_ptr<SlotSession>> SlotSession::begin(Session &session) {
     VC_TRY(expectWritable(session));
     VC_TRY(session.lock());
+    VC_TRY(settleRestore(session));
     std::unique_ptr<SlotSession> begun(new SlotSession(session));
     VC_TRY(begun->open());
     VC_TRY(begun->settle());

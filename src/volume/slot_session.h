@@ -20,10 +20,11 @@ namespace volumecrypt::volume {
 // Neither copied nor moved: its parts refer to one another.
 class SlotSession {
   public:
-    // Takes the lock, opens the volume, compares it with its pin, repairs a damaged copy of its
-    // header and settles what an interrupted run left. `session` has its spec and device.
-    // Unsupported when a newer version wrote the record, ForeignVolume (also when another machine
-    // made the volume and has not finished a change of its keys); else as openVolume.
+    // Takes the lock, finishes an interrupted restore of the header, opens the volume, compares it
+    // with its pin, repairs a damaged copy of its header and settles what an interrupted run left.
+    // `session` has its spec and device. Unsupported when a newer version wrote the record,
+    // ForeignVolume (also when another machine made the volume and has not finished a change of its
+    // keys); else as openVolume.
     static base::Result<std::unique_ptr<SlotSession>> begin(Session &session);
     SlotSession(const SlotSession &) = delete;
     SlotSession &operator=(const SlotSession &) = delete;

@@ -307,9 +307,8 @@ base::Result<Unlocked> Attempt::byDeclaredKeys() {
 // Erased: no passphrase can help.
 base::Error Attempt::erased(ErrorCode code) const {
     return {code, session_.describe() + ": it has no key slot any more: nothing opens it",
-            "Restore a backup of its header (`cryptsetup luksHeaderRestore " +
-                session_.device().node +
-                " --header-backup-file FILE`), or give its data up: `volumecryptctl wipe " +
+            "Restore a backup of its header (`volumecryptctl restore-header " +
+                session_.id().text() + " FILE`), or give its data up: `volumecryptctl wipe " +
                 session_.id().text() + "` makes the device usable again."};
 }
 

@@ -12,6 +12,8 @@ enum class Verb {
     Format,
     Sync,
     Grow,
+    BackupHeader,
+    RestoreHeader,
     AddKey,
     RemoveKey,
     Rotate,

@@ -122,8 +122,10 @@ class FakeVolume final : public VolumeAdaptor {
     void RotateVolumeKey(sdbus::Result<sdbus::ObjectPath> &&result, Options options) override {
         begin(std::move(result), "rotate-volume-key", options);
     }
-    void BackupHeader(sdbus::Result<> &&result, sdbus::UnixFd file, Options options) override;
-    void RestoreHeader(sdbus::Result<> &&result, sdbus::UnixFd file, Options options) override;
+    void BackupHeader(sdbus::Result<sdbus::ObjectPath> &&result, sdbus::UnixFd file,
+                      Options options) override;
+    void RestoreHeader(sdbus::Result<sdbus::ObjectPath> &&result, sdbus::UnixFd file,
+                       Options options) override;
     void Erase(sdbus::Result<sdbus::ObjectPath> &&result, Options options) override {
         begin(std::move(result), "erase", options);
     }

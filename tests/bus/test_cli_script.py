@@ -3,10 +3,12 @@
 """volumecryptctl as a script runs it: output, exit codes, secrets, jobs (TAP).
 usage: test_cli_script.py VOLUMECRYPTCTL FAKE-SERVICE"""
 import json
+import pathlib
 import re
 import signal
 import subprocess
 import sys
+import tempfile
 
 from cli_fixture import CliFixture, wait_for, without_bus
 from support.tap import equal, holds, lacks, run, tests_of
@@ -205,6 +207,52 @@ def test_confirmation(cli):
     cli.run("format", "u-data", "--confirm", "u-data", "--force", "--no-wait")
     equal(cli.calls(), [f"{verb} u-data no-ask confirm=u-data" for verb in ("wipe", "erase", "forget")] +
           ["format u-data no-ask confirm=u-data force=true"])
+
+
+def test_backup_header(cli):
+    """the backup is a new file for its owner alone, and takes no other's place"""
+    with tempfile.TemporaryDirectory() as folder:
+        file = pathlib.Path(folder) / "backup"
+        result = cli.run("backup-header", "u-data", str(file))
+        equal((result.returncode, result.stdout), (0, ""))
+        equal((file.read_text(), file.stat().st_mode & 0o777), ("header", 0o600))
+        result = cli.run("backup-header", "u-data", str(file))
+        equal(result.returncode, 1)
+        holds(result.stderr, "exists already")
+        link = pathlib.Path(folder) / "link"
+        link.symlink_to(pathlib.Path(folder) / "elsewhere")
+        equal(cli.run("backup-header", "u-data", str(link)).returncode, 1)
+        equal(cli.run("backup-header", "u-no", str(file) + "2").returncode, 1)
+        equal(sorted(path.name for path in pathlib.Path(folder).iterdir()), ["backup", "link"])
+    equal(cli.calls()[0], "backup-header u-data no-ask")
+
+
+def test_backup_header_cancelled(cli):
+    """what was written of a backup goes with a job that was cancelled, and stays for one that goes on"""
+    with tempfile.TemporaryDirectory() as folder:
+        for number, name, end in ((1, "cancelled", lambda: cli.run("cancel", "1")),
+                                  (2, "interrupted", lambda: waiting.send_signal(signal.SIGINT))):
+            file = pathlib.Path(folder) / name
+            waiting = cli.start("backup-header", "u-data", str(file), log="wait.log")
+            wait_for(lambda job=number: f"{job}\tbackup-header\tu-data" in cli.run("jobs").stdout, "the job runs")
+            end()
+            equal(waiting.wait(20), 1)
+        equal([path.name for path in pathlib.Path(folder).iterdir()], ["interrupted"])
+
+
+def test_restore_header(cli):
+    """the service reads the file; a passphrase and a confirmation go with it"""
+    with tempfile.TemporaryDirectory() as folder:
+        file = pathlib.Path(folder) / "backup"
+        equal(cli.run("restore-header", "u-data", str(file)).returncode, 1)
+        file.write_text("header")
+        equal(cli.run("restore-header", "u-data", str(file), "--confirm=STATE").returncode, 64)
+        equal(cli.run("restore-header", "u-data", str(file)).returncode, 0)
+        lines = cli.run("restore-header", "u-data", str(file), "--confirm=u-data", "--secret-file=-", "--json",
+                        secret=b"it").stdout.splitlines()
+        equal(json.loads(lines[-1])["verb"], "restore-header")
+    equal(cli.calls(), ["restore-header [header] u-data no-ask",
+                        "restore-header [header] u-data no-ask confirm=u-data secret=[it]"])
 
 
 def test_job_json(cli):

@@ -178,8 +178,8 @@ const std::vector<ErrorCase> kContentCases{
      .code = "HeaderCorrupt",
      .message = "volume u-data (IMAGE): the header claims 16777216 bytes, the "
                 "device has 1048576",
-     .hint = "Nothing was written. Restore the header from a backup: `cryptsetup "
-             "luksHeaderRestore IMAGE --header-backup-file FILE`."},
+     .hint = "Nothing was written. Restore the header from a backup: `volumecryptctl "
+             "restore-header u-data FILE`."},
     {.name = "HeaderCutInsideTheFirstCopy",
      .prepare = declaredThen([](ErrorMatrix &t) {
          t.luksFormat("secret", 1);
@@ -197,8 +197,7 @@ const std::vector<ErrorCase> kContentCases{
      .verb = "sync",
      .code = "HeaderCorrupt",
      .message = "volume u-data (IMAGE): both copies of the LUKS2 header are damaged",
-     .hint = "Restore the header from a backup: `cryptsetup luksHeaderRestore IMAGE "
-             "--header-backup-file FILE`."},
+     .hint = "Restore the header from a backup: `volumecryptctl restore-header u-data FILE`."},
     {.name = "CopiesDiffer",
      .prepare = header([](HeaderEditor &editor) {
          editor.changeOne(HeaderCopyOf::Secondary, [](nlohmann::json &json) {
@@ -210,7 +209,7 @@ const std::vector<ErrorCase> kContentCases{
      .message = "volume u-data (IMAGE): both copies of the LUKS2 header claim the "
                 "sequence number 3 and differ",
      .hint = "Somebody may have tampered with the disk. Restore the header from "
-             "a backup: `cryptsetup luksHeaderRestore IMAGE --header-backup-file FILE`."},
+             "a backup: `volumecryptctl restore-header u-data FILE`."},
     {.name = "NullCipher",
      .prepare = header([](HeaderEditor &editor) {
          editor.change(
@@ -223,7 +222,7 @@ const std::vector<ErrorCase> kContentCases{
                 "xchacha12,aes-adiantum-plain64, xchacha20,aes-adiantum-plain64",
      .hint = "The header may have been tampered with. Look at it with "
              "`cryptsetup luksDump IMAGE`; if it is not yours, restore it from a backup: "
-             "`cryptsetup luksHeaderRestore IMAGE --header-backup-file FILE`."},
+             "`volumecryptctl restore-header u-data FILE`."},
     {.name = "NullCipherOfASlot",
      .prepare = header([](HeaderEditor &editor) {
          editor.change([](nlohmann::json &json) {
@@ -237,7 +236,7 @@ const std::vector<ErrorCase> kContentCases{
                 "xchacha12,aes-adiantum-plain64, xchacha20,aes-adiantum-plain64",
      .hint = "The header may have been tampered with. Look at it with "
              "`cryptsetup luksDump IMAGE`; if it is not yours, restore it from a backup: "
-             "`cryptsetup luksHeaderRestore IMAGE --header-backup-file FILE`.",
+             "`volumecryptctl restore-header u-data FILE`.",
      .slot = 1},
     {.name = "UnknownRequirement",
      .prepare = header([](HeaderEditor &editor) {
@@ -251,7 +250,7 @@ const std::vector<ErrorCase> kContentCases{
                 "\"time-travel\", which is not known",
      .hint = "The header may have been tampered with. Look at it with "
              "`cryptsetup luksDump IMAGE`; if it is not yours, restore it from a backup: "
-             "`cryptsetup luksHeaderRestore IMAGE --header-backup-file FILE`."},
+             "`volumecryptctl restore-header u-data FILE`."},
     {.name = "KdfWantsAbsurdMemory",
      .prepare = header([](HeaderEditor &editor) {
          editor.change([](nlohmann::json &json) {

@@ -97,16 +97,18 @@ class Place:
         path.write_text(text, encoding="utf-8")
         path.chmod(0o600)
 
-    def engine(self, verb, *options, secret=None, environment=None, volume="u-data", test_kdf=True):
-        """Exit status and last line of the engine; a killed one has a negative status."""
+    def engine(self, verb, *options, secret=None, header=None, environment=None, volume="u-data", test_kdf=True):
+        """Exit status and last line of the engine; a killed one has a negative status. `secret` and `header` are
+        handed over in memory files."""
         command = [str(self.engine_path), verb, volume, "--root", str(self.root), "--config-dir",
                    str(self.config), "--output", "json", *(["--test-kdf"] if test_kdf else []), *options]
         descriptors = []
-        if secret is not None:
-            descriptors.append(os.memfd_create("secret", 0))
-            os.write(descriptors[0], secret.encode())
-            os.lseek(descriptors[0], 0, os.SEEK_SET)
-            command += ["--secret-fd", str(descriptors[0])]
+        for name, content in (("secret", secret and secret.encode()), ("header", header)):
+            if content is not None:
+                descriptors.append(os.memfd_create(name, 0))
+                os.write(descriptors[-1], content)
+                os.lseek(descriptors[-1], 0, os.SEEK_SET)
+                command += [f"--{name}-fd", str(descriptors[-1])]
         try:
             done = subprocess.run(command, capture_output=True, text=True, check=False, pass_fds=descriptors,
                                   stdin=subprocess.DEVNULL, env={**os.environ, **(environment or {})}, timeout=120)
@@ -155,6 +157,10 @@ class Place:
         """The names of the volumes that the machine remembers."""
         return sorted(path.stem for path in (self.root / "etc/volumecrypt/state/pins").glob("*.json"))
 
+    def kept_headers(self):
+        """Copies of headers that the engine keeps while it changes one."""
+        return sorted((self.root / "etc/volumecrypt/state/backups").glob("*"))
+
     def add_foreign(self, slot, key, opened_by):
         """A key slot that somebody else adds, by cryptsetup."""
         file = self.folder / "new-key"
@@ -163,7 +169,7 @@ class Place:
                              str(file), stdin=passphrase_of(opened_by))
         file.unlink()
 
-    def luks_format(self, slot, key):
+    def luks_format(self, slot, key, *options):
         """A volume that somebody else made; synced, it is ours and ready."""
         self.cryptsetup_must("luksFormat", "--type", "luks2", *CHEAP, "--key-slot", str(slot), "--key-file", "-",
-                             "--luks2-metadata-size", "128k", str(self.image), stdin=passphrase_of(key))
+                             "--luks2-metadata-size", "128k", *options, str(self.image), stdin=passphrase_of(key))

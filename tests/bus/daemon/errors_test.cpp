@@ -301,8 +301,7 @@ const std::vector<ErrorRow> kRows{
      .command = kSync,
      .code = "HeaderCorrupt",
      .message = "volume u-data (IMAGE): both copies of the LUKS2 header are damaged",
-     .hint = "Restore the header from a backup: `cryptsetup luksHeaderRestore IMAGE "
-             "--header-backup-file FILE`."},
+     .hint = "Restore the header from a backup: `volumecryptctl restore-header u-data FILE`."},
     {.name = "NullCipher",
      .prepare = header([](HeaderEditor &editor) {
          editor.change(
@@ -316,7 +315,7 @@ const std::vector<ErrorRow> kRows{
                 "xchacha12,aes-adiantum-plain64, xchacha20,aes-adiantum-plain64",
      .hint = "The header may have been tampered with. Look at it with "
              "`cryptsetup luksDump IMAGE`; if it is not yours, restore it from a backup: "
-             "`cryptsetup luksHeaderRestore IMAGE --header-backup-file FILE`."},
+             "`volumecryptctl restore-header u-data FILE`."},
     {.name = "FullMetadata",
      .prepare = fullMetadata,
      .call = syncFails,

@@ -46,6 +46,13 @@ std::vector<Operation> operations() {
             {"Forget", kConfirmed, "forget u-data --confirm u-data"}};
 }
 
+sdbus::UnixFd memoryFile(std::string_view content) {
+    const int fd = ::memfd_create("content", MFD_CLOEXEC);
+    EXPECT_EQ(::write(fd, content.data(), content.size()), static_cast<ssize_t>(content.size()));
+    EXPECT_EQ(::lseek(fd, 0, SEEK_SET), 0);
+    return sdbus::UnixFd(fd, sdbus::adopt_fd);
+}
+
 class Operations : public ::testing::Test {
   protected:
     void SetUp() override {
@@ -115,11 +122,8 @@ TEST_F(Operations, UnknownOptionsAreRefused) {
 TEST_F(Operations, TheEngineReadsTheSecret) {
     std::vector<std::string> wanted;
     for (const auto &operation : operations()) {
-        const int fd = ::memfd_create("secret", MFD_CLOEXEC);
-        ASSERT_EQ(::write(fd, "first", 5), 5);
-        ASSERT_EQ(::lseek(fd, 0, SEEK_SET), 0);
         Options options = operation.options;
-        options.emplace("secret", sdbus::Variant(sdbus::UnixFd(fd, sdbus::adopt_fd)));
+        options.emplace("secret", sdbus::Variant(memoryFile("first")));
         const Finished done = client_.runJob(data_, kVolume, operation.method, options);
         EXPECT_EQ(done.success, operation.takesSecret) << operation.method << done.error;
         if (!operation.takesSecret) continue;
@@ -128,6 +132,43 @@ TEST_F(Operations, TheEngineReadsTheSecret) {
         wanted.back().insert(operation.line.find(volume) + volume.size(), " --secret-fd 0");
     }
     EXPECT_EQ(told(), wanted);
+}
+
+// The engine gets the descriptor itself: what it writes is in the caller's file.
+TEST_F(Operations, ABackupGoesToTheCallersFile) {
+    daemon_.script("backup-header", "printf header >&0; result");
+    const sdbus::UnixFd file = memoryFile("");
+    const Finished done = client_.runJob(data_, kVolume, "BackupHeader", file, Options());
+    ASSERT_TRUE(done.success) << done.message;
+    char content[16] = {};
+    EXPECT_EQ(::pread(file.get(), content, sizeof content, 0), 6);
+    EXPECT_STREQ(content, "header");
+    EXPECT_EQ(told(), std::vector<std::string>{"backup-header u-data --header-fd 0"});
+}
+
+TEST_F(Operations, ARestoreIsGivenTheFileAndMaybeASecret) {
+    daemon_.script("restore-header",
+                   R"(case $* in *--header-fd*) cat <&0 >"$SCRIPTS/given" ;; esac; result)");
+    EXPECT_TRUE(
+        client_.runJob(data_, kVolume, "RestoreHeader", memoryFile("backup"), Options()).success);
+    std::ifstream given(daemon_.folder().file("script/given"));
+    EXPECT_EQ(std::string(std::istreambuf_iterator<char>(given), {}), "backup");
+    Options both = kConfirmed;
+    both.emplace("secret", sdbus::Variant(memoryFile("first")));
+    EXPECT_TRUE(
+        client_.runJob(data_, kVolume, "RestoreHeader", memoryFile("backup"), both).success);
+    EXPECT_EQ(told(), (std::vector<std::string>{
+                          "restore-header u-data --header-fd 0",
+                          "restore-header u-data --secrets-from 0 --confirm u-data"}));
+}
+
+TEST_F(Operations, HeadersWantTheirOptionsRight) {
+    const Options another{{"confirm", sdbus::Variant("u-other")}};
+    const char *const invalid = "org.freedesktop.DBus.Error.InvalidArgs";
+    EXPECT_EQ(client_.call(data_, kVolume, "RestoreHeader", memoryFile("backup"), another),
+              invalid);
+    EXPECT_EQ(client_.call(data_, kVolume, "BackupHeader", memoryFile(""), kConfirmed), invalid);
+    EXPECT_THAT(told(), ::testing::IsEmpty());
 }
 
 }  // namespace
