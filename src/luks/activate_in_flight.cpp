@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The one activation that is not from a checked copy: libcryptsetup must see what a reencryption
 // writes. So what it made of the header is looked at afterwards.
+#include <algorithm>
+#include <cstdint>
+
 #include <sys/stat.h>
 
 #include "luks/device_mapper.h"
@@ -37,7 +40,7 @@ base::Status compareWithMapping(const std::string &path, const std::string &name
 }  // namespace
 
 base::Status activateInFlight(const std::string &path, const std::string &name,
-                              const base::SecretBuffer &passphrase, unsigned slot,
+                              const base::SecretBuffer &passphrase,
                               const ActivationOptions &options) {
     VC_ASSIGN(const DeviceHeader header, readDeviceHeader(path));
     VC_TRY(validateHeaderInFlight(header.view));
@@ -45,15 +48,20 @@ base::Status activateInFlight(const std::string &path, const std::string &name,
     if (!reencryption || reencryption->phase != model::ReencryptionPhase::Clean)
         return base::fail(ErrorCode::HeaderRefused,
                           "the reencryption of " + path + " is not at a safe point");
-    VC_ASSIGN(const model::SlotView *entry, findSlot(header.view, slot));
-    VC_TRY(validateKdfCost(*entry, ramKiB()));
+    // Of a slot that is named libcryptsetup wants that it holds both volume keys: so it tries all.
+    std::uint64_t memory = 0;
+    for (const auto &[number, slot] : header.view.slots) {
+        if (number == reencryption->slot) continue;
+        VC_TRY(validateKdfCost(slot, ramKiB()));
+        memory = std::max(memory, slot.kdf.memoryKiB);
+    }
     VC_TRY(checkUnderstood(header));
     VC_ASSIGN(const CryptDevice library, loadHeader(path));
     VC_TRY(understoodAlike(library.get(), header.metadata));
-    VC_ASSIGN(const base::UniqueFd turn, awaitKdfTurn(entry->kdf.memoryKiB));
-    const int result = ::crypt_activate_by_passphrase(library.get(), name.c_str(),
-                                                      static_cast<int>(slot), passphrase.chars(),
-                                                      passphrase.size(), activationFlags(options));
+    VC_ASSIGN(const base::UniqueFd turn, awaitKdfTurn(memory));
+    const int result = ::crypt_activate_by_passphrase(library.get(), name.c_str(), CRYPT_ANY_SLOT,
+                                                      passphrase.chars(), passphrase.size(),
+                                                      activationFlags(options));
     if (result < 0) return base::fail(libraryError("map " + path + " as " + name, result));
     return compareWithMapping(path, name, *reencryption);
 }

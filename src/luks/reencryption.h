@@ -58,10 +58,11 @@ base::Result<ReencryptionEnd> recoverReencryption(const std::string &path,
                                                   const ReencryptionKey &key);
 
 // Maps a volume in flight that recoverReencryption left (Stopped): from the header on the device,
-// under libcryptsetup's lock. `slot`: of either volume key. Afterwards the mapping is compared with
-// the header, and closed when it is another. Errors as luks::activate, HeaderRefused.
+// under libcryptsetup's lock. The passphrase opens a slot of either volume key; every slot is
+// tried. Afterwards the mapping is compared with the header, and closed when it is another. Errors
+// as luks::activate, HeaderRefused.
 base::Status activateInFlight(const std::string &path, const std::string &name,
-                              const base::SecretBuffer &passphrase, unsigned slot,
+                              const base::SecretBuffer &passphrase,
                               const ActivationOptions &options);
 
 // Puts the header of `path` in flight, from its present volume key to that of the slot

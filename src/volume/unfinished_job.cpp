@@ -43,10 +43,10 @@ base::Error jobUnfinished(const Session &session, const model::Job &job) {
                     "`volumecryptctl rotate-volume-key " + id + "` goes on with it."};
         case model::JobOperation::Encrypt:
             return {ErrorCode::Busy, session.describe() + ": its encryption is unfinished",
-                    "`volumecryptctl encrypt " + id + "` goes on with it."};
+                    "Let it come to its end first."};
         case model::JobOperation::Decrypt:
             return {ErrorCode::Busy, session.describe() + ": its decryption is unfinished",
-                    "`volumecryptctl decrypt " + id + "` goes on with it."};
+                    "Let it come to its end first."};
     }
     return {ErrorCode::Busy, session.describe() + ": a job of it is unfinished"};
 }

@@ -302,7 +302,7 @@ base::Status mapInFlight(const Session &session, const OpenedVolume &volume, Key
                          const luks::ActivationOptions &options) {
     VC_ASSIGN(const base::SecretBuffer passphrase, openingPassphrase(session, volume, ring));
     auto mapped = luks::activateInFlight(session.device().node, model::mappingName(session.id()),
-                                         passphrase, volume.unlocked.slot, options);
+                                         passphrase, options);
     if (!mapped) return base::fail(std::move(mapped).error().because(session.describe()));
     return {};
 }

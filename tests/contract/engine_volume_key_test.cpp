@@ -98,8 +98,8 @@ TEST_F(EngineVolumeKey, AKeyOfUnknownPassphraseIsNamed) {
                       "passphrase is not known",
                   "Nothing was changed. Give it with `volumecryptctl rotate-volume-key "
                   "--secret-file FILE u-data`, or remove what is not needed (`volumecryptctl "
-                  "remove-key u-data SLOT`; of a key that is not ours, `cryptsetup luksKillSlot " +
-                      image_ + " SLOT`) and add it again afterwards.");
+                  "remove-key u-data N`; of a key that is not ours, `cryptsetup luksKillSlot " +
+                      image_ + " N`) and add it again afterwards.");
     EXPECT_TRUE(imageBytes() == before);
     ASSERT_EQ(engine("reencrypt", {}, "foreign").exitCode, 0);
     EXPECT_TRUE(opens(7, "foreign"));
