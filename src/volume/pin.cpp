@@ -91,10 +91,12 @@ base::Error foreign(const Session &session, const Place &place, const PinCompari
         ErrorCode::ForeignVolume,
         session.describe() + " is not the volume that this machine made: " + compared.difference +
             (place.keeper == Keeper::State ? " by STATE (" + place.file.path() + ")" : ""),
-        compared.headerChanged
-            ? "Nothing was written. Its header was changed: opened like this the volume "
-              "would read as garbage. Restore a header backup. "
-            : "The device may have been swapped, or restored from a copy. ");
+        "The device may have been swapped, or restored from a copy. ");
+    if (compared.headerChanged)
+        error.hint =
+            "Nothing was written. Its header was changed: opened like this the volume would read "
+            "as garbage. Restore a header backup: `volumecryptctl restore-header " +
+            session.id().text() + " FILE`. ";
     error.hint += forgetHint(session);
     return error;
 }

@@ -46,12 +46,9 @@ base::Result<PresentHeader> presentHeader(const Session &session) {
         case ContentKind::Luks2:
             break;
         case ContentKind::Unknown:
-            return PresentHeader{.condition = "has no header any more"};
+        // A large volume with little in it looks blank once its header is zeroed.
         case ContentKind::Blank:
-            return base::fail(
-                ErrorCode::NotLuks2,
-                session.describe() + " is blank: it holds no data that a header could open",
-                "Nothing was written. Is it the right device?");
+            return PresentHeader{.condition = "has no header any more"};
         default:
             return base::fail(unexpectedContent(session, found));
     }

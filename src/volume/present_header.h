@@ -23,8 +23,8 @@ struct PresentHeader {
 };
 
 // The header that is there, or what is left of one. NotBlank, NotLuks2 when something else is
-// there, or nothing at all; HeaderRefused when a reencryption is unfinished: an older header would
-// lose the data.
+// there (where nothing is, it may be a volume that lost its header); HeaderRefused when a
+// reencryption is unfinished: an older header would lose the data.
 base::Result<PresentHeader> presentHeader(const Session &session);
 
 // Whether `backup` describes the volume whose header is there: ForeignVolume with another UUID,
