@@ -121,13 +121,15 @@ std::string_view phaseName(Phase phase) {
 Json bodyJson(const Record &record) {
     Json slots = Json::object();
     for (const auto &[number, slot] : record.slots) slots[std::to_string(number)] = slotJson(slot);
-    return {{"type", kRecordTokenType},
-            {"keyslots", Json::array()},
-            {"version", record.version},
-            {"volume", record.volume},
-            {"phase", phaseName(record.phase)},
-            {"pending", record.pending ? pendingJson(*record.pending) : Json(nullptr)},
-            {"slots", std::move(slots)}};
+    Json json{{"type", kRecordTokenType},
+              {"keyslots", Json::array()},
+              {"version", record.version},
+              {"volume", record.volume},
+              {"phase", phaseName(record.phase)},
+              {"pending", record.pending ? pendingJson(*record.pending) : Json(nullptr)},
+              {"slots", std::move(slots)}};
+    if (!record.job.empty()) json["job"] = record.job;
+    return json;
 }
 
 Phase phaseFrom(const std::string &text) {
@@ -149,6 +151,10 @@ Record recordFromJson(const Json &json) {
     if (!json.at("pending").is_null()) record.pending = pendingFromJson(json.at("pending"));
     for (const auto &[key, value] : json.at("slots").items())
         record.slots.emplace(slotNumberFrom(key), slotFromJson(value));
+    if (json.contains("job")) {
+        record.job = json.at("job").get<std::string>();
+        if (record.job != kEncryptJob) throw BadRecord{"the job is unknown"};
+    }
     record.mac = digestFrom(json.at("mac"));
     if (json.contains("machine")) record.machine = digestFrom(json.at("machine"));
     return record;

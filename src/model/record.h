@@ -15,6 +15,8 @@ namespace volumecrypt::model {
 
 inline constexpr const char *kRecordTokenType = "volumecrypt";
 inline constexpr unsigned kRecordVersion = 1;
+// What is on the device is being encrypted where it is.
+inline constexpr const char *kEncryptJob = "encrypt";
 
 // Filling: the file system is being made. Until Ready nothing can have been stored.
 enum class Phase { Formatting, Filling, Ready };
@@ -52,6 +54,9 @@ struct Record {
     Phase phase = Phase::Formatting;
     std::optional<Pending> pending;
     std::map<unsigned, RecordSlot> slots;
+    // The unfinished job on the data of the volume: kEncryptJob, or empty. Covered by the MAC:
+    // versions that do not know this member take the record for somebody else's meanwhile.
+    std::string job = {};
     std::string mac;  // HMAC-SHA-256(K, authenticatedText())
     // Of the machine that the volume's keys are for: keys::machineMark; empty: not known. Versions
     // that do not know this member read the record without it and leave it out when they write it;

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "blockdev/device.h"
+#include "luks/first_segment.h"
 #include "luks/header_store.h"
 #include "luks/header_write.h"
 #include "model/names.h"
@@ -102,6 +103,13 @@ base::Result<DeviceContent> lookAtDevice(const Session &session) {
         found.content.kind = ContentKind::Unknown;
         return found;
     }
+    VC_ASSIGN(luks::FoundEncryptionMarker begun, luks::findEncryptionMarker(fd->get()));
+    if (begun.marker || begun.isOther) {
+        found.content.kind = ContentKind::Unknown;
+        found.otherEncryption = !begun.marker || begun.marker->volume != session.id().text();
+        if (!found.otherEncryption) found.interruptedEncryption = std::move(begun.marker);
+        return found;
+    }
     auto content = blockdev::probeContent(fd->get(), session.device().size);
     if (!content) return base::fail(std::move(content).error().because(session.describe()));
     found.content = std::move(*content);
@@ -124,6 +132,17 @@ base::Error unexpectedContent(const Session &session, const DeviceContent &found
                          session.describe() + ": its first format was interrupted",
                          "Run `volumecryptctl unlock " + id + "`: it starts the format over.");
     if (found.newerFormat) return newerFormat(session);
+    if (found.interruptedEncryption)
+        return makeError(ErrorCode::HeaderRefused,
+                         session.describe() + ": its encryption was begun and is unfinished",
+                         "Nothing was written. " + encryptHint(session));
+    if (found.otherEncryption)
+        return makeError(ErrorCode::HeaderRefused,
+                         session.describe() +
+                             ": the encryption of another volume, or by a newer version of "
+                             "volumecrypt, was begun on it and is unfinished",
+                         "Nothing was written. Declare the device for the volume that it was "
+                         "declared for, or update volumecrypt.");
     switch (found.content.kind) {
         case ContentKind::Blank:
             return makeError(ErrorCode::NotLuks2, session.describe() + " is blank",
@@ -144,6 +163,10 @@ base::Error unexpectedContent(const Session &session, const DeviceContent &found
                                  ", not an encrypted volume",
                              "Nothing was written. " + giveUpHint(session, found.content));
     }
+}
+
+std::string encryptHint(const Session &session) {
+    return "`volumecryptctl encrypt " + session.id().text() + "` goes on with it.";
 }
 
 void warnOfOthers(const Session &session, const DeviceContent &found) {
@@ -205,6 +228,10 @@ base::Result<luks::HeaderCopy> copyHeader(const Session &session) {
     auto header = luks::copyHeader(session.device().node);
     if (header) return header;
     auto error = std::move(header).error();
+    if (isBeingEncrypted(session)) {
+        error.message = "its encryption was begun and is unfinished";
+        error.hint = encryptHint(session);
+    }
     error.hint = forDevice(session, error.hint);
     if (error.code == ErrorCode::HeaderCorrupt && error.hint.empty())
         error.hint =
@@ -212,6 +239,14 @@ base::Result<luks::HeaderCopy> copyHeader(const Session &session) {
             "luksHeaderRestore " +
             session.device().node + " --header-backup-file FILE`.";
     return base::fail(std::move(error).because(session.describe()));
+}
+
+bool isBeingEncrypted(const Session &session) {
+    const auto view = reencryptingHeader(session);
+    if (!view) return false;
+    const FoundRecord found = peekRecord(*view);
+    return found.record && found.record->job == model::kEncryptJob &&
+           found.record->volume == session.id().text();
 }
 
 std::optional<model::HeaderView> reencryptingHeader(const Session &session) {

@@ -15,6 +15,7 @@ enum class Verb {
     AddKey,
     RemoveKey,
     Rotate,
+    Encrypt,
     Wipe,
     Erase,
     Forget,
