@@ -4,13 +4,12 @@
 
 #include <cerrno>
 
-#include <sys/random.h>
-
 #include <fcntl.h>
 #include <unistd.h>
 
 #include "luks/kdf_cost.h"
 #include "luks/library.h"
+#include "luks/new_volume_key.h"
 #include "model/volume_spec.h"
 
 namespace volumecrypt::luks {
@@ -39,19 +38,6 @@ base::Status checkParameters(const FormatParameters &parameters) {
                           "a device of " + std::to_string(parameters.deviceSize) +
                               " bytes cannot have sectors of " + std::to_string(sector) + " bytes");
     return {};
-}
-
-base::Result<base::SecretBuffer> randomKey(std::size_t size) {
-    base::SecretBuffer key(size);
-    std::size_t filled = 0;
-    while (filled < size) {
-        // Waits until the kernel's generator is seeded.
-        const ssize_t got = ::getrandom(key.chars() + filled, size - filled, 0);
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) return base::fail(base::errnoError("get random bytes", errno));
-        filled += static_cast<std::size_t>(got);
-    }
-    return key;
 }
 
 base::Result<base::UniqueFd> emptyHeader() {
@@ -96,7 +82,7 @@ base::Status formatMemory(const std::string &path, const FormatParameters &param
 base::Result<NewHeader> buildHeader(const FormatParameters &parameters) {
     VC_TRY(checkParameters(parameters));
     NewHeader header;
-    VC_ASSIGN(header.volumeKey, randomKey(parameters.keyBits / 8));
+    VC_ASSIGN(header.volumeKey, makeVolumeKey(parameters.keyBits / 8));
     VC_ASSIGN(header.memory, emptyHeader());
     const std::string path = memoryPath(header.memory.get());
     VC_TRY(formatMemory(path, parameters, header.volumeKey));

@@ -4,8 +4,6 @@
 
 #include <cerrno>
 
-#include <unistd.h>
-
 #include "crypto/digest.h"
 #include "luks/header_image.h"
 #include "luks/header_read.h"
@@ -13,18 +11,12 @@
 #include "luks/header_validation.h"
 #include "luks/kdf_cost.h"
 #include "luks/library.h"
+#include "luks/new_volume_key.h"
 
 namespace volumecrypt::luks {
 namespace {
 
 using base::ErrorCode;
-
-std::uint64_t ramKiB() {
-    const long pages = ::sysconf(_SC_PHYS_PAGES);
-    const long pageSize = ::sysconf(_SC_PAGESIZE);
-    if (pages <= 0 || pageSize <= 0) return 0;
-    return static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(pageSize) / 1024;
-}
 
 tl::unexpected<base::Error> rejected(unsigned slot, const std::string &why) {
     return failSlot(ErrorCode::KeyRejected, slot, slotName(slot) + " " + why);
@@ -35,6 +27,12 @@ tl::unexpected<base::Error> rejected(unsigned slot, const std::string &why) {
 base::Result<HeaderCopy> copyHeader(const std::string &path) {
     VC_ASSIGN(DeviceHeader header, readDeviceHeader(path));
     VC_TRY(validateHeader(header.view));
+    return makeCopy(std::move(header));
+}
+
+base::Result<HeaderCopy> copyHeaderInFlight(const std::string &path) {
+    VC_ASSIGN(DeviceHeader header, readDeviceHeader(path));
+    VC_TRY(validateHeaderInFlight(header.view));
     return makeCopy(std::move(header));
 }
 
@@ -64,6 +62,12 @@ base::Result<base::SecretBuffer> openSlot(const HeaderCopy &copy, unsigned slot,
                                           const base::SecretBuffer &passphrase) {
     VC_ASSIGN(const model::SlotView *entry, findSlot(copy.view, slot));
     if (entry->unbound) return rejected(slot, "holds another key than the volume's");
+    return openAnySlot(copy, slot, passphrase);
+}
+
+base::Result<base::SecretBuffer> openAnySlot(const HeaderCopy &copy, unsigned slot,
+                                             const base::SecretBuffer &passphrase) {
+    VC_ASSIGN(const model::SlotView *entry, findSlot(copy.view, slot));
     if (passphrase.empty()) return rejected(slot, "is not opened by an empty passphrase");
     VC_TRY(validateKdfCost(*entry, ramKiB()));
     // Only now: most slots are never opened, and their areas are what is large in a header.

@@ -30,6 +30,11 @@ struct HeaderCopy {
 // both claim the same sequence number and differ, HeaderRefused from the validation, Io.
 base::Result<HeaderCopy> copyHeader(const std::string &path);
 
+// The same, and a header in flight is accepted (validateHeaderInFlight): for a reencryption that
+// our record names. Such a copy is for looking and for opening key slots, not for activating: what
+// it says of the data is out of date as soon as the reencryption goes on.
+base::Result<HeaderCopy> copyHeaderInFlight(const std::string &path);
+
 // Rewrites a damaged or older copy of the header from the current one; nothing to do is success.
 // The caller holds the volume's lock. Errors as copyHeader.
 base::Status repairHeader(const std::string &path);

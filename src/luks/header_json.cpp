@@ -7,6 +7,7 @@
 
 #include "luks/header_store.h"
 #include "luks/json_reader.h"
+#include "luks/reencryption_json.h"
 #include "model/key_spec.h"
 
 namespace volumecrypt::luks {
@@ -95,8 +96,8 @@ base::Result<model::DigestView> digestOf(const JsonReader &digest) {
         VC_ASSIGN(view.iterations, digest.number("iterations", kLargestInt));
     }
     VC_ASSIGN(view.slots, digest.numbers("keyslots", model::kSlotCount));
-    VC_ASSIGN(const auto segments, digest.numbers("segments", kSegmentCount));
-    view.coversData = !segments.empty();
+    VC_ASSIGN(view.segments, digest.numbers("segments", kSegmentCount));
+    view.coversData = !view.segments.empty();
     return view;
 }
 
@@ -127,6 +128,7 @@ base::Status readSegments(const JsonReader &root, model::HeaderView &view) {
     VC_ASSIGN(const auto members, segments.members(kSegmentCount));
     for (const auto &[number, segment] : members) {
         VC_ASSIGN(model::SegmentView entry, segmentOf(segment));
+        entry.number = number;
         view.segments.push_back(std::move(entry));
     }
     return {};
@@ -138,6 +140,7 @@ base::Status readDigests(const JsonReader &root, model::HeaderView &view) {
     for (auto &[number, slot] : view.slots) slot.unbound = true;
     for (const auto &[number, digest] : members) {
         VC_ASSIGN(model::DigestView entry, digestOf(digest));
+        entry.number = number;
         for (const unsigned slot : entry.slots) {
             const auto found = view.slots.find(slot);
             if (found == view.slots.end())
@@ -219,6 +222,7 @@ base::Result<model::HeaderView> viewOf(const Metadata &metadata) {
     VC_TRY(readSegments(root, view));
     VC_TRY(readDigests(root, view));
     VC_TRY(checkAreas(view, metadata.deviceSize));
+    view.reencryption = readReencryption(root, view);
     return view;
 }
 

@@ -38,6 +38,13 @@ tl::unexpected<base::Error> refuse(const std::string &what) {
         "luksHeaderRestore DEVICE --header-backup-file FILE`.");
 }
 
+base::Status refuseFlags(const model::HeaderView &view) {
+    for (const std::string &flag : view.flags)
+        if (!contains(kKnownFlags, flag))
+            return refuse("the header has the flag \"" + flag + "\", which is not known");
+    return {};
+}
+
 base::Status refuseRequirements(const model::HeaderView &view) {
     if (view.isReencrypting())
         return base::fail(ErrorCode::HeaderRefused,
@@ -47,9 +54,21 @@ base::Status refuseRequirements(const model::HeaderView &view) {
                           "--resume-only DEVICE`.");
     for (const std::string &requirement : view.requirements)
         return refuse("the header has the requirement \"" + requirement + "\", which is not known");
-    for (const std::string &flag : view.flags)
-        if (!contains(kKnownFlags, flag))
-            return refuse("the header has the flag \"" + flag + "\", which is not known");
+    return refuseFlags(view);
+}
+
+base::Status validateEncryption(const model::HeaderView &view, const model::SegmentView &segment) {
+    if (segment.integrity) return refuse("the data segment has integrity protection");
+    const model::Cipher *cipher = model::findCipher(segment.cipher);
+    if (cipher == nullptr)
+        return refuse("the data is encrypted with \"" + segment.cipher +
+                      "\", which is not one of " + model::cipherNames());
+    if (view.volumeKeyBits != 0 && !cipher->allows(view.volumeKeyBits))
+        return refuse("the volume key has " + std::to_string(view.volumeKeyBits) +
+                      " bits, which is wrong for " + segment.cipher);
+    const unsigned sector = segment.sectorSize;
+    if (sector < 512 || sector > 4096 || (sector & (sector - 1)) != 0)
+        return refuse("the data segment has sectors of " + std::to_string(sector) + " bytes");
     return {};
 }
 
@@ -62,20 +81,56 @@ base::Status validateSegment(const model::HeaderView &view) {
         return refuse("the data segment is of type \"" + segment.type + "\" instead of crypt");
     if (!segment.flags.empty())
         return refuse("the data segment has the flag \"" + segment.flags.front() + "\"");
-    if (segment.integrity) return refuse("the data segment has integrity protection");
-    const model::Cipher *cipher = model::findCipher(segment.cipher);
-    if (cipher == nullptr)
-        return refuse("the data is encrypted with \"" + segment.cipher +
-                      "\", which is not one of " + model::cipherNames());
-    if (view.volumeKeyBits != 0 && !cipher->allows(view.volumeKeyBits))
-        return refuse("the volume key has " + std::to_string(view.volumeKeyBits) +
-                      " bits, which is wrong for " + segment.cipher);
-    const unsigned sector = segment.sectorSize;
-    if (sector < 512 || sector > 4096 || (sector & (sector - 1)) != 0)
-        return refuse("the data segment has sectors of " + std::to_string(sector) + " bytes");
+    VC_TRY(validateEncryption(view, segment));
     if (segment.offset < 2 * view.metadataSize + view.keyslotsSize)
         return refuse("the data segment begins inside the header");
     return {};
+}
+
+// A part of the data is read as before or as it will be, and in no third way.
+base::Status validatePart(const model::Reencryption &reencryption,
+                          const model::SegmentView &segment) {
+    const auto isLike = [&](const model::SegmentView &whole) {
+        if (whole.type != segment.type) return false;
+        return segment.type == "linear" ||
+               (whole.cipher == segment.cipher && whole.sectorSize == segment.sectorSize);
+    };
+    if (!segment.integrity && (isLike(reencryption.previous) || isLike(reencryption.final)))
+        return {};
+    return refuse("data segment " + std::to_string(segment.number) +
+                  " is neither as the data was nor as it will be");
+}
+
+base::Status validateParts(const model::HeaderView &view) {
+    const model::Reencryption &reencryption = *view.reencryption;
+    for (const model::SegmentView *whole : {&reencryption.previous, &reencryption.final})
+        if (whole->type == "crypt") VC_TRY(validateEncryption(view, *whole));
+    for (const model::SegmentView &segment : view.segments)
+        VC_TRY(validatePart(reencryption, segment));
+    if (reencryption.mode != model::ReencryptionMode::Reencrypt) return {};
+    // A new volume key moves nothing.
+    std::uint64_t at = reencryption.final.offset;
+    if (reencryption.previous.offset != at || reencryption.moved || reencryption.dataShift != 0 ||
+        at < 2 * view.metadataSize + view.keyslotsSize)
+        return refuse("the reencryption moves the data, or has it begin inside the header");
+    for (const model::SegmentView &segment : reencryption.live) {
+        const bool last = &segment == &reencryption.live.back();
+        const std::uint64_t number = (segment.offset - reencryption.final.offset) / 512;
+        if (segment.offset != at || segment.ivTweak != reencryption.final.ivTweak + number)
+            return refuse("data segment " + std::to_string(segment.number) +
+                          " is not where the one before it ends");
+        if (!last && segment.size != "dynamic") at += std::stoull(segment.size);
+    }
+    return {};
+}
+
+base::Status validateRequirementsInFlight(const model::HeaderView &view) {
+    constexpr std::array kKnown{"online-reencrypt-v2"sv, "online-reencrypt-v3"sv};
+    for (const std::string &requirement : view.requirements)
+        if (!contains(kKnown, requirement))
+            return refuse("the header has the requirement \"" + requirement +
+                          "\", which is not known");
+    return refuseFlags(view);
 }
 
 base::Status validateSlot(const model::SlotView &slot) {
@@ -104,21 +159,42 @@ base::Status validateDigests(const model::HeaderView &view) {
     return {};
 }
 
-}  // namespace
-
-base::Status validateHeader(const model::HeaderView &view) {
+base::Status validateBinary(const model::HeaderView &view) {
     if (view.version != 2)
         return refuse("the header has the version " + std::to_string(view.version));
     const bool uuidIsPlain =
         view.uuid.size() == kUuidLength &&
         view.uuid.find_first_not_of("0123456789abcdefABCDEF-") == std::string::npos;
     if (!uuidIsPlain) return refuse("the header's UUID \"" + view.uuid + "\" is none");
-    VC_TRY(refuseRequirements(view));
+    return {};
+}
+
+// All of them, but the one that a reencryption keeps its state in.
+base::Status validateSlots(const model::HeaderView &view) {
     for (const auto &[number, slot] : view.slots) {
+        if (view.reencryption && view.reencryption->slot == number) continue;
         auto status = validateSlot(slot);
         if (!status) return base::fail(std::move(status).error().withSlot(number));
     }
+    return {};
+}
+
+}  // namespace
+
+base::Status validateHeader(const model::HeaderView &view) {
+    VC_TRY(validateBinary(view));
+    VC_TRY(refuseRequirements(view));
+    VC_TRY(validateSlots(view));
     VC_TRY(validateSegment(view));
+    return validateDigests(view);
+}
+
+base::Status validateHeaderInFlight(const model::HeaderView &view) {
+    if (!view.reencryption) return validateHeader(view);
+    VC_TRY(validateBinary(view));
+    VC_TRY(validateRequirementsInFlight(view));
+    VC_TRY(validateSlots(view));
+    VC_TRY(validateParts(view));
     return validateDigests(view);
 }
 

@@ -6,6 +6,8 @@
 #include <limits>
 #include <utility>
 
+#include <unistd.h>
+
 #include "luks/library.h"
 
 namespace volumecrypt::luks {
@@ -19,6 +21,13 @@ constexpr std::uint32_t kLanes = 1;
 KdfTurn kdfTurn;
 
 }  // namespace
+
+std::uint64_t ramKiB() {
+    const long pages = ::sysconf(_SC_PHYS_PAGES);
+    const long pageSize = ::sysconf(_SC_PAGESIZE);
+    if (pages <= 0 || pageSize <= 0) return 0;
+    return static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(pageSize) / 1024;
+}
 
 void setKdfTurn(KdfTurn turn) {
     kdfTurn = std::move(turn);

@@ -20,6 +20,9 @@ using KdfTurn = std::function<base::Result<base::UniqueFd>(std::uint64_t memoryK
 void setKdfTurn(KdfTurn turn);
 base::Result<base::UniqueFd> awaitKdfTurn(std::uint64_t memoryKiB);
 
+// Of this machine.
+std::uint64_t ramKiB();
+
 // The most that a new slot of that cost may need.
 std::uint64_t memoryKiBOf(KdfCost cost);
 

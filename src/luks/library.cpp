@@ -17,13 +17,28 @@ using base::ErrorCode;
 // libcryptsetup's state is global anyway: one process, one thread.
 std::array<char, 256> lastWords{};
 
+// The API does not tell the version. The library says it once, in a debugging message, when it gets
+// its cryptography ready.
+std::array<char, 32> version{};
+
+void captureVersion(std::string_view message) noexcept {
+    constexpr std::string_view kWords = "cryptsetup library version ";
+    const std::size_t at = message.find(kWords);
+    if (at == std::string_view::npos) return;
+    const std::string_view found = message.substr(at + kWords.size());
+    const std::size_t length = std::min(found.find_first_not_of("0123456789."), found.size());
+    std::copy_n(found.begin(), std::min(length, version.size() - 1), version.begin());
+}
+
 void forgetLastWords() noexcept {
     lastWords.front() = '\0';
 }
 
 // Called by C code: a fixed array, so that nothing can be thrown.
 void captureLog(int level, const char *message, void * /*unused*/) noexcept {
-    if (level != CRYPT_LOG_ERROR || message == nullptr) return;
+    if (message == nullptr) return;
+    if (level == CRYPT_LOG_DEBUG) captureVersion(message);
+    if (level != CRYPT_LOG_ERROR) return;
     const std::size_t length = std::min(std::strlen(message), lastWords.size() - 1);
     std::copy_n(message, length, lastWords.begin());
     lastWords.at(length) = '\0';
@@ -39,7 +54,7 @@ std::string takeLastWords() {
 
 void prepareLibrary() noexcept {
     ::crypt_set_log_callback(nullptr, captureLog, nullptr);
-    ::crypt_set_debug_level(CRYPT_DEBUG_NONE);
+    ::crypt_set_debug_level(version.front() == '\0' ? CRYPT_DEBUG_ALL : CRYPT_DEBUG_NONE);
     // Tokens are read and written by us; no plugin of somebody else shall be loaded for them.
     ::crypt_token_external_disable();
     forgetLastWords();
@@ -94,6 +109,12 @@ base::Result<CryptDevice> loadHeader(const std::string &path) {
         return base::fail(
             libraryError("read the LUKS2 header of " + path, result, ErrorCode::HeaderCorrupt));
     return device;
+}
+
+std::string libraryVersion() {
+    std::string_view found(version.data());
+    while (found.ends_with('.')) found.remove_suffix(1);
+    return std::string(found);
 }
 
 base::Error libraryError(const std::string &what, int result, ErrorCode invalid) {

@@ -24,6 +24,9 @@ base::Result<CryptDevice> openDevice(const std::string &header, const std::strin
 // HeaderCorrupt when libcryptsetup finds no valid header, Io.
 base::Result<CryptDevice> loadHeader(const std::string &path);
 
+// "2.6.1", as the library that runs says; empty when it does not. Known once a header was loaded.
+std::string libraryVersion();
+
 // The Error of a negative result: WHAT, the text of the errno, libcryptsetup's last words.
 // `invalid` is what EINVAL stands for in this call.
 base::Error libraryError(const std::string &what, int result,

@@ -8,15 +8,28 @@
 
 namespace volumecrypt::model {
 
+bool SegmentView::hasFlag(const std::string &flag) const {
+    return std::find(flags.begin(), flags.end(), flag) != flags.end();
+}
+
+bool SegmentView::isBackup() const {
+    return std::any_of(flags.begin(), flags.end(),
+                       [](const std::string &flag) { return flag.starts_with("backup-"); });
+}
+
+const SegmentView &HeaderView::dataSegment() const {
+    if (!reencryption) return segments.front();
+    return reencryption->mode == ReencryptionMode::Decrypt ? reencryption->previous
+                                                           : reencryption->final;
+}
+
 bool HeaderView::isReencrypting() const {
     const auto names = [](const std::string &text) {
         return text.find("reencrypt") != std::string::npos;
     };
     // A segment that is moved, or kept for going back.
     const auto isInterim = [&](const SegmentView &segment) {
-        return std::any_of(
-            segment.flags.begin(), segment.flags.end(),
-            [&](const std::string &flag) { return names(flag) || flag.starts_with("backup-"); });
+        return segment.isBackup() || std::any_of(segment.flags.begin(), segment.flags.end(), names);
     };
     return std::any_of(requirements.begin(), requirements.end(), names) ||
            std::any_of(slots.begin(), slots.end(),

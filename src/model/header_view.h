@@ -9,6 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "model/reencryption.h"
+#include "model/segment_view.h"
+
 namespace volumecrypt::model {
 
 struct KdfView {
@@ -39,22 +42,13 @@ struct TokenView {
     std::string json;
 };
 
-struct SegmentView {
-    std::string type;  // crypt, linear
-    std::string cipher;
-    std::uint64_t offset = 0;   // bytes
-    std::string size;           // "dynamic", or bytes in decimal digits
-    std::uint64_t ivTweak = 0;  // added to the number of each sector
-    unsigned sectorSize = 512;  // bytes
-    std::vector<std::string> flags;
-    bool integrity = false;
-};
-
 // What a volume key is recognised by.
 struct DigestView {
+    unsigned number = 0;
     std::string type;  // pbkdf2
     std::uint64_t iterations = 0;
     std::vector<unsigned> slots;
+    std::vector<unsigned> segments;
     bool coversData = false;  // belongs to a segment
 };
 
@@ -73,8 +67,13 @@ struct HeaderView {
     std::vector<std::string> requirements;
     std::vector<std::string> flags;  // persistent activation flags
 
+    // Set for a header in flight whose parts fit together in a way that we know.
+    std::optional<Reencryption> reencryption;
+
     // Somebody began a reencryption that is not finished.
     [[nodiscard]] bool isReencrypting() const;
+    // Where the volume's data is, or in flight will be once the job is done (a decryption: was).
+    [[nodiscard]] const SegmentView &dataSegment() const;
     // The highest slot that is neither in use nor in `avoid`.
     [[nodiscard]] std::optional<unsigned> highestFreeSlot(const std::vector<unsigned> &avoid) const;
     // Whether there is room for the area of one more slot with a key of so many bytes.
