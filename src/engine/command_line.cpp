@@ -5,6 +5,7 @@
 
 #include <array>
 #include <charconv>
+#include <cstdint>
 #include <cstdio>
 #include <string_view>
 #include <utility>
@@ -103,6 +104,11 @@ constexpr auto kEntries = std::to_array<Entry>({
      }},
     {"slot", "0..31", "remove-key, rotate: the key slot",
      [](CommandLine &line, std::string_view text) { return setNumber(line.slot, text, 31U); }},
+    {"rate", "BYTES/s", "encrypt: no faster than this",
+     [](CommandLine &line, std::string_view text) {
+         constexpr std::uint64_t kMost = std::uint64_t{1} << 50;
+         return setNumber(line.rate, text, kMost) && *line.rate != 0;
+     }},
     {"confirm", "ID", "wipe, erase, forget: the volume's ID once more",
      setText<&CommandLine::confirm>},
     {"force", nullptr, "format: overwrite what is on the device", setFlag<&CommandLine::force>},

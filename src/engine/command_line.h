@@ -2,6 +2,7 @@
 // The engine's words as they were typed, each of the right form.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <variant>
@@ -19,6 +20,7 @@ struct CommandLine {
     std::vector<std::string> configDirs;
     std::optional<int> secretFd, unlockFd, secretsFrom;
     std::optional<unsigned> slot;
+    std::optional<std::uint64_t> rate;
     model::KeyKind kind = model::KeyKind::Passphrase;
     bool json = false;  // --output
     bool force = false, verify = false, adopt = false, testKdf = false;

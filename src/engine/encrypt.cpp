@@ -6,7 +6,9 @@
 #include "base/journal.h"
 #include "engine/verbs.h"
 #include "volume/device_state.h"
+#include "volume/encryption_run.h"
 #include "volume/encryption_start.h"
+#include "volume/record_book.h"
 #include "volume/stop.h"
 
 namespace volumecrypt::engine {
@@ -27,10 +29,59 @@ base::Status prepareToEncrypt(volume::Session &session) {
     return session.lock();
 }
 
+// Nobody may think that it is protected by us when it is somebody else's volume.
+base::Result<volume::Outcome> encryptedAlready(const volume::Session &session,
+                                               const volume::DeviceContent &found) {
+    VC_ASSIGN(const luks::HeaderCopy header, volume::readHeader(session, found));
+    if (!volume::peekRecord(header.view).record)
+        return base::fail(
+            ErrorCode::NotBlank,
+            session.describe() + " is a LUKS2 volume already, which volumecrypt did not make",
+            "Nothing was written. `volumecryptctl sync " + session.id().text() +
+                "` makes it this volume, if a declared key opens it.");
+    volume::Outcome outcome;
+    VC_ASSIGN(outcome.state, volume::encryptedState(session));
+    outcome.text = session.describe() + ": encrypted already";
+    return outcome;
+}
+
+// In use as an encrypted volume.
+base::Result<volume::Outcome> whileMapped(const volume::Session &session) {
+    if (volume::isBeingEncrypted(session))
+        return base::fail(ErrorCode::Busy,
+                          session.describe() + " is unlocked, and its encryption is unfinished",
+                          "Lock it first: `volumecryptctl lock " + session.id().text() + "`. " +
+                              volume::encryptHint(session));
+    VC_ASSIGN(const volume::DeviceContent found, volume::lookAtDevice(session));
+    return encryptedAlready(session, found);
+}
+
+// A key that could not be had is made now or by the next sync: the data is safe without it.
+void bringKeysInto(volume::Session &session) {
+    if (auto synced = syncKeys(session); !synced)
+        session.reporter().warning(
+            synced.error().code, "the volume is encrypted, but its keys are not all as declared: " +
+                                     synced.error().message);
+}
+
+base::Result<volume::Outcome> finishEncryption(volume::Session &session, volume::KeyRing &ring) {
+    VC_TRY(volume::runEncryption(session, ring));
+    bringKeysInto(session);
+    volume::Outcome outcome;
+    outcome.state = model::VolumeState::Locked;
+    outcome.changed = true;
+    outcome.extra["notes"] = nlohmann::json::array({"encrypted; its data stayed"});
+    outcome.text = session.describe() + ": encrypted, with its data; `volumecryptctl unlock " +
+                   session.id().text() + "` opens it";
+    return outcome;
+}
+
 }  // namespace
 
 base::Result<volume::Outcome> encrypt(volume::Session &session) {
     VC_TRY(prepareToEncrypt(session));
+    VC_ASSIGN(const bool mapped, volume::isMapped(session));
+    if (mapped) return whileMapped(session);
     volume::KeyRing ring(session);
     VC_ASSIGN(volume::DeviceContent found, volume::lookAtDevice(session));
     if (found.interruptedEncryption) {
@@ -41,11 +92,10 @@ base::Result<volume::Outcome> encrypt(volume::Session &session) {
         }
     } else if (found.content.kind != blockdev::ContentKind::Luks2) {
         VC_TRY(volume::startEncryption(session, ring, found));
+    } else if (!volume::isBeingEncrypted(session)) {
+        return encryptedAlready(session, found);
     }
-    volume::Outcome outcome;
-    outcome.state = model::VolumeState::Reencrypting;
-    outcome.changed = true;
-    return outcome;
+    return finishEncryption(session, ring);
 }
 
 }  // namespace volumecrypt::engine

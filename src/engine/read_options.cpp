@@ -26,6 +26,7 @@ std::string misuse(const volume::Options &options) {
         return "--verify goes with sync and plan only";
     if (options.adopt && verb != volume::Verb::Sync && verb != volume::Verb::Plan)
         return "--adopt goes with sync and plan only";
+    if (options.rate != 0 && verb != volume::Verb::Encrypt) return "--rate goes with encrypt only";
     if (options.unlockFd && verb != volume::Verb::AddKey)
         return "--unlock-fd goes with add-key only";
     const VerbRow &row = verbRow(verb);
@@ -77,6 +78,7 @@ std::variant<volume::Options, int> parseOptions(int argc, char **argv) {
         .confirm = std::move(line.confirm),
         .kind = line.kind,
         .output = line.json ? volume::OutputFormat::Json : volume::OutputFormat::Text,
+        .rate = line.rate.value_or(0),
         .force = line.force,
         .verify = line.verify,
         .adopt = line.adopt,

@@ -38,9 +38,12 @@ base::Status writeToken(const Session &session, luks::HeaderStore &store, const 
 
 base::Status enrolAll(const Session &session, KeyRing &ring, luks::NewHeader &header,
                       model::Record &record, const base::SecretBuffer &recordKey) {
+    // A job keeps its state in a key slot.
+    const std::size_t most = record.job.empty() ? model::kSlotCount : model::kSlotCount - 1;
     KeyFailures failures;
     for (const model::KeySpec *key : ring.keys()) {
         VC_TRY(checkStop());
+        if (record.slots.size() == most) break;  // sync adds it when the job is done
         auto made = ring.create(*key);
         if (!made) {
             failures.add(made.error());

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// Encrypting the data of a device whose header is in flight, and the end of that.
+#pragma once
+
+#include "base/result.h"
+#include "volume/key_ring.h"
+#include "volume/session.h"
+
+namespace volumecrypt::volume {
+
+// Goes on from wherever it is: recovers, encrypts, ends it, pins the volume. Offline: nobody uses
+// the device. Cancelled at a safe point after a signal; NoUsableKey; ForeignVolume when the record
+// is not ours or has another job; Busy, Io. When it returns without an error the volume is one like
+// any other.
+base::Status runEncryption(const Session &session, KeyRing &ring);
+
+}  // namespace volumecrypt::volume
