@@ -3,13 +3,11 @@
 // the same call goes on.
 #include <utility>
 
-#include "base/journal.h"
 #include "engine/verbs.h"
 #include "volume/device_state.h"
 #include "volume/encryption_run.h"
 #include "volume/encryption_start.h"
 #include "volume/record_book.h"
-#include "volume/stop.h"
 
 namespace volumecrypt::engine {
 namespace {
@@ -29,8 +27,19 @@ base::Status prepareToEncrypt(volume::Session &session) {
     return session.lock();
 }
 
+// A key that could not be had is made now or by the next sync: the data is safe without it. Whether
+// something was changed.
+bool bringKeysAlong(volume::Session &session) {
+    auto synced = syncKeys(session);
+    if (synced) return synced->changed;
+    session.reporter().warning(
+        synced.error().code,
+        "the volume is encrypted, but its keys are not all as declared: " + synced.error().message);
+    return false;
+}
+
 // Nobody may think that it is protected by us when it is somebody else's volume.
-base::Result<volume::Outcome> encryptedAlready(const volume::Session &session,
+base::Result<volume::Outcome> encryptedAlready(volume::Session &session,
                                                const volume::DeviceContent &found) {
     VC_ASSIGN(const luks::HeaderCopy header, volume::readHeader(session, found));
     if (!volume::peekRecord(header.view).record)
@@ -41,12 +50,12 @@ base::Result<volume::Outcome> encryptedAlready(const volume::Session &session,
                 "` makes it this volume, if a declared key opens it.");
     volume::Outcome outcome;
     VC_ASSIGN(outcome.state, volume::encryptedState(session));
+    outcome.changed = bringKeysAlong(session);
     outcome.text = session.describe() + ": encrypted already";
     return outcome;
 }
 
-// In use as an encrypted volume.
-base::Result<volume::Outcome> whileMapped(const volume::Session &session) {
+base::Result<volume::Outcome> whileMapped(volume::Session &session) {
     if (volume::isBeingEncrypted(session))
         return base::fail(ErrorCode::Busy,
                           session.describe() + " is unlocked, and its encryption is unfinished",
@@ -56,17 +65,26 @@ base::Result<volume::Outcome> whileMapped(const volume::Session &session) {
     return encryptedAlready(session, found);
 }
 
-// A key that could not be had is made now or by the next sync: the data is safe without it.
-void bringKeysInto(volume::Session &session) {
-    if (auto synced = syncKeys(session); !synced)
-        session.reporter().warning(
-            synced.error().code, "the volume is encrypted, but its keys are not all as declared: " +
-                                     synced.error().message);
-}
+}  // namespace
 
-base::Result<volume::Outcome> finishEncryption(volume::Session &session, volume::KeyRing &ring) {
+base::Result<volume::Outcome> encrypt(volume::Session &session) {
+    VC_TRY(prepareToEncrypt(session));
+    VC_ASSIGN(const bool mapped, volume::isMapped(session));
+    if (mapped) return whileMapped(session);
+    VC_ASSIGN(volume::DeviceContent found, volume::lookAtDevice(session));
+    const bool isLuks = found.content.kind == blockdev::ContentKind::Luks2;
+    if (isLuks && !volume::isBeingEncrypted(session)) return encryptedAlready(session, found);
+    volume::KeyRing ring(session);
+    bool begun = isLuks;
+    if (found.interruptedEncryption) {
+        VC_ASSIGN(begun, volume::finishStart(session, *found.interruptedEncryption));
+        if (!begun) {
+            VC_ASSIGN(found, volume::lookAtDevice(session));
+        }
+    }
+    if (!begun) VC_TRY(volume::startEncryption(session, ring, found));
     VC_TRY(volume::runEncryption(session, ring));
-    bringKeysInto(session);
+    (void)bringKeysAlong(session);
     volume::Outcome outcome;
     outcome.state = model::VolumeState::Locked;
     outcome.changed = true;
@@ -74,28 +92,6 @@ base::Result<volume::Outcome> finishEncryption(volume::Session &session, volume:
     outcome.text = session.describe() + ": encrypted, with its data; `volumecryptctl unlock " +
                    session.id().text() + "` opens it";
     return outcome;
-}
-
-}  // namespace
-
-base::Result<volume::Outcome> encrypt(volume::Session &session) {
-    VC_TRY(prepareToEncrypt(session));
-    VC_ASSIGN(const bool mapped, volume::isMapped(session));
-    if (mapped) return whileMapped(session);
-    volume::KeyRing ring(session);
-    VC_ASSIGN(volume::DeviceContent found, volume::lookAtDevice(session));
-    if (found.interruptedEncryption) {
-        VC_ASSIGN(const bool begun, volume::finishStart(session, *found.interruptedEncryption));
-        if (!begun) {
-            VC_ASSIGN(found, volume::lookAtDevice(session));
-            VC_TRY(volume::startEncryption(session, ring, found));
-        }
-    } else if (found.content.kind != blockdev::ContentKind::Luks2) {
-        VC_TRY(volume::startEncryption(session, ring, found));
-    } else if (!volume::isBeingEncrypted(session)) {
-        return encryptedAlready(session, found);
-    }
-    return finishEncryption(session, ring);
 }
 
 }  // namespace volumecrypt::engine

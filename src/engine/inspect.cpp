@@ -142,7 +142,7 @@ base::Result<Json> SlotReport::all() {
 base::Status describeHeader(const volume::Session &session, const model::HeaderView &view,
                             int device, volume::Outcome &outcome) {
     SlotReport report(session, view, device);
-    const model::SegmentView &data = view.segments.front();
+    const model::SegmentView &data = view.dataSegment();
     outcome.extra["uuid"] = view.uuid;
     outcome.extra["cipher"] = data.cipher;
     outcome.extra["keySize"] = view.volumeKeyBits;

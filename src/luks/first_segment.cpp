@@ -160,7 +160,10 @@ base::Status exchangeFirstSegment(int deviceFd, const model::VolumeId &id,
     VC_ASSIGN(const std::string block, marker.bytes());
     VC_TRY(writeProven(deviceFd, segment, marker.segmentOffset, "the first segment"));
     VC_TRY(writeProven(deviceFd, bytes, marker.headerOffset, "the header"));
-    VC_TRY(writePart(deviceFd, block, 0));
+    // In one block with what was behind it: whatever a disk writes whole, the marker is there or
+    // not.
+    VC_TRY(writePart(deviceFd,
+                     block + segment.substr(block.size(), kBinaryHeaderSize - block.size()), 0));
     VC_TRY(flushDevice(deviceFd));
     return replaceSegment(deviceFd, asSegment(std::move(bytes)));
 }

@@ -242,7 +242,7 @@ base::Result<luks::HeaderCopy> copyHeader(const Session &session) {
 }
 
 bool isBeingEncrypted(const Session &session) {
-    const auto view = reencryptingHeader(session);
+    const auto view = luks::openHeaderStore(session.device().node)->view();
     if (!view) return false;
     const FoundRecord found = peekRecord(*view);
     return found.record && found.record->job == model::kEncryptJob &&
@@ -253,7 +253,7 @@ std::optional<model::HeaderView> reencryptingHeader(const Session &session) {
     auto view = luks::openHeaderStore(session.device().node)->view();
     const bool isOne = view && view->isReencrypting() && !view->segments.empty();
     // What it says is shown, though nobody has checked it.
-    if (!isOne || model::findCipher(view->segments.front().cipher) == nullptr) return std::nullopt;
+    if (!isOne || model::findCipher(view->dataSegment().cipher) == nullptr) return std::nullopt;
     return std::move(*view);
 }
 

@@ -49,8 +49,8 @@ base::Result<luks::HeaderCopy> copyHeader(const Session &session);
 // not such a volume.
 std::optional<model::HeaderView> reencryptingHeader(const Session &session);
 
-// Whether that is our encryption of what was on the device. Nobody vouches for the record before
-// the volume is opened.
+// Whether the header is that of our encryption of what was on the device, in flight or at its end.
+// Nobody vouches for the record before the volume is opened.
 bool isBeingEncrypted(const Session &session);
 
 // The validated header, or the error that fits what is there instead: NotLuks2 (blank, LUKS1),
