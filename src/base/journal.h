@@ -18,6 +18,7 @@ inline constexpr std::string_view kVolumeEncrypted = "c41d7c5f0be84a7fa2a16de2f5
 inline constexpr std::string_view kVolumeUnlocked = "9b8c8f43b6c84ac49d8d6f1e9a0a2e52";
 inline constexpr std::string_view kVolumeLocked = "3c1c2dbb15f64b0f8e0c7a0c58d1ff13";
 inline constexpr std::string_view kVolumeGrown = "5d0a6c3be1f74f0a9c2f8b1d7e4a60c9";
+inline constexpr std::string_view kVolumeKeyChanged = "0f6b7a51c3de4a8f9b25d1c0e83a7f64";
 inline constexpr std::string_view kSlotChanged = "e2c5cf1c9b1d4a0b8a3b62f1d27be724";
 inline constexpr std::string_view kOperationFailed = "a47e0b0f2f3b47b7935f1b3cb3f7d735";
 inline constexpr std::string_view kAuthorization = "51b0a9f8b1d84a3c9a6f37d1d5ce1746";

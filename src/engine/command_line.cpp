@@ -104,10 +104,9 @@ constexpr auto kEntries = std::to_array<Entry>({
      }},
     {"slot", "0..31", "remove-key, rotate: the key slot",
      [](CommandLine &line, std::string_view text) { return setNumber(line.slot, text, 31U); }},
-    {"rate", "BYTES/s", "encrypt: no faster than this",
+    {"rate", "BYTES", "encrypt, reencrypt: so many bytes a second at most",
      [](CommandLine &line, std::string_view text) {
-         constexpr std::uint64_t kMost = std::uint64_t{1} << 50;
-         return setNumber(line.rate, text, kMost) && *line.rate != 0;
+         return setNumber(line.rate, text, std::uint64_t{1} << 50U) && *line.rate > 0;
      }},
     {"confirm", "ID", "wipe, erase, forget: the volume's ID once more",
      setText<&CommandLine::confirm>},

@@ -26,9 +26,10 @@ std::string misuse(const volume::Options &options) {
         return "--verify goes with sync and plan only";
     if (options.adopt && verb != volume::Verb::Sync && verb != volume::Verb::Plan)
         return "--adopt goes with sync and plan only";
-    if (options.rate != 0 && verb != volume::Verb::Encrypt) return "--rate goes with encrypt only";
     if (options.unlockFd && verb != volume::Verb::AddKey)
         return "--unlock-fd goes with add-key only";
+    if (options.rate != 0 && verb != volume::Verb::Encrypt && verb != volume::Verb::Reencrypt)
+        return "--rate goes with encrypt and reencrypt only";
     const VerbRow &row = verbRow(verb);
     if (options.slot.has_value() != row.needsSlot)
         return options.slot ? "--slot goes with remove-key and rotate only"
@@ -78,10 +79,10 @@ std::variant<volume::Options, int> parseOptions(int argc, char **argv) {
         .confirm = std::move(line.confirm),
         .kind = line.kind,
         .output = line.json ? volume::OutputFormat::Json : volume::OutputFormat::Text,
-        .rate = line.rate.value_or(0),
         .force = line.force,
         .verify = line.verify,
         .adopt = line.adopt,
+        .rate = line.rate.value_or(0),
         .cost = line.testKdf ? luks::KdfCost::Minimal : luks::KdfCost::Library};
     if (const std::string problem = misuse(options); !problem.empty()) return usageError(problem);
     return options;

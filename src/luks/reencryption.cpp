@@ -8,6 +8,11 @@
 #include <string_view>
 #include <utility>
 
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+
+#include <fcntl.h>
+
 #include "luks/header_read.h"
 #include "luks/header_store.h"
 #include "luks/header_validation.h"
@@ -109,6 +114,19 @@ class Watch {
     bool stopped_ = false;
 };
 
+// With checksums a part that was being written is told block by block: what is old, and what is
+// new. That needs blocks that the disk writes as a whole, and libcryptsetup's are as large as the
+// sectors of the encryption: seen, half of such a block lost its data. A disk of smaller sectors
+// needs the journal, which writes everything twice.
+const char *resilienceOn(const std::string &path, const model::SegmentView &data) {
+    constexpr const char *kChecksum = "checksum";
+    const auto fd = base::openFile(path, O_RDONLY);
+    unsigned physical = 0;
+    // A plain file's blocks are those of its file system.
+    if (!fd || ::ioctl(fd->get(), BLKPBSZGET, &physical) < 0) return kChecksum;
+    return data.sectorSize > physical ? "journal" : kChecksum;
+}
+
 std::uint64_t chunkOf(const ReencryptionControl &control, std::uint64_t deviceSize) {
     std::uint64_t chunk = control.chunk;
     if (chunk == 0) chunk = std::clamp(deviceSize / kChunks, kLeastChunk, kMostChunk);
@@ -152,7 +170,7 @@ base::Status goOn(const std::string &path, const std::string &mapping, const Dev
     parameters.flags = CRYPT_REENCRYPT_RESUME_ONLY;
     parameters.max_hotzone_size = chunkOf(control, header.metadata.deviceSize) / kLibrarySector;
     // What libcryptsetup keeps for a crash it chooses anew: as at the beginning.
-    parameters.resilience = "checksum";
+    parameters.resilience = resilienceOn(path, header.view.dataSegment());
     parameters.hash = "sha256";
     const bool shifts = header.view.reencryption->dataShift != 0;
     if (shifts) {
@@ -223,7 +241,7 @@ base::Status beginReencryption(const std::string &path, const std::string &mappi
     crypt_params_reencrypt parameters{};
     parameters.mode = CRYPT_REENCRYPT_REENCRYPT;
     parameters.direction = CRYPT_REENCRYPT_FORWARD;
-    parameters.resilience = "checksum";
+    parameters.resilience = resilienceOn(path, data);
     parameters.hash = "sha256";
     parameters.luks2 = &luks2;
     parameters.flags = CRYPT_REENCRYPT_INITIALIZE_ONLY;

@@ -2,6 +2,7 @@
 // The record's JSON, written with sorted members so that the same record is always the same text.
 #include "model/record.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -21,6 +22,12 @@ constexpr std::array<std::pair<PendingOperation, std::string_view>, 3> kOperatio
     {PendingOperation::Add, "add"},
     {PendingOperation::Replace, "replace"},
     {PendingOperation::Remove, "remove"},
+}};
+
+constexpr std::array<std::pair<JobOperation, std::string_view>, 3> kJobs{{
+    {JobOperation::Encrypt, "encrypt"},
+    {JobOperation::Decrypt, "decrypt"},
+    {JobOperation::Reencrypt, "reencrypt"},
 }};
 
 constexpr std::array<std::pair<Phase, std::string_view>, 3> kPhases{{
@@ -118,18 +125,30 @@ std::string_view phaseName(Phase phase) {
     return "formatting";
 }
 
+std::string_view jobName(JobOperation operation) {
+    for (const auto &[value, name] : kJobs)
+        if (value == operation) return name;
+    return "reencrypt";
+}
+
+Json jobJson(const Job &job) {
+    Json slots = Json::object();
+    for (const auto &[slot, temporary] : job.slots) slots[std::to_string(slot)] = temporary;
+    return {{"op", jobName(job.operation)}, {"slots", std::move(slots)}, {"final", job.final}};
+}
+
 Json bodyJson(const Record &record) {
     Json slots = Json::object();
     for (const auto &[number, slot] : record.slots) slots[std::to_string(number)] = slotJson(slot);
-    Json json{{"type", kRecordTokenType},
+    Json body{{"type", kRecordTokenType},
               {"keyslots", Json::array()},
-              {"version", record.version},
+              {"version", record.job ? kRecordVersionWithJob : kRecordVersion},
               {"volume", record.volume},
               {"phase", phaseName(record.phase)},
               {"pending", record.pending ? pendingJson(*record.pending) : Json(nullptr)},
               {"slots", std::move(slots)}};
-    if (!record.job.empty()) json["job"] = record.job;
-    return json;
+    if (record.job) body["job"] = jobJson(*record.job);
+    return body;
 }
 
 Phase phaseFrom(const std::string &text) {
@@ -144,6 +163,21 @@ unsigned slotNumberFrom(const std::string &key) {
     return slotFrom(Json(static_cast<unsigned>(std::stoul(key))));
 }
 
+Job jobFromJson(const Json &json) {
+    Job job;
+    const auto operation = json.at("op").get<std::string>();
+    const auto *const known = std::find_if(kJobs.begin(), kJobs.end(), [&](const auto &candidate) {
+        return candidate.second == operation;
+    });
+    if (known == kJobs.end()) throw BadRecord{"the job is unknown"};
+    job.operation = known->first;
+    for (const auto &[slot, temporary] : json.at("slots").items())
+        job.slots.emplace(slotNumberFrom(slot), slotFrom(temporary));
+    job.final = json.at("final").get<std::string>();
+    job.mac = digestFrom(json.at("mac"));
+    return job;
+}
+
 Record recordFromJson(const Json &json) {
     Record record;
     record.volume = json.at("volume").get<std::string>();
@@ -151,12 +185,12 @@ Record recordFromJson(const Json &json) {
     if (!json.at("pending").is_null()) record.pending = pendingFromJson(json.at("pending"));
     for (const auto &[key, value] : json.at("slots").items())
         record.slots.emplace(slotNumberFrom(key), slotFromJson(value));
-    if (json.contains("job")) {
-        record.job = json.at("job").get<std::string>();
-        if (record.job != kEncryptJob) throw BadRecord{"the job is unknown"};
-    }
     record.mac = digestFrom(json.at("mac"));
     if (json.contains("machine")) record.machine = digestFrom(json.at("machine"));
+    if (json.contains("job")) {
+        record.job = jobFromJson(json.at("job"));
+        record.version = kRecordVersionWithJob;
+    }
     return record;
 }
 
@@ -164,6 +198,7 @@ Record recordFromJson(const Json &json) {
 
 std::string Record::toJson() const {
     Json json = bodyJson(*this);
+    if (job) json["job"]["mac"] = base::toHex(job->mac);
     json["mac"] = base::toHex(mac);
     if (!machine.empty()) json["machine"] = base::toHex(machine);
     return json.dump();
@@ -188,12 +223,13 @@ base::Result<Record> Record::fromJson(const std::string &json) {
         if (!parsed.is_object()) return corrupt("it is no JSON object");
         const auto version = base::integerIn<std::uint64_t>(parsed.at("version"));
         if (!version) return corrupt("its version is no number");
-        if (*version > kRecordVersion)
+        const unsigned known = parsed.contains("job") ? kRecordVersionWithJob : kRecordVersion;
+        if (*version > known)
             return base::fail(base::ErrorCode::Unsupported,
                               "the record was written by a newer version of volumecrypt (it is of "
                               "version " +
                                   std::to_string(*version) + ", this program knows version " +
-                                  std::to_string(kRecordVersion) + ")",
+                                  std::to_string(known) + ")",
                               "Update volumecrypt; nothing was changed.");
         return recordFromJson(parsed);
     } catch (const BadRecord &bad) {

@@ -14,9 +14,10 @@
 namespace volumecrypt::model {
 
 inline constexpr const char *kRecordTokenType = "volumecrypt";
+// What is written, and what is written while the record names a job: earlier versions, which do not
+// know how to go on with it, leave the header alone.
 inline constexpr unsigned kRecordVersion = 1;
-// What is on the device is being encrypted where it is.
-inline constexpr const char *kEncryptJob = "encrypt";
+inline constexpr unsigned kRecordVersionWithJob = 2;
 
 // Filling: the file system is being made. Until Ready nothing can have been stored.
 enum class Phase { Formatting, Filling, Ready };
@@ -48,15 +49,33 @@ struct Pending {
     friend bool operator==(const Pending &, const Pending &) = default;
 };
 
+enum class JobOperation { Encrypt, Decrypt, Reencrypt };
+
+// A change of the whole volume that is under way, from before its first write to after its last.
+// While the header is in flight no token can be written: what is to be known at the end is written
+// at the beginning.
+struct Job {
+    JobOperation operation = JobOperation::Reencrypt;
+    // Reencrypt: for each key that is carried over its slot, and the temporary one of the key to
+    // come. These are ours from now on.
+    std::map<unsigned, unsigned> slots;
+    // The record as it is to be when the job is done, as JSON, with its MAC under the volume key of
+    // then; empty until that can be made.
+    std::string final;
+    // The MAC of this record under the volume key to come, as `mac` is under the present one. Empty
+    // for a job that keeps the volume key.
+    std::string mac;
+
+    friend bool operator==(const Job &, const Job &) = default;
+};
+
 struct Record {
     unsigned version = kRecordVersion;
     std::string volume;  // ID
     Phase phase = Phase::Formatting;
     std::optional<Pending> pending;
+    std::optional<Job> job;
     std::map<unsigned, RecordSlot> slots;
-    // The unfinished job on the data of the volume: kEncryptJob, or empty. Covered by the MAC:
-    // versions that do not know this member take the record for somebody else's meanwhile.
-    std::string job = {};
     std::string mac;  // HMAC-SHA-256(K, authenticatedText())
     // Of the machine that the volume's keys are for: keys::machineMark; empty: not known. Versions
     // that do not know this member read the record without it and leave it out when they write it;
@@ -66,7 +85,7 @@ struct Record {
     // The token's JSON, mac included.
     [[nodiscard]] std::string toJson() const;
     // What the MAC covers: toJson() without `mac`, and without `machine`, which is an HMAC itself:
-    // the MAC is one that earlier versions compute as well.
+    // the MAC is one that earlier versions compute as well. And without the job's MAC.
     [[nodiscard]] std::string authenticatedText() const;
     // What is recorded of a slot; nullptr when nothing is.
     [[nodiscard]] const RecordSlot *entry(unsigned slot) const;

@@ -61,7 +61,7 @@ base::Status expectRoom(const Session &session) {
 }
 
 base::Status expectRoom(const Session &session, const model::HeaderView &header) {
-    const model::SegmentView &data = header.segments.front();
+    const model::SegmentView &data = header.dataSegment();
     return expectRoomBehind(session, data.offset, data.sectorSize);
 }
 

@@ -15,6 +15,7 @@
 #include "model/volume_spec.h"
 #include "volume/former_name.h"
 #include "volume/record_book.h"
+#include "volume/unfinished_job.h"
 
 namespace volumecrypt::volume {
 namespace {
@@ -43,7 +44,7 @@ std::string wipefsCommands(const Session &session, const std::vector<blockdev::S
 // Its own record makes a header ours, whatever else there seems to be.
 void recogniseOurs(const Session &session, DeviceContent &found) {
     if (found.content.luks != blockdev::LuksBeside::Primary2) return;
-    const auto header = luks::copyHeader(session.device().node);
+    const auto header = luks::copyHeaderInFlight(session.device().node);
     if (!header) return;
     const FoundRecord record = peekRecord(header->view);
     if (!record.record) return;
@@ -227,11 +228,9 @@ std::string forDevice(const Session &session, std::string hint) {
 base::Result<luks::HeaderCopy> copyHeader(const Session &session) {
     auto header = luks::copyHeader(session.device().node);
     if (header) return header;
+    if (const auto flying = reencryptingHeader(session))
+        if (const auto job = peekJob(*flying)) return base::fail(jobUnfinished(session, *job));
     auto error = std::move(header).error();
-    if (isBeingEncrypted(session)) {
-        error.message = "its encryption was begun and is unfinished";
-        error.hint = encryptHint(session);
-    }
     error.hint = forDevice(session, error.hint);
     if (error.code == ErrorCode::HeaderCorrupt && error.hint.empty())
         error.hint =
@@ -245,7 +244,8 @@ bool isBeingEncrypted(const Session &session) {
     const auto view = luks::openHeaderStore(session.device().node)->view();
     if (!view) return false;
     const FoundRecord found = peekRecord(*view);
-    return found.record && found.record->job == model::kEncryptJob &&
+    return found.record && found.record->job &&
+           found.record->job->operation == model::JobOperation::Encrypt &&
            found.record->volume == session.id().text();
 }
 

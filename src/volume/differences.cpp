@@ -64,7 +64,7 @@ void warnOfTpmAlone(const Session &session, const model::HeaderView &header) {
 
 void warnOfDifferences(const Session &session, const model::HeaderView &header, bool mapped) {
     const model::EncryptionSpec &declared = session.encryption();
-    const model::SegmentView &data = header.segments.front();
+    const model::SegmentView &data = header.dataSegment();
     if (data.cipher != declared.cipher) warn(session, "cipher", data.cipher, declared.cipher);
     // Of a header without key slots it is not known.
     if (header.volumeKeyBits != 0)

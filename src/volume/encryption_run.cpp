@@ -16,6 +16,7 @@
 #include "volume/pin.h"
 #include "volume/record_book.h"
 #include "volume/stop.h"
+#include "volume/unfinished_job.h"
 
 namespace volumecrypt::volume {
 namespace {
@@ -29,14 +30,6 @@ struct OpenedInFlight {
     base::SecretBuffer passphrase;
     unsigned slot = 0;
 };
-
-base::Result<luks::HeaderCopy> copyInFlight(const Session &session) {
-    auto header = luks::copyHeaderInFlight(session.device().node);
-    if (header) return header;
-    auto error = std::move(header).error();
-    error.hint = forDevice(session, error.hint);
-    return base::fail(std::move(error).because(session.describe()));
-}
 
 // Whether it opens one of the slots; `first` before the others.
 bool opens(const base::SecretBuffer &passphrase, unsigned first, OpenedInFlight &opened,
@@ -62,7 +55,7 @@ bool opens(const base::SecretBuffer &passphrase, unsigned first, OpenedInFlight 
 
 base::Result<OpenedInFlight> openInFlight(const Session &session, KeyRing &ring) {
     OpenedInFlight opened;
-    VC_ASSIGN(opened.header, copyInFlight(session));
+    VC_ASSIGN(opened.header, readHeaderOfJob(session));
     KeyFailures failures;
     if (session.secret() != nullptr && opens(*session.secret(), 0, opened, failures)) return opened;
     for (const model::KeySpec *key : ring.keysToTry()) {
@@ -82,7 +75,8 @@ base::Result<OpenedInFlight> openInFlight(const Session &session, KeyRing &ring)
 base::Result<FoundRecord> ownRecord(const Session &session, const OpenedInFlight &opened,
                                     const base::SecretBuffer &recordKey) {
     FoundRecord found = authenticateRecord(session, opened.header.view, recordKey);
-    if (found.record && found.record->job == model::kEncryptJob) return found;
+    const auto *job = found.record && found.record->job ? &*found.record->job : nullptr;
+    if (job != nullptr && job->operation == model::JobOperation::Encrypt) return found;
     return base::fail(ErrorCode::ForeignVolume,
                       session.describe() +
                           ": the encryption that is unfinished is not one of this volume" +
@@ -124,7 +118,7 @@ base::Status runEncryption(const Session &session, KeyRing &ring) {
     VC_TRY(encryptData(session, opened));
     // The last header of the encryption and the first of the volume are one write.
     model::Record &record = *found.record;
-    record.job.clear();
+    record.job.reset();
     auto ended = luks::finishReencryption(
         session.device().node,
         {.moves = {}, .token = found.token, .tokenJson = sealRecord(record, recordKey)});

@@ -44,7 +44,7 @@ base::Result<luks::NewHeader> makeHeader(const Session &session, KeyRing &ring,
     // Ready: nothing may ever make a file system on it.
     model::Record record;
     record.phase = model::Phase::Ready;
-    record.job = model::kEncryptJob;
+    record.job = model::Job{.operation = model::JobOperation::Encrypt};
     VC_ASSIGN(luks::NewHeader header,
               buildFirstHeader(session, ring, parameters, std::move(record)));
     if (auto begun = beginWithKey(ring, header, parameters); !begun)

@@ -39,7 +39,7 @@ base::Status writeToken(const Session &session, luks::HeaderStore &store, const 
 base::Status enrolAll(const Session &session, KeyRing &ring, luks::NewHeader &header,
                       model::Record &record, const base::SecretBuffer &recordKey) {
     // A job keeps its state in a key slot.
-    const std::size_t most = record.job.empty() ? model::kSlotCount : model::kSlotCount - 1;
+    const std::size_t most = record.job ? model::kSlotCount - 1 : model::kSlotCount;
     KeyFailures failures;
     for (const model::KeySpec *key : ring.keys()) {
         VC_TRY(checkStop());

@@ -15,7 +15,7 @@ constexpr std::uint64_t kRoomUnit = std::uint64_t{1} << 20;
 }  // namespace
 
 base::Result<MappingRoom> mappingRoom(const Session &session, const model::HeaderView &header) {
-    const model::SegmentView &data = header.segments.front();
+    const model::SegmentView &data = header.dataSegment();
     if (data.size != "dynamic")
         return base::fail(ErrorCode::Unsupported,
                           session.describe() + ": its header gives its data a fixed size of " +

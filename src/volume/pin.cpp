@@ -11,6 +11,7 @@
 #include "volume/device_wipe.h"
 #include "volume/early_state.h"
 #include "volume/pin_text.h"
+#include "volume/record_book.h"
 #include "volume/state_meta.h"
 
 namespace volumecrypt::volume {
@@ -174,6 +175,8 @@ base::Status writePin(const Session &session, const model::HeaderView &header,
                       const base::SecretBuffer &volumeKey, const std::string &machine) {
     VC_ASSIGN(const bool givenUp, isStagedWipe(session, header.uuid));
     if (givenUp) return {};
+    const FoundRecord found = peekRecord(header);
+    if (found.record && found.record->job) return {};
     for (const Place &place : placesOf(session, session.id())) {
         if (place.keeper == Keeper::Earlier) continue;
         VC_ASSIGN(const bool there, isThere(place));
@@ -181,7 +184,7 @@ base::Status writePin(const Session &session, const model::HeaderView &header,
         if (there) {
             VC_ASSIGN(const PinComparison compared,
                       compareWith(session, session.id(), place, header, volumeKey));
-            outdated = compared.outdated;
+            outdated = compared.outdated || compared.hasNext;
             if (!outdated && compared.machine == base::toHex(machine)) continue;
         }
         auto written = remember(session, place, pinText(session.id(), header, volumeKey, machine));
@@ -191,6 +194,25 @@ base::Status writePin(const Session &session, const model::HeaderView &header,
             session.describe() + howPinned(there, outdated) + written.error().message);
         // Then the earlier one is still needed.
         if (place.keeper == Keeper::Early) return {};
+    }
+    dropEarlier(session);
+    return {};
+}
+
+base::Status writePinWithNext(const Session &session, const model::HeaderView &header,
+                              const base::SecretBuffer &volumeKey,
+                              const base::SecretBuffer &nextVolumeKey, const std::string &machine) {
+    VC_TRY(checkEarlyState(session));
+    const std::string text =
+        pinTextWithNext(session.id(), header, volumeKey, nextVolumeKey, machine);
+    for (const Place &place : placesOf(session, session.id())) {
+        if (place.keeper == Keeper::Earlier) continue;
+        if (auto written = remember(session, place, text); !written)
+            return base::fail(std::move(written)
+                                  .error()
+                                  .because(session.describe() + ": its pin must know both keys")
+                                  .withHint("Nothing was changed. The pin is kept in " +
+                                            place.file.path() + ": make that writable."));
     }
     dropEarlier(session);
     return {};

@@ -29,6 +29,14 @@ base::Status checkPin(const Session &session, const model::HeaderView &header,
 base::Status writePin(const Session &session, const model::HeaderView &header,
                       const base::SecretBuffer &volumeKey, const std::string &machine);
 
+// Before the volume key is changed: every pin of the volume knows it by both keys, on the disk. Io
+// when one cannot be written: then the change must not begin. The first writePin after the change,
+// or after it was given up, leaves one of them. While the record names a job, writePin does
+// nothing.
+base::Status writePinWithNext(const Session &session, const model::HeaderView &header,
+                              const base::SecretBuffer &volumeKey,
+                              const base::SecretBuffer &nextVolumeKey, const std::string &machine);
+
 // Once the pin of the present name is there: drops that of the former name, where it is of this
 // very volume.
 base::Status dropFormerPin(const Session &session, const model::VolumeId &former,

@@ -110,15 +110,36 @@ base::Result<std::uint64_t> versionOf(const Json &pin, const std::string &path) 
     return *version;
 }
 
-}  // namespace
-
-std::string pinText(const model::VolumeId &id, const model::HeaderView &header,
-                    const base::SecretBuffer &volumeKey, const std::string &machine) {
-    const Json segment = segmentJson(header.segments.front());
+Json pinJson(const model::VolumeId &id, const model::HeaderView &header,
+             const base::SecretBuffer &volumeKey, const std::string &machine) {
+    const Json segment = segmentJson(header.dataSegment());
     Json pin{{"version", kPinVersion}, {"volume", id.text()},
              {"uuid", header.uuid},    {"digest", base::toHex(keys::pinDigest(volumeKey))},
              {"segment", segment},     {"mac", macOf(id, header.uuid, segment, volumeKey)}};
     if (!machine.empty()) pin["machine"] = base::toHex(machine);
+    return pin;
+}
+
+// The key that the volume has as well, while its key is being changed; nullptr when there is none.
+const Json *nextOf(const Json &pin) {
+    const auto next = pin.find("next");
+    if (next == pin.end() || !next->is_object()) return nullptr;
+    return isText(*next, "digest") && isText(*next, "mac") ? &*next : nullptr;
+}
+
+}  // namespace
+
+std::string pinText(const model::VolumeId &id, const model::HeaderView &header,
+                    const base::SecretBuffer &volumeKey, const std::string &machine) {
+    return pinJson(id, header, volumeKey, machine).dump() + "\n";
+}
+
+std::string pinTextWithNext(const model::VolumeId &id, const model::HeaderView &header,
+                            const base::SecretBuffer &volumeKey,
+                            const base::SecretBuffer &nextVolumeKey, const std::string &machine) {
+    Json pin = pinJson(id, header, volumeKey, machine);
+    pin["next"] = {{"digest", base::toHex(keys::pinDigest(nextVolumeKey))},
+                   {"mac", macOf(id, header.uuid, pin["segment"], nextVolumeKey)}};
     return pin.dump() + "\n";
 }
 
@@ -136,19 +157,24 @@ base::Result<PinComparison> comparePin(const std::string &text, const std::strin
                                        const base::SecretBuffer &volumeKey) {
     const Json pin = base::parseForeignJson(text);
     VC_ASSIGN(const std::uint64_t version, versionOf(pin, path));
-    const model::SegmentView &segment = header.segments.front();
+    const model::SegmentView &segment = header.dataSegment();
     if (version == kPinVersion && !isWhole(pin, segment))
         return base::fail(ErrorCode::HeaderCorrupt, "the pin " + path + " cannot be read");
     PinComparison result;
     result.outdated = version < kPinVersion;
     result.machine = claimOfPin(text).machine;
+    const Json *next = nextOf(pin);
+    result.hasNext = next != nullptr;
+    const std::string digest = base::toHex(keys::pinDigest(volumeKey));
+    // Which of its two keys the volume was opened by, if it has two.
+    const Json &own = next != nullptr && (*next)["digest"] == digest ? *next : pin;
     const std::string found = "its UUID is " + header.uuid + ", ";
     if (pin["uuid"] != header.uuid)
         result.difference = found + "another one is remembered";
-    else if (pin["digest"] != base::toHex(keys::pinDigest(volumeKey)))
+    else if (own["digest"] != digest)
         result.difference = found + "its volume key is another one";
     if (!result.difference.empty() || result.outdated) return result;
-    if (pin["mac"] != macOf(id, header.uuid, pin["segment"], volumeKey))
+    if (own["mac"] != macOf(id, header.uuid, pin["segment"], volumeKey))
         return base::fail(ErrorCode::HeaderCorrupt,
                           "the pin " + path + " was changed by somebody without the volume key");
     if (const std::string moved = segmentDifference(pin["segment"], segment); !moved.empty()) {

@@ -16,6 +16,13 @@ namespace volumecrypt::volume {
 std::string pinText(const model::VolumeId &id, const model::HeaderView &header,
                     const base::SecretBuffer &volumeKey, const std::string &machine);
 
+// The same, of a volume whose key is being changed: either key is the volume's until the pin is
+// written without the next one. Versions that do not know the member pass over it, and take the
+// volume under its next key for another one.
+std::string pinTextWithNext(const model::VolumeId &id, const model::HeaderView &header,
+                            const base::SecretBuffer &volumeKey,
+                            const base::SecretBuffer &nextVolumeKey, const std::string &machine);
+
 // What a pin says to who has no volume key: nobody vouches for it. Both empty when it is no pin.
 struct PinClaim {
     std::string uuid;
@@ -28,6 +35,7 @@ struct PinComparison {
     std::string difference;
     bool headerChanged = false;  // it is the volume, but its header places the data elsewhere
     bool outdated = false;       // an earlier version wrote it, and it says less than pinText does
+    bool hasNext = false;        // it knows the volume by two keys
     std::string machine = {};    // as in PinClaim
 };
 

@@ -48,7 +48,9 @@ void authenticate(FoundRecord &found, const Session &session, const base::Secret
         found.problem = std::move(why);
     };
     const std::string mac = crypto::hmacSha256(recordKey, found.record->authenticatedText());
-    if (!equalDigests(mac, found.record->mac))
+    const auto &job = found.record->job;
+    const bool byNext = job && !job->mac.empty() && equalDigests(mac, job->mac);
+    if (!byNext && !equalDigests(mac, found.record->mac))
         distrust("the record's MAC is wrong: somebody else changed it");
     else if (found.record->volume != session.id().text() &&
              !(found.former = formerName(session, *found.record)))
@@ -97,6 +99,16 @@ base::Result<unsigned> chooseRecordToken(const model::HeaderView &view,
             base::ErrorCode::NoSpace, "all 32 tokens of the header are in use",
             "Remove a token that nobody needs: `cryptsetup token remove --token-id N DEVICE`.");
     return *id;
+}
+
+std::string sealRecordWithJob(model::Record &record, const base::SecretBuffer &recordKey,
+                              const base::SecretBuffer &nextRecordKey) {
+    record.job->mac = crypto::hmacSha256(nextRecordKey, record.authenticatedText());
+    return sealRecord(record, recordKey);
+}
+
+bool isSealedBy(const model::Record &record, const base::SecretBuffer &recordKey) {
+    return equalDigests(crypto::hmacSha256(recordKey, record.authenticatedText()), record.mac);
 }
 
 std::string sealRecord(model::Record &record, const base::SecretBuffer &recordKey) {

@@ -51,5 +51,10 @@ base::Result<unsigned> chooseRecordToken(const model::HeaderView &view,
 
 // Computes the MAC and returns the token's JSON.
 std::string sealRecord(model::Record &record, const base::SecretBuffer &recordKey);
+// The same of a record with a job that changes the volume key: with the MAC under either key.
+std::string sealRecordWithJob(model::Record &record, const base::SecretBuffer &recordKey,
+                              const base::SecretBuffer &nextRecordKey);
+// Whether its own MAC (not that of its job) is by that key.
+bool isSealedBy(const model::Record &record, const base::SecretBuffer &recordKey);
 
 }  // namespace volumecrypt::volume

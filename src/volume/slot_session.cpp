@@ -6,6 +6,7 @@
 
 #include "volume/device_state.h"
 #include "volume/pin.h"
+#include "volume/unfinished_job.h"
 
 namespace volumecrypt::volume {
 
@@ -24,6 +25,8 @@ base::Status SlotSession::open() {
         return base::fail(base::ErrorCode::Unsupported,
                           session_.describe() + ": " + volume_.found.problem,
                           "Update volumecrypt; nothing was changed.");
+    if (volume_.found.record && volume_.found.record->job)
+        return base::fail(jobUnfinished(session_, *volume_.found.record->job));
     // Somebody else's volume in the place of ours is not written to.
     VC_TRY(
         checkPin(session_, volume_.header.view, volume_.unlocked.volumeKey, volume_.found.former));

@@ -49,6 +49,8 @@ class Attempt {
     base::Result<std::optional<Unlocked>> byPending();
     base::Result<std::optional<Unlocked>> byPendingToken(const model::KeySpec &key,
                                                          const model::Pending &pending);
+    // The temporary slots of an unfinished change of the volume key.
+    base::Result<std::optional<Unlocked>> byJob();
     // nodeID keys of a volume that was renamed.
     base::Result<std::optional<Unlocked>> byFormerName();
     // The key was had, and does not open its own slot.
@@ -209,6 +211,21 @@ base::Result<std::optional<Unlocked>> Attempt::byPending() {
     return opened(*key, *pending.spare);
 }
 
+base::Result<std::optional<Unlocked>> Attempt::byJob() {
+    // As above: it only says what to try next.
+    const FoundRecord found = peekRecord(header_.view);
+    if (!found.record || !found.record->job) return std::nullopt;
+    const auto &slots = found.record->job->slots;
+    for (const model::KeySpec *key : ring_.keysToTry()) {
+        const auto at = slots.find(key->slot);
+        if (at == slots.end() || !header_.view.slots.contains(at->second)) continue;
+        VC_TRY(checkStop());
+        VC_ASSIGN(auto result, opened(*key, at->second));
+        if (result) return result;
+    }
+    return std::nullopt;
+}
+
 base::Result<std::optional<Unlocked>> Attempt::byPendingToken(const model::KeySpec &key,
                                                               const model::Pending &pending) {
     auto passphrase = ring_.passphraseFrom(key, model::tokenFromJson(pending.token));
@@ -262,6 +279,8 @@ base::Result<Unlocked> Attempt::byDeclaredKeys() {
         VC_ASSIGN(auto result, opened(*key, key->slot));
         if (result) return std::move(*result);
     }
+    VC_ASSIGN(auto carried, byJob());
+    if (carried) return std::move(*carried);
     VC_ASSIGN(auto left, byPending());
     if (left) return std::move(*left);
     VC_ASSIGN(auto former, byFormerName());
