@@ -14,6 +14,7 @@ namespace {
 
 using base::ErrorCode;
 
+constexpr std::uint64_t kPageOfFile = 4096;
 constexpr std::uint64_t kMebibyte = std::uint64_t{1} << 20;
 
 std::string wayByWiping(const Session &session) {
@@ -91,10 +92,11 @@ base::Status expectWhole(const Session &session, const PlainContent &plain) {
         return base::fail(ErrorCode::NoSpace,
                           session.describe() + " is too small: encryption in place needs 48 MiB",
                           "Nothing was written. " + wayByWiping(session));
-    if (size % 512 != 0)
+    // libcryptsetup takes a page for the sector of a plain file.
+    if (session.device().isFile && size % kPageOfFile != 0)
         return base::fail(ErrorCode::Unsupported,
-                          session.describe() + " ends within a sector of 512 bytes",
-                          "Nothing was written. Make the file a multiple of 512 bytes long.");
+                          session.describe() + " ends within a block of 4096 bytes",
+                          "Nothing was written. Make the file a multiple of 4096 bytes long.");
     if (plain.extent.bytes > size)
         return base::fail(ErrorCode::Io,
                           session.describe() + " is smaller than the file system on it says",
