@@ -133,9 +133,10 @@ base::Result<PlainContent> expectEncryptable(const Session &session, const Devic
         return base::fail(unexpectedContent(session, found));
     if (found.content.hasLuks()) return base::fail(unexpectedContent(session, found));
     VC_TRY(expectUnused(session));
-    VC_TRY(expectDeclaredType(session, found.content));
     VC_ASSIGN(const base::UniqueFd device, blockdev::openDevice(session.device(), false));
-    return measurePlain(session, device.get(), found.content.type);
+    VC_ASSIGN(PlainContent plain, measurePlain(session, device.get(), found.content.type));
+    VC_TRY(expectDeclaredType(session, found.content));
+    return plain;
 }
 
 }  // namespace volumecrypt::volume

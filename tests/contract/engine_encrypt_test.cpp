@@ -24,10 +24,13 @@ class EngineEncrypt : public VolumeFixture {
     void SetUp() override { declareType("ext4"); }
     void declareType(const std::string &type, const std::string &extra = "",
                      const std::string &keys = kEncryptKeys) {
-        std::string yaml =
-            "apiVersion: v1alpha1\nkind: UserVolumeConfig\nname: data\nvolume: {device: " + image_ +
-            "}\nfilesystem: {type: " + type + "}\nencryption:\n  provider: luks2\n" + extra +
-            "  keys:\n";
+        const bool isSwap = type == "swap";
+        id_ = isSwap ? "s-data" : "u-data";
+        std::string yaml = "apiVersion: v1alpha1\nkind: ";
+        yaml += isSwap ? "SwapVolumeConfig" : "UserVolumeConfig";
+        yaml += "\nname: data\nvolume: {device: " + image_ + "}\n";
+        if (!isSwap) yaml += "filesystem: {type: " + type + "}\n";
+        yaml += "encryption:\n  provider: luks2\n" + extra + "  keys:\n";
         std::istringstream lines(keys);
         for (std::string line; std::getline(lines, line);) yaml += "    " + line + "\n";
         writeConfig(yaml);
@@ -51,26 +54,31 @@ class EngineEncrypt : public VolumeFixture {
     void expectRefused(const std::string &code, const std::string &message,
                        const std::string &hint) {
         const std::string before = imageBytes();
-        const EngineResult result = engine("encrypt");
+        const EngineResult result = work("encrypt");
         ASSERT_EQ(result.exitCode, 1) << result.last().dump();
         EXPECT_EQ(result.code(), code) << result.last().dump();
-        EXPECT_THAT(result.last().value("message", ""),
-                    AllOf(HasSubstr("u-data"), HasSubstr(message)));
+        EXPECT_THAT(result.last().value("message", ""), AllOf(HasSubstr(id_), HasSubstr(message)));
         EXPECT_THAT(result.last().value("hint", ""), HasSubstr(hint));
         EXPECT_TRUE(imageBytes() == before);
     }
     void expectEncrypted(const std::string &sectorSize) {
-        const EngineResult result = engine("encrypt");
+        const EngineResult result = work("encrypt");
         ASSERT_EQ(result.exitCode, 0) << result.last().dump();
         EXPECT_EQ(result.last().value("state", ""), "locked");
         EXPECT_TRUE(result.last().value("changed", false));
-        EXPECT_TRUE(opens(0, kNodeId) && opens(1, "secret"));
+        EXPECT_TRUE(opens(0, std::string(kUuid) + id_) && opens(1, "secret"));
         EXPECT_THAT(dump(), AllOf(HasSubstr("sector: " + sectorSize + " [bytes]"),
                                   HasSubstr("(no flags)"), ::testing::Not(HasSubstr("Requirem"))));
-        EXPECT_TRUE(engine("inspect").last().value("pinned", false));
-        EXPECT_EQ(engine("plan").exitCode, 0);
-        EXPECT_FALSE(engine("encrypt").last().value("changed", true));
+        EXPECT_TRUE(work("inspect").last().value("pinned", false));
+        EXPECT_EQ(work("plan").exitCode, 0);
+        EXPECT_FALSE(work("encrypt").last().value("changed", true));
     }
+    [[nodiscard]] EngineResult work(const std::string &verb) const {
+        return engine(verb, {}, {}, id_);
+    }
+
+    std::string id_ = "u-data";
+
     // The engine gets SIGTERM after a second, in the middle of the data.
     [[nodiscard]] nlohmann::json stopped() const {
         const ProcessResult run = Process{
@@ -107,7 +115,7 @@ TEST_F(EngineEncrypt, SwapKeepsItsName) {
 TEST_F(EngineEncrypt, WhatCannotShrinkNeedsRoom) {
     declareType("vfat");
     makeImage(64 * kMebibyte);
-    must({"mkfs.vfat", "-F", "32", image_, std::to_string(32 * kMebibyte / 1024 + 1)});
+    must({"mkfs.vfat", "-F", "32", image_, std::to_string(32 * kMebibyte / 1024 + 1024)});
     expectRefused("NoSpace", "needs 32 MiB behind the vfat file system, 1 MiB are lacking",
                   "Make the partition larger by 1 MiB or more");
     std::filesystem::resize_file(image_, 65 * kMebibyte);
@@ -167,7 +175,7 @@ TEST_F(EngineEncrypt, UnsuitableFileSystemsAreRefused) {
     makeImage(64 * kMebibyte);
     must({"mkswap", "-q", image_});
     writeAt(4096 - 10, "S1SUSPEND");
-    expectRefused("Unsupported", "suspended", "volumecryptctl wipe u-data");
+    expectRefused("Unsupported", "suspended", "volumecryptctl wipe s-data");
 }
 
 TEST_F(EngineEncrypt, APlainDeclarationIsRefused) {
