@@ -58,9 +58,9 @@ base::Status expectRoomBehind(const Session &session, const PlainContent &plain)
         lacking);
     if (plain.extent.type == "btrfs")
         way = fmt::format(
-            "Mount it, run `btrfs filesystem resize -{}M` with its directory, "
-            "unmount it and try again. ",
-            (plain.extent.bytes - plain.most + kMebibyte - 1) / kMebibyte);
+            "Mount it, make it smaller by {} with `btrfs filesystem resize`, unmount it and try "
+            "again. ",
+            lacking);
     return base::fail(
         ErrorCode::NoSpace,
         fmt::format("{}: encryption needs 32 MiB behind the {} file system, {} are lacking, and "

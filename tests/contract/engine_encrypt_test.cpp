@@ -126,7 +126,7 @@ TEST_F(EngineEncrypt, BtrfsIsShrunkByItsOwner) {
     declareType("btrfs");
     makeImage(128 * kMebibyte);
     must({"mkfs.btrfs", "-q", image_});
-    expectRefused("NoSpace", "32 MiB are lacking", "`btrfs filesystem resize -32M`");
+    expectRefused("NoSpace", "32 MiB are lacking", "smaller by 32 MiB with `btrfs filesystem resize`");
     std::filesystem::resize_file(image_, 128 * kMebibyte + kEncryptRoom);
     expectEncrypted("4096");
 }
