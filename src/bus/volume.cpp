@@ -163,9 +163,11 @@ void BusVolume::Authorize(sdbus::Result<> &&result, std::string operation, Optio
         if (operation == "apply")
             return only<daemon::action::ManageKeys>(reply, {.operation = operation});
         if (operation == "grow") return only<daemon::action::Grow>(reply, asked);
-        if (operation == "encrypt") return only<daemon::action::Reencrypt>(reply, asked);
+        if (operation == "encrypt" || operation == "rotate-volume-key")
+            return only<daemon::action::Reencrypt>(reply, asked);
         refuseArgument(
-            "the operations that take a secret are unlock, sync, apply, add-key, grow and encrypt");
+            "the operations that take a secret are unlock, sync, apply, add-key, grow, encrypt and "
+            "rotate-volume-key");
     });
 }
 
@@ -286,10 +288,6 @@ void BusVolume::NewRecoveryKey(sdbus::Result<sdbus::UnixFd> &&result, Options op
 
 void BusVolume::Decrypt(JobReply &&result, Options options) {
     notYet<daemon::action::Reencrypt>(std::move(result), "decrypt in place", options);
-}
-
-void BusVolume::RotateVolumeKey(JobReply &&result, Options options) {
-    notYet<daemon::action::Reencrypt>(std::move(result), "change the volume key", options);
 }
 
 void BusVolume::BackupHeader(sdbus::Result<> &&result, sdbus::UnixFd, Options options) {

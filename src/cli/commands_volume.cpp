@@ -103,31 +103,22 @@ int runGrow(Session &session) {
                           arguments.volume);
 }
 
-// "50M"; empty when it is no number of bytes a second.
-std::optional<std::uint64_t> rateOf(std::string_view text) {
-    constexpr std::string_view kUnits = "KMGT";
-    std::uint64_t number = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    text.remove_prefix(static_cast<std::size_t>(end - text.data()));
-    const std::size_t unit = text.empty() ? 0 : kUnits.find(text.front()) + 1;
-    const bool isUnit = text.empty() || (text.size() == 1 && unit != 0);
-    constexpr std::uint64_t kMost = std::uint64_t{1} << 50;
-    if (error != std::errc() || !isUnit || number == 0 || number > (kMost >> (10 * unit)))
-        return std::nullopt;
-    return number << (10 * unit);
-}
-
 int runEncrypt(Session &session) {
     const Arguments &arguments = session.arguments();
-    const auto rate = arguments.rate ? rateOf(*arguments.rate) : std::uint64_t{0};
-    if (!rate)
-        return reportUsage("--rate is not a number of bytes",
-                           "It is a whole number, which K, M, G or T may follow: 50M.");
     const auto secret = givenSecret(session);
     if (!secret) return failed(session, secret.error());
-    return session.finish(
-        session.client().start(arguments.volume, "Encrypt", {.rate = *rate, .secret = &*secret}),
-        arguments.volume);
+    return session.finish(session.client().start(arguments.volume, "Encrypt",
+                                                 {.rate = arguments.rate, .secret = &*secret}),
+                          arguments.volume);
+}
+
+int runRotateVolumeKey(Session &session) {
+    const Arguments &arguments = session.arguments();
+    const auto secret = givenSecret(session);
+    if (!secret) return failed(session, secret.error());
+    return session.finish(session.client().start(arguments.volume, "RotateVolumeKey",
+                                                 {.rate = arguments.rate, .secret = &*secret}),
+                          arguments.volume);
 }
 
 int runFormat(Session &session) {
@@ -170,13 +161,15 @@ Parameters takesGrow() {
 }
 
 Parameters takesEncrypt() {
-    return {volume(),
-            {.name = "--rate",
-             .help = "Encrypt no more than so many bytes a second; K, M, G or T may follow",
-             .target = &Arguments::rate,
-             .value = "BYTES"},
+    return {volume(), rate(),
             secretFile("Go on by the passphrase in this file (- is standard input), every byte of "
                        "it: for when no declared key opens what is encrypted in part")};
+}
+
+Parameters takesRotateVolumeKey() {
+    return {volume(), rate(),
+            secretFile("The passphrase in this file (- is standard input), every byte of it, opens "
+                       "the volume, or is that of a key that is not declared")};
 }
 
 Parameters takesConfirm() {
@@ -207,6 +200,11 @@ std::span<const Command> volumeCommands() {
                 .help = "Encrypt the file system of a plain volume where it is; its data stays",
                 .takes = takesEncrypt,
                 .run = runEncrypt},
+        Command{.group = kChangeVolumes,
+                .name = "rotate-volume-key",
+                .help = "Encrypt the data of a locked volume anew under a new volume key",
+                .takes = takesRotateVolumeKey,
+                .run = runRotateVolumeKey},
         Command{.group = kChangeVolumes,
                 .name = "format",
                 .help = "Make a new, empty encrypted volume; what was on it is lost",

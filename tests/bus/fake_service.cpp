@@ -309,10 +309,6 @@ void FakeVolume::Decrypt(sdbus::Result<sdbus::ObjectPath> &&result, Options /*op
     result.returnError(failure("Unsupported", "not here"));
 }
 
-void FakeVolume::RotateVolumeKey(sdbus::Result<sdbus::ObjectPath> &&result, Options /*options*/) {
-    result.returnError(failure("Unsupported", "not here"));
-}
-
 void FakeVolume::BackupHeader(sdbus::Result<> &&result, sdbus::UnixFd /*file*/,
                               Options /*options*/) {
     result.returnError(failure("Unsupported", "not here"));
