@@ -14,6 +14,7 @@ enum class Severity { Error = 3, Warning = 4, Notice = 5, Info = 6, Debug = 7 };
 // MESSAGE_ID values; the texts for `journalctl -x` are in systemd/volumecrypt.catalog.
 namespace message_id {
 inline constexpr std::string_view kVolumeFormatted = "6fd0bcb0c53d4be39c2a0a41d0bd5ba1";
+inline constexpr std::string_view kVolumeEncrypted = "c41d7c5f0be84a7fa2a16de2f5b93d08";
 inline constexpr std::string_view kVolumeUnlocked = "9b8c8f43b6c84ac49d8d6f1e9a0a2e52";
 inline constexpr std::string_view kVolumeLocked = "3c1c2dbb15f64b0f8e0c7a0c58d1ff13";
 inline constexpr std::string_view kVolumeGrown = "5d0a6c3be1f74f0a9c2f8b1d7e4a60c9";

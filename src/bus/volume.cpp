@@ -11,8 +11,8 @@ namespace volumecrypt::bus {
 namespace {
 
 constexpr const char *kSecretOperations =
-    "the operations that take a secret are unlock, sync, apply, add-key, grow, rotate-volume-key "
-    "and restore-header";
+    "the operations that take a secret are unlock, sync, apply, add-key, grow, encrypt, "
+    "rotate-volume-key and restore-header";
 
 using HeldKey = std::shared_ptr<daemon::VolumeOperations::AddedKey>;
 
@@ -169,7 +169,8 @@ void BusVolume::Authorize(sdbus::Result<> &&result, std::string operation, Optio
         if (operation == "apply")
             return only<daemon::action::ManageKeys>(reply, {.operation = operation});
         if (operation == "grow") return only<daemon::action::Grow>(reply, asked);
-        if (operation == "rotate-volume-key") return only<daemon::action::Reencrypt>(reply, asked);
+        if (operation == "encrypt" || operation == "rotate-volume-key")
+            return only<daemon::action::Reencrypt>(reply, asked);
         if (operation == "restore-header") return only<daemon::action::Header>(reply, asked);
         refuseArgument(kSecretOperations);
     });
@@ -288,10 +289,6 @@ void BusVolume::NewRecoveryKey(sdbus::Result<sdbus::UnixFd> &&result, Options op
                 reply.succeed(sdbus::UnixFd(key->get()));
             });
     });
-}
-
-void BusVolume::Encrypt(JobReply &&result, Options options) {
-    notYet<daemon::action::Reencrypt>(std::move(result), "encrypt in place", options);
 }
 
 void BusVolume::Decrypt(JobReply &&result, Options options) {

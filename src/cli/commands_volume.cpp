@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// lock, grow, and what destroys data: format, wipe, erase, forget.
+// lock, grow, encrypt, and what destroys data: format, wipe, erase, forget.
 #include <array>
+#include <charconv>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <set>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include <fmt/format.h>
@@ -100,6 +103,15 @@ int runGrow(Session &session) {
                           arguments.volume);
 }
 
+int runEncrypt(Session &session) {
+    const Arguments &arguments = session.arguments();
+    const auto secret = givenSecret(session);
+    if (!secret) return failed(session, secret.error());
+    return session.finish(session.client().start(arguments.volume, "Encrypt",
+                                                 {.rate = arguments.rate, .secret = &*secret}),
+                          arguments.volume);
+}
+
 int runRotateVolumeKey(Session &session) {
     const Arguments &arguments = session.arguments();
     const auto secret = givenSecret(session);
@@ -148,6 +160,12 @@ Parameters takesGrow() {
                        "every byte of it: for when no declared key opens it")};
 }
 
+Parameters takesEncrypt() {
+    return {volume(), rate(),
+            secretFile("Go on by the passphrase in this file (- is standard input), every byte of "
+                       "it: for when no declared key opens what is encrypted in part")};
+}
+
 Parameters takesRotateVolumeKey() {
     return {volume(), rate(),
             secretFile("The passphrase in this file (- is standard input), every byte of it, opens "
@@ -177,6 +195,11 @@ std::span<const Command> volumeCommands() {
                 .help = "Let a volume in use follow its device, which became larger",
                 .takes = takesGrow,
                 .run = runGrow},
+        Command{.group = kChangeVolumes,
+                .name = "encrypt",
+                .help = "Encrypt the file system of a plain volume where it is; its data stays",
+                .takes = takesEncrypt,
+                .run = runEncrypt},
         Command{.group = kChangeVolumes,
                 .name = "rotate-volume-key",
                 .help = "Encrypt the data of a locked volume anew under a new volume key",

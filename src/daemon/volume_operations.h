@@ -41,6 +41,8 @@ inline constexpr JobOperation<action::ManageKeys> kSync{
     {.name = "Sync", .verb = "sync", .takesSecret = true, .flags = {"verify", "adopt"}}};
 inline constexpr JobOperation<action::Grow> kGrow{
     {.name = "Grow", .verb = "grow", .takesSecret = true, .writesMounted = true}};
+inline constexpr JobOperation<action::Reencrypt> kEncrypt{
+    {.name = "Encrypt", .verb = "encrypt", .takesSecret = true, .takesRate = true}};
 inline constexpr JobOperation<action::Reencrypt> kRotateVolumeKey{
     {.name = "RotateVolumeKey", .verb = "reencrypt", .takesSecret = true, .takesRate = true}};
 inline constexpr JobOperation<action::Header> kBackupHeader{
@@ -64,7 +66,7 @@ struct JobRequest {
     std::vector<std::string> flags;  // those of the method that were set
     bool confirmed = false;          // by the option, where the method is confirmable
     base::UniqueFd secret = {};
-    std::uint64_t rate = 0;  // 0: none was given
+    std::uint64_t rate = 0;  // bytes a second; 0: as fast as it goes
     base::UniqueFd header = {};
 };
 

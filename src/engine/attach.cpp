@@ -19,6 +19,7 @@
 #include "volume/content_room.h"
 #include "volume/device_state.h"
 #include "volume/device_wipe.h"
+#include "volume/encryption_run.h"
 #include "volume/first_header.h"
 #include "volume/interrupted_restore.h"
 #include "volume/pin.h"
@@ -225,6 +226,24 @@ base::Status remember(volume::Session &session, const volume::OpenedVolume &volu
     return {};
 }
 
+// An encryption in place was interrupted. Where all data is encrypted, its end comes before
+// anything can use the room at the end of the volume, and it is as any other. Whether the volume is
+// mapped now, in flight.
+base::Result<bool> attachHalfEncrypted(const volume::Session &session, volume::KeyRing &ring,
+                                       volume::Outcome &outcome) {
+    VC_ASSIGN(const auto slot, volume::mapEncryption(session, ring, activationOptions(session)));
+    if (!slot) return false;
+    session.reporter().warning(ErrorCode::Busy,
+                               session.describe() +
+                                   ": its encryption is unfinished: it goes on when "
+                                   "`volumecryptctl encrypt " +
+                                   session.id().text() + "` is run while the volume is locked");
+    outcome.state = model::VolumeState::Reencrypting;
+    outcome.changed = true;
+    outcome.extra["unlockedBySlot"] = *slot;
+    return true;
+}
+
 // A change of the volume key was interrupted. Whether the volume is mapped now, in flight; if not,
 // it is as any other.
 base::Result<bool> attachInFlight(volume::Session &session, volume::KeyRing &ring,
@@ -263,7 +282,10 @@ base::Result<volume::Outcome> attachEncrypted(volume::Session &session) {
         VC_TRY(volume::formatDevice(session, ring, false));
         VC_ASSIGN(found, volume::lookAtDevice(session));
     }
-    if (volume::hasJob(session)) {
+    if (volume::isBeingEncrypted(session)) {
+        VC_ASSIGN(const bool mapped, attachHalfEncrypted(session, ring, outcome));
+        if (mapped) return outcome;
+    } else if (volume::hasJob(session)) {
         VC_ASSIGN(const bool mapped, attachInFlight(session, ring, outcome));
         if (mapped) return outcome;
     }

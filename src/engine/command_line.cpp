@@ -5,6 +5,7 @@
 
 #include <array>
 #include <charconv>
+#include <cstdint>
 #include <cstdio>
 #include <string_view>
 #include <utility>
@@ -108,7 +109,7 @@ constexpr auto kEntries = std::to_array<Entry>({
      }},
     {"slot", "0..31", "remove-key, rotate: the key slot",
      [](CommandLine &line, std::string_view text) { return setNumber(line.slot, text, 31U); }},
-    {"rate", "BYTES", "reencrypt: so many bytes a second at most",
+    {"rate", "BYTES", "encrypt, reencrypt: so many bytes a second at most",
      [](CommandLine &line, std::string_view text) {
          return setNumber(line.rate, text, std::uint64_t{1} << 50U) && *line.rate > 0;
      }},

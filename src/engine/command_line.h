@@ -2,6 +2,7 @@
 // The engine's words as they were typed, each of the right form.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <variant>

@@ -60,7 +60,7 @@ base::Status formatMemory(const std::string &path, const FormatParameters &param
     luks2.sector_size = parameters.sectorSize;
     luks2.data_alignment = static_cast<std::uint32_t>(kAlignment / 512);
 
-    int result = ::crypt_set_metadata_size(library.get(), kMetadataSize, 0);
+    int result = ::crypt_set_metadata_size(library.get(), kMetadataSize, parameters.keyslotsSize);
     if (result >= 0) result = ::crypt_set_data_offset(library.get(), kDataOffset / 512);
     if (result < 0) return base::fail(libraryError("lay out a LUKS2 header", result));
     // The digest recognises a random key of 256 bits or more: it needs no costly KDF, and every

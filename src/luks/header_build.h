@@ -25,6 +25,8 @@ struct FormatParameters {
     // Bytes, 512 or 4096; the caller has chosen one that the device and its size allow.
     unsigned sectorSize = 512;
     std::uint64_t deviceSize = 0;  // bytes
+    // Bytes of the key slot areas; 0: all that there is between the metadata and the data.
+    std::uint64_t keyslotsSize = 0;
 };
 
 // A header in a memfd.

@@ -94,6 +94,14 @@ base::Result<CryptDevice> openDevice(const std::string &path) {
     return CryptDevice(raw);
 }
 
+base::Result<CryptDevice> openDevice(const std::string &header, const std::string &data) {
+    prepareLibrary();
+    crypt_device *raw = nullptr;
+    const int result = ::crypt_init_data_device(&raw, header.c_str(), data.c_str());
+    if (result < 0) return base::fail(libraryError("open " + data, result));
+    return CryptDevice(raw);
+}
+
 base::Result<CryptDevice> loadHeader(const std::string &path) {
     VC_ASSIGN(CryptDevice device, openDevice(path));
     const int result = ::crypt_load(device.get(), CRYPT_LUKS2, nullptr);

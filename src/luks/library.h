@@ -17,6 +17,8 @@ using CryptDevice = base::CHandle<crypt_device, crypt_free>;
 
 // Without reading anything. Io, NotFound.
 base::Result<CryptDevice> openDevice(const std::string &path);
+// With the header apart from the data.
+base::Result<CryptDevice> openDevice(const std::string &header, const std::string &data);
 
 // Opens and reads the header; a damaged copy of the header is repaired from the whole one.
 // HeaderCorrupt when libcryptsetup finds no valid header, Io.

@@ -82,9 +82,12 @@ base::Result<std::optional<MappingInfo>> findMapping(const std::string &name) {
     if (!device) return std::optional<MappingInfo>();
     MappingInfo info;
     info.uuid = luksUuid(device->uuid);
+    // What is not encrypted yet of a volume whose encryption is in flight is linear.
+    const bool mayBeLinear = !info.uuid.empty();
     info.isCrypt = !device->targets.empty() &&
-                   std::ranges::all_of(device->targets,
-                                       [](const std::string &type) { return type == "crypt"; });
+                   std::ranges::all_of(device->targets, [mayBeLinear](const std::string &type) {
+                       return type == "crypt" || (mayBeLinear && type == "linear");
+                   });
     info.inUse = device->openCount != 0;
     if (device->backing.size() == 1) info.backingDevice = device->backing.front();
     return std::optional<MappingInfo>(std::move(info));

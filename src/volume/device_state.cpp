@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "blockdev/device.h"
+#include "luks/first_segment.h"
 #include "luks/header_store.h"
 #include "luks/header_write.h"
 #include "model/names.h"
@@ -104,6 +105,13 @@ base::Result<DeviceContent> lookAtDevice(const Session &session) {
         found.content.kind = ContentKind::Unknown;
         return found;
     }
+    VC_ASSIGN(luks::FoundEncryptionMarker begun, luks::findEncryptionMarker(fd->get()));
+    if (begun.marker || begun.isOther) {
+        found.content.kind = ContentKind::Unknown;
+        found.otherEncryption = !begun.marker || begun.marker->volume != session.id().text();
+        if (!found.otherEncryption) found.interruptedEncryption = std::move(begun.marker);
+        return found;
+    }
     auto content = blockdev::probeContent(fd->get(), session.device().size);
     if (!content) return base::fail(std::move(content).error().because(session.describe()));
     found.content = std::move(*content);
@@ -126,6 +134,17 @@ base::Error unexpectedContent(const Session &session, const DeviceContent &found
                          session.describe() + ": its first format was interrupted",
                          "Run `volumecryptctl unlock " + id + "`: it starts the format over.");
     if (found.newerFormat) return newerFormat(session);
+    if (found.interruptedEncryption)
+        return makeError(ErrorCode::HeaderRefused,
+                         session.describe() + ": its encryption was begun and is unfinished",
+                         "Nothing was written. " + encryptHint(session));
+    if (found.otherEncryption)
+        return makeError(ErrorCode::HeaderRefused,
+                         session.describe() +
+                             ": the encryption of another volume, or by a newer version of "
+                             "volumecrypt, was begun on it and is unfinished",
+                         "Nothing was written. Declare the device for the volume that it was "
+                         "declared for, or update volumecrypt.");
     switch (found.content.kind) {
         case ContentKind::Blank:
             return makeError(ErrorCode::NotLuks2, session.describe() + " is blank",
@@ -146,6 +165,10 @@ base::Error unexpectedContent(const Session &session, const DeviceContent &found
                                  ", not an encrypted volume",
                              "Nothing was written. " + giveUpHint(session, found.content));
     }
+}
+
+std::string encryptHint(const Session &session) {
+    return "`volumecryptctl encrypt " + session.id().text() + "` goes on with it.";
 }
 
 void warnOfOthers(const Session &session, const DeviceContent &found) {
@@ -179,8 +202,11 @@ std::string giveUpHint(const Session &session, const blockdev::Content &content)
         return "`volumecryptctl unlock " + session.id().text() +
                "` opens it if a declared key does; `cryptsetup luksDump " + session.device().node +
                "` shows what it is.";
-    return "Save its data, then run `volumecryptctl wipe " + session.id().text() +
-           "` and unlock it again.";
+    const std::string wipe = "ave its data, then run `volumecryptctl wipe " + session.id().text() +
+                             "` and unlock it again.";
+    if (content.kind != ContentKind::Filesystem || !session.spec().encryption) return "S" + wipe;
+    return "`volumecryptctl encrypt " + session.id().text() +
+           "` encrypts it where it is, with its data; or s" + wipe;
 }
 
 base::Status checkUnclaimed(const Session &session) {
@@ -219,6 +245,15 @@ base::Result<luks::HeaderCopy> copyHeader(const Session &session) {
             "`volumecryptctl restore-header " +
             session.id().text() + " FILE`.";
     return base::fail(std::move(error).because(session.describe()));
+}
+
+bool isBeingEncrypted(const Session &session) {
+    const auto view = luks::openHeaderStore(session.device().node)->view();
+    if (!view) return false;
+    const FoundRecord found = peekRecord(*view);
+    return found.record && found.record->job &&
+           found.record->job->operation == model::JobOperation::Encrypt &&
+           found.record->volume == session.id().text();
 }
 
 std::optional<model::HeaderView> reencryptingHeader(const Session &session) {

@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "blockdev/content.h"
+#include "luks/encryption_marker.h"
 #include "luks/header_copy.h"
 #include "luks/mapping.h"
 #include "volume/session.h"
@@ -27,6 +28,11 @@ struct DeviceContent {
     bool interruptedFormat = false;
     // The marker of a newer version; `content` is Unknown then.
     bool newerFormat = false;
+    // Our marker: the encryption of what is there was begun, and its first segment is being
+    // exchanged for the header; `content` is Unknown then. encrypt goes on.
+    std::optional<luks::EncryptionMarker> interruptedEncryption = {};
+    // The marker of such an encryption of another volume, or by a newer version.
+    bool otherEncryption = false;
     // Of something else, beside a LUKS2 header with the volume's record: the volume was made over
     // it, or grew over it.
     std::vector<blockdev::Signature> others = {};
@@ -42,6 +48,10 @@ base::Result<luks::HeaderCopy> copyHeader(const Session &session);
 // The header of a volume whose reencryption is unfinished; it is not validated. Empty when it is
 // not such a volume.
 std::optional<model::HeaderView> reencryptingHeader(const Session &session);
+
+// Whether the header is that of our encryption of what was on the device, in flight or at its end.
+// Nobody vouches for the record before the volume is opened.
+bool isBeingEncrypted(const Session &session);
 
 // The validated header, or the error that fits what is there instead: NotLuks2 (blank, LUKS1),
 // NotBlank (anything else).
@@ -64,6 +74,8 @@ base::Status checkUnclaimed(const Session &session);
 
 // "nothing was written …" for content that is not what is declared.
 base::Error unexpectedContent(const Session &session, const DeviceContent &found);
+// Of a volume whose encryption was begun and is unfinished: who goes on, as a hint.
+std::string encryptHint(const Session &session);
 // Unsupported, for DeviceContent::newerFormat.
 base::Error newerFormat(const Session &session);
 

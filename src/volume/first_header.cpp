@@ -13,6 +13,7 @@
 #include "base/journal.h"
 #include "blockdev/content.h"
 #include "keys/derivations.h"
+#include "luks/first_segment.h"
 #include "model/slot_token.h"
 #include "volume/content_room.h"
 #include "volume/device_state.h"
@@ -37,9 +38,12 @@ base::Status writeToken(const Session &session, luks::HeaderStore &store, const 
 
 base::Status enrolAll(const Session &session, KeyRing &ring, luks::NewHeader &header,
                       model::Record &record, const base::SecretBuffer &recordKey) {
+    // A job keeps its state in a key slot.
+    const std::size_t most = record.job ? model::kSlotCount - 1 : model::kSlotCount;
     KeyFailures failures;
     for (const model::KeySpec *key : ring.keys()) {
         VC_TRY(checkStop());
+        if (record.slots.size() == most) break;  // sync adds it when the job is done
         auto made = ring.create(*key);
         if (!made) {
             failures.add(made.error());
@@ -53,6 +57,7 @@ base::Status enrolAll(const Session &session, KeyRing &ring, luks::NewHeader &he
         model::RecordSlot entry = entryFor(*key, ring);
         VC_TRY(completeEntry(*header.store, key->slot, recordKey, made->passphrase, entry));
         record.slots.emplace(key->slot, std::move(entry));
+        ring.remember(*key, made->passphrase);
     }
     if (!record.slots.empty()) return {};
     return base::fail(failures.summary(
@@ -77,6 +82,11 @@ base::Status checkWritable(const Session &session, int fd) {
     if (newer) return base::fail(newerFormat(session));
     VC_ASSIGN(const blockdev::Content content, blockdev::probeContent(fd, session.device().size));
     if (content.kind == blockdev::ContentKind::Blank) return {};
+    VC_ASSIGN(const luks::FoundEncryptionMarker begun, luks::findEncryptionMarker(fd));
+    if (begun.marker || begun.isOther) {
+        VC_ASSIGN(const DeviceContent found, lookAtDevice(session));
+        return base::fail(unexpectedContent(session, found));
+    }
     return base::fail(
         ErrorCode::NotBlank, session.describe() + " is not blank: it holds " + content.describe(),
         "Nothing was written. " +
@@ -89,13 +99,21 @@ base::Status checkWritable(const Session &session, int fd) {
 
 base::Result<luks::NewHeader> buildFirstHeader(const Session &session, KeyRing &ring) {
     const model::EncryptionSpec &encryption = session.encryption();
-    auto header = luks::buildHeader({.cipher = encryption.cipher,
-                                     .keyBits = encryption.keyBits,
-                                     .sectorSize = sectorSizeFor(session),
-                                     .deviceSize = session.device().size});
+    return buildFirstHeader(session, ring,
+                            {.cipher = encryption.cipher,
+                             .keyBits = encryption.keyBits,
+                             .sectorSize = sectorSizeFor(session),
+                             .deviceSize = session.device().size},
+                            {});
+}
+
+base::Result<luks::NewHeader> buildFirstHeader(const Session &session, KeyRing &ring,
+                                               const luks::FormatParameters &parameters,
+                                               model::Record record) {
+    const model::EncryptionSpec &encryption = session.encryption();
+    auto header = luks::buildHeader(parameters);
     if (!header) return base::fail(std::move(header).error().because(session.describe()));
     const base::SecretBuffer recordKey = keys::recordKey(header->volumeKey);
-    model::Record record;
     record.volume = session.id().text();
     record.machine = machineMark(session, recordKey);
     VC_TRY(enrolAll(session, ring, *header, record, recordKey));

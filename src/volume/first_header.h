@@ -13,6 +13,11 @@ namespace volumecrypt::volume {
 // In memory only. NoUsableKey when no declared key can be had; keys that cannot be had now are
 // warned about and left to sync.
 base::Result<luks::NewHeader> buildFirstHeader(const Session &session, KeyRing &ring);
+// The same with a form and a record of its own; what the record says of the slots is added. `ring`
+// remembers the keys.
+base::Result<luks::NewHeader> buildFirstHeader(const Session &session, KeyRing &ring,
+                                               const luks::FormatParameters &parameters,
+                                               model::Record record);
 
 // Whether the device is blank, or an earlier format of it was interrupted. NotBlank; Unsupported
 // when a newer version began to format it.

@@ -17,6 +17,7 @@ enum class Verb {
     AddKey,
     RemoveKey,
     Rotate,
+    Encrypt,
     Reencrypt,
     Wipe,
     Erase,
