@@ -14,6 +14,9 @@ namespace volumecrypt::luks {
 // of the one or the other content once it is written.
 inline constexpr std::size_t kBlock = 4096;
 
+// In bytes: what a disk writes whole, or not at all.
+inline constexpr std::size_t kWhole = 512;
+
 // `wanted` at `offset` of an open device or file. Io.
 base::Status writeDifferent(int fd, std::string_view wanted, std::uint64_t offset);
 

@@ -13,6 +13,7 @@
 
 #include "base/files.h"
 #include "crypto/digest.h"
+#include "luks/block_write.h"
 #include "luks/metadata.h"
 
 namespace volumecrypt::luks {
@@ -20,9 +21,7 @@ namespace {
 
 using base::ErrorCode;
 
-constexpr std::size_t kPiece = std::size_t{4} << 20;
-// The smallest that a disk writes whole or not at all.
-constexpr std::size_t kWhole = 512;
+constexpr std::size_t kCopiedAtOnce = std::size_t{4} << 20;
 
 base::Status flushDevice(int fd) {
     if (::fsync(fd) < 0) return base::fail(base::errnoError("write to the disk", errno));
@@ -36,8 +35,8 @@ base::Result<std::string> readPart(int fd, std::uint64_t offset, std::uint64_t s
 }
 
 base::Status writePart(int fd, std::string_view bytes, std::uint64_t offset) {
-    for (std::size_t at = 0; at < bytes.size(); at += kPiece) {
-        const std::string_view piece = bytes.substr(at, kPiece);
+    for (std::size_t at = 0; at < bytes.size(); at += kCopiedAtOnce) {
+        const std::string_view piece = bytes.substr(at, kCopiedAtOnce);
         VC_TRY(base::writeExactly(fd, std::as_bytes(std::span(piece)), offset + at));
     }
     return {};

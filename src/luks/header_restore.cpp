@@ -18,9 +18,6 @@
 namespace volumecrypt::luks {
 namespace {
 
-// In bytes: what a disk writes whole, or not at all.
-constexpr std::size_t kWhole = 512;
-
 using Range = std::pair<std::uint64_t, std::uint64_t>;  // begin, end
 
 bool overlaps(const std::vector<Range> &ranges, std::uint64_t begin, std::uint64_t end) {
