@@ -47,6 +47,7 @@ struct Remembered {
     bool isThis = false;   // it has this UUID
     bool isOther = false;  // it has another one
     std::string machine;   // the mark in it, in hexadecimal
+    bool hasNext = false;  // its volume key is being changed
 };
 base::Result<Remembered> rememberedOf(const Session &session, const model::VolumeId &id,
                                       const std::string &uuid);

@@ -149,7 +149,8 @@ PinClaim claimOfPin(const std::string &text) {
     const auto member = [&pin](const char *name) {
         return isText(pin, name) ? pin[name].get<std::string>() : std::string();
     };
-    return {.uuid = member("uuid"), .machine = member("machine")};
+    return {
+        .uuid = member("uuid"), .machine = member("machine"), .hasNext = nextOf(pin) != nullptr};
 }
 
 base::Result<PinComparison> comparePin(const std::string &text, const std::string &path,

@@ -26,7 +26,8 @@ std::string pinTextWithNext(const model::VolumeId &id, const model::HeaderView &
 // What a pin says to who has no volume key: nobody vouches for it. Both empty when it is no pin.
 struct PinClaim {
     std::string uuid;
-    std::string machine;  // in hexadecimal
+    std::string machine;   // in hexadecimal
+    bool hasNext = false;  // as in PinComparison
 };
 PinClaim claimOfPin(const std::string &text);
 
