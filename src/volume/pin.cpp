@@ -133,6 +133,19 @@ base::Status remember(const Session &session, const Place &place, const std::str
     return base::writeBelow(place.file, text, 0600);
 }
 
+// A copy of the pin that is out of reach would go on to know the volume by its old key alone.
+base::Status expectStatesCopy(const Session &session) {
+    const auto state = statePlace(session);
+    if (session.id().kind() == model::VolumeKind::State || !state) return {};
+    auto mounted = keys::checkStateMounted(*state);
+    if (mounted) return {};
+    return base::fail(std::move(mounted)
+                          .error()
+                          .because(session.describe() + ": the copy of its pin in STATE must know "
+                                                        "both volume keys")
+                          .withHint("Nothing was changed. Unlock and mount STATE first."));
+}
+
 }  // namespace
 
 base::Result<bool> hasPin(const Session &session) {
@@ -171,7 +184,8 @@ base::Result<Remembered> rememberedOf(const Session &session, const model::Volum
     return Remembered{.isThis = claim.uuid == uuid,
                       .isOther = !claim.uuid.empty() && claim.uuid != uuid,
                       .machine = std::move(claim.machine),
-                      .knowsSegment = claim.knowsSegment};
+                      .knowsSegment = claim.knowsSegment,
+                      .hasNext = claim.hasNext};
 }
 
 base::Status writePin(const Session &session, const model::HeaderView &header,
@@ -206,6 +220,7 @@ base::Status writePinWithNext(const Session &session, const model::HeaderView &h
                               const base::SecretBuffer &volumeKey,
                               const base::SecretBuffer &nextVolumeKey, const std::string &machine) {
     VC_TRY(checkEarlyState(session));
+    VC_TRY(expectStatesCopy(session));
     const std::string text =
         pinTextWithNext(session.id(), header, volumeKey, nextVolumeKey, machine);
     for (const Place &place : placesOf(session, session.id())) {

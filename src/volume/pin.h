@@ -49,6 +49,7 @@ struct Remembered {
     std::string machine;   // the mark in it, in hexadecimal
     // It says where the data is: no earlier version wrote it.
     bool knowsSegment = false;
+    bool hasNext = false;  // its volume key is being changed
 };
 base::Result<Remembered> rememberedOf(const Session &session, const model::VolumeId &id,
                                       const std::string &uuid);

@@ -151,7 +151,8 @@ PinClaim claimOfPin(const std::string &text) {
     };
     return {.uuid = member("uuid"),
             .machine = member("machine"),
-            .knowsSegment = pin.contains("segment")};
+            .knowsSegment = pin.contains("segment"),
+            .hasNext = nextOf(pin) != nullptr};
 }
 
 base::Result<PinComparison> comparePin(const std::string &text, const std::string &path,

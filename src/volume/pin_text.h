@@ -28,6 +28,7 @@ struct PinClaim {
     std::string uuid;
     std::string machine;  // in hexadecimal
     bool knowsSegment = false;
+    bool hasNext = false;  // as in PinComparison
 };
 PinClaim claimOfPin(const std::string &text);
 

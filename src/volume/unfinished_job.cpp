@@ -81,6 +81,16 @@ base::Result<OpenedVolume> openWithJob(const Session &session, KeyRing &ring,
                                    ? std::string("its record names no change of the volume key")
                                    : volume.found.problem),
                           "Nothing was written. Restore a header backup.");
+    // The pin knows of a change from before it begins until after it ends. Going on with one that
+    // is over would encrypt everything twice.
+    VC_ASSIGN(const Remembered pin, rememberedOf(session, session.id(), volume.header.view.uuid));
+    if (pin.isThis && !pin.hasNext)
+        return base::fail(ErrorCode::ForeignVolume,
+                          session.describe() +
+                              ": its header speaks of a change of its volume key that this "
+                              "machine knows to be over: it is older than the data",
+                          "Nothing was written. Restore a backup of the header that was taken "
+                          "after the change.");
     if (record->job->operation != model::JobOperation::Reencrypt)
         return base::fail(jobUnfinished(session, *record->job));
     return volume;

@@ -120,7 +120,7 @@ def test_address(cli):
 
 def test_help_topics(cli):
     """help is followed by a command"""
-    equal(complete(cli, "help", "rotate"), ["rotate-key"])
+    equal(complete(cli, "help", "rotate-k"), ["rotate-key"])
     equal(complete(cli, "help", "lock", ""), [])
 
 

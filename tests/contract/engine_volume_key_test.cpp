@@ -3,6 +3,7 @@
 // what may be done while it is unfinished. Power cuts: tests/crash/volume_key_scenarios.py.
 #include <gmock/gmock.h>
 
+#include "support/header_editor.h"
 #include "support/swtpm.h"
 #include "support/volume_fixture.h"
 
@@ -202,6 +203,36 @@ TEST_F(UnfinishedVolumeKey, NothingElseChangesItsKeys) {
     const EngineResult done = engine("reencrypt");
     EXPECT_EQ(done.exitCode, 0) << done.last().dump();
     EXPECT_EQ(engine("plan", {"--verify"}).exitCode, 0);
+}
+
+// What went on from there would encrypt everything twice.
+TEST_F(UnfinishedVolumeKey, AHeaderOfThenIsNotGoneOnWithLater) {
+    const std::string header = directory_.file("header");
+    ASSERT_EQ(shell("head -c 16M " + image_ + " >" + header), 0);
+    ASSERT_EQ(engine("reencrypt").exitCode, 0);
+    ASSERT_EQ(shell("dd conv=notrunc status=none if=" + header + " of=" + image_), 0);
+    const std::string before = imageBytes();
+    for (const auto &secret :
+         {std::optional<std::string>(), std::optional<std::string>("secret")}) {
+        const EngineResult refused = engine("reencrypt", {}, secret);
+        EXPECT_EQ(refused.exitCode, 1);
+        EXPECT_EQ(refused.code(), "ForeignVolume") << refused.last().dump();
+    }
+    EXPECT_TRUE(imageBytes() == before);
+}
+
+// The other keys of the header, the record and the pin stay as they were for who has the old ones.
+TEST_F(UnfinishedVolumeKey, AForgedJobIsNotBelieved) {
+    const json found = header();
+    std::string id;
+    for (const auto &[number, token] : found.at("tokens").items())
+        if (token.at("type") == "volumecrypt") id = number;
+    HeaderEditor(image_).change(
+        [&](json &changed) { changed["tokens"][id]["job"]["slots"]["0"] = 7; });
+    const std::string before = imageBytes();
+    const EngineResult refused = engine("reencrypt");
+    EXPECT_EQ(refused.code(), "HeaderCorrupt") << refused.last().dump();
+    EXPECT_TRUE(imageBytes() == before);
 }
 
 // A passphrase that opens the volume is enough, as at any time.

@@ -100,6 +100,7 @@ class Trial:
     def run(self, long):
         """The number of points, of different states, and what was lost."""
         points = self.uninterrupted()
+        points = points if long else self._scenario.chosen(points)
         states = {state: trouble_of(lambda one=state: self.left_behind(one))
                   for state in dict.fromkeys(point.state for point in points)}
         problems = [f"{point}: {states[point.state]}" for point in points if states[point.state]]

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A change of the volume key is cut at its writes (TAP). First what cryptsetup alone does when it is resumed after the
 last of the data: it destroys it and says that all is well. Then that ours, from every state, ends with the same data."""
+import hashlib
 import os
 import pathlib
 import shutil
@@ -122,5 +123,29 @@ def ours_survives(lab):
     print(f"# {len(points)} points, {tried} states, 0 lost")
 
 
+SHIFT, PLAIN = 2 << 20, 4 << 20  # of an encryption in place; the bytes before it, with as much behind
+
+
+def encryption_survives(lab):
+    """An encryption in place that was cut off goes on from every state, and leaves nothing in the clear"""
+    plain = os.urandom(PLAIN)
+    lab.image.write_bytes(plain + b"\1" * 2 * SHIFT)
+    subprocess.run(["cryptsetup", "--batch-mode", "reencrypt", "--encrypt", "--init-only", "--reduce-device-size",
+                    str(2 * SHIFT), "--luks2-metadata-size", "16k", "--luks2-keyslots-size", "1m", *CHEAP,
+                    "--force-offline-reencrypt", "--key-file", "-", str(lab.image)], input=WORD, check=True,
+                   capture_output=True)
+    points = traced(lab.folder, TOOL, "go", lab.image, "-", "0")
+    wanted = hashlib.sha256(plain).hexdigest()
+    for state, image in [("uninterrupted", lab.image), *lab.states(points)]:
+        for more in (["1"], []):
+            done = subprocess.run([str(TOOL), "go", str(image), "-", "0", *more], input=WORD, capture_output=True,
+                                  check=False)
+            assert done.returncode == 0, (state, done.stderr)
+        assert oracle.digest(image, oracle.volume_key(image, WORD), SHIFT, PLAIN) == wanted, state
+        # Where the first segment waited.
+        assert plain[:4096] not in image.read_bytes(), state
+    print(f"# {len(points)} points, 0 lost")
+
+
 if __name__ == "__main__":
-    tap.run([cryptsetup_destroys_it, ours_survives], Lab)
+    tap.run([cryptsetup_destroys_it, ours_survives, encryption_survives], Lab)

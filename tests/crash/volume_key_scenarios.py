@@ -8,6 +8,7 @@ from scenarios import Scenario, no_orphans
 
 KEYS = {0: "nodeID", 1: "one"}
 DATA = 16 << 20
+LAST = 60  # operations: more than follow the last write of data
 
 
 class NewVolumeKey(Scenario):
@@ -36,6 +37,11 @@ class NewVolumeKey(Scenario):
         place.declare(KEYS)
         return super().run(place, environment)
 
+    def chosen(self, points):
+        """A kill before every write, and every way of the power to go from the last of the data on."""
+        last = points[-1].number
+        return [point for point in points if point.mode == "kill" or point.number > last - LAST]
+
     @staticmethod
     def key_of(place, slot=None, key="one"):
         return oracle.volume_key(place.image, passphrase_of(key).encode("latin-1"), slot)
@@ -62,10 +68,9 @@ class NewVolumeKey(Scenario):
         no_orphans(place, self.keys)
         if "job" in place.record()[1]:
             raise Lost("the record still names the change")
-        found = {self.key_of(place, slot, key) for slot, key in self.keys.items()}
-        if len(found) != 1 or None in found:
+        if len(place.header()["digests"]) != 1 or not all(place.opens(key, slot) for slot, key in self.keys.items()):
             raise Lost("not every key opens the volume with one volume key")
-        if job and found == {self.volume_key}:
+        if job and self.key_of(place) == self.volume_key:
             raise Lost("the volume key is still the old one")
         pin = (place.root / "etc/volumecrypt/state/pins/u-data.json").read_text()
         if "next" in pin:
@@ -73,5 +78,4 @@ class NewVolumeKey(Scenario):
 
 
 def volume_key_scenarios():
-    return [NewVolumeKey("a new volume key"),
-            NewVolumeKey("a new volume key, with somebody else's key given", foreign=True)]
+    return [NewVolumeKey("a new volume key, with somebody else's key given", foreign=True)]

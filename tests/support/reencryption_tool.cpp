@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // luks/reencryption.h as a program, for tests that cut it off: `begin FILE OLD NEW` and
-// `go FILE OLD NEW [CHUNKS]`, the passphrase of both key slots on standard input. `go` ends with a
-// word for how it ended; when it is over the key is in slot OLD again.
+// `go FILE OLD NEW [CHUNKS]`, the passphrase of both key slots on standard input. `go` says how it
+// ended; when it is over the key is in slot OLD again. OLD is - for an encryption.
 #include <cstdlib>
 #include <iostream>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -49,8 +50,8 @@ const char *nameOf(luks::ReencryptionEnd end) {
     return "";
 }
 
-int goOn(const std::string &path, unsigned from, unsigned to, const base::SecretBuffer &word,
-         int chunks) {
+int goOn(const std::string &path, std::optional<unsigned> from, unsigned to,
+         const base::SecretBuffer &word, int chunks) {
     luks::ReencryptionControl control;
     control.chunk = std::uint64_t{1} << 20;
     control.pause = [&](std::chrono::milliseconds) { return chunks-- != 0; };
@@ -60,9 +61,9 @@ int goOn(const std::string &path, unsigned from, unsigned to, const base::Secret
     if (end == luks::ReencryptionEnd::Stopped) return 0;
     const luks::HeaderCopy copy = must(luks::copyHeaderInFlight(path));
     luks::FinalHeader last;
-    if (copy.view.slots.contains(to)) {
+    if (from && copy.view.slots.contains(to)) {
         must(luks::openAnySlot(copy, to, word));
-        last.moves[to] = from;
+        last.moves[to] = *from;
     }
     must(luks::finishReencryption(path, last));
     return 0;
@@ -76,9 +77,10 @@ int main(int argc, char **argv) {
     std::string typed;
     std::getline(std::cin, typed);
     const auto word = base::SecretBuffer::copyOf(typed);
-    const auto from = static_cast<unsigned>(std::stoul(arguments[2]));
+    std::optional<unsigned> from;
+    if (arguments[2] != "-") from = static_cast<unsigned>(std::stoul(arguments[2]));
     const auto to = static_cast<unsigned>(std::stoul(arguments[3]));
-    if (arguments[0] == "begin") return begin(arguments[1], from, to, word);
+    if (arguments[0] == "begin") return begin(arguments[1], *from, to, word);
     const int chunks = arguments.size() > 4 ? std::stoi(arguments[4]) : -1;
     return goOn(arguments[1], from, to, word, chunks);
 }

@@ -72,6 +72,45 @@ TEST(RecordTest, TheMarkOfTheMachineChangesNothingThatEarlierVersionsRead) {
     EXPECT_EQ(record.toJson(), unmarked);
 }
 
+TEST(RecordTest, AJobSurvivesItsTextAndRaisesTheVersion) {
+    Record record = sampleRecord();
+    EXPECT_NE(record.toJson().find("\"version\":1"), std::string::npos);
+    const std::string covered = record.authenticatedText();
+    record.job = Job{.operation = JobOperation::Reencrypt,
+                     .slots = {{0, 30}, {3, 29}},
+                     .final = record.toJson(),
+                     .mac = std::string(32, 'n')};
+    EXPECT_NE(record.toJson().find("\"version\":2"), std::string::npos);
+    const auto read = Record::fromJson(record.toJson());
+    ASSERT_TRUE(read) << read.error().message;
+    EXPECT_EQ(read->job, record.job);
+    EXPECT_EQ(read->authenticatedText(), record.authenticatedText());
+    EXPECT_NE(record.authenticatedText(), covered) << "the MAC covers the job";
+    Record other = record;
+    other.job->mac = std::string(32, 'o');
+    EXPECT_EQ(other.authenticatedText(), record.authenticatedText());
+    other.job->slots[3] = 28;
+    EXPECT_NE(other.authenticatedText(), record.authenticatedText());
+}
+
+TEST(RecordTest, AJobThatIsUnknownIsCorrupt) {
+    Record record = sampleRecord();
+    record.job = Job{};
+    const std::string text = record.toJson();
+    for (const auto &[from, to] : {std::pair("\"op\":\"reencrypt\"", "\"op\":\"compress\""),
+                                   std::pair("\"final\":\"\"", "\"final\":7"),
+                                   std::pair("\"slots\":{}", "\"slots\":{\"0\":32}")}) {
+        std::string bad = text;
+        // The job's members, not those of the record.
+        const auto at = bad.find(from, bad.find("\"job\""));
+        ASSERT_NE(at, std::string::npos) << from;
+        bad.replace(at, std::string(from).size(), to);
+        const auto read = Record::fromJson(bad);
+        ASSERT_FALSE(read) << bad;
+        EXPECT_EQ(read.error().code, base::ErrorCode::HeaderCorrupt);
+    }
+}
+
 TEST(RecordTest, NewerVersionIsUnsupported) {
     std::string text = sampleRecord().toJson();
     text.replace(text.find("\"version\":1"), 11, "\"version\":2");
