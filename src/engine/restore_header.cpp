@@ -110,6 +110,22 @@ base::Result<luks::HeaderCopy> prove(volume::Session &session, const PresentHead
     return std::move(opened->header);
 }
 
+// By what is remembered its volume key is being changed: an older header would lose what is
+// reencrypted by now, also where the present one is gone.
+base::Status expectNoKeyChange(const volume::Session &session, const model::HeaderView &backup) {
+    VC_ASSIGN(const volume::Remembered remembered,
+              volume::rememberedOf(session, session.id(), backup.uuid));
+    if (!remembered.hasNext) return {};
+    const std::string id = session.id().text();
+    return base::fail(
+        ErrorCode::HeaderRefused,
+        session.describe() + " is getting a new volume key, and the header backup is older",
+        std::string(kNothing) + "Let `volumecryptctl rotate-volume-key " + id +
+            "` come to its end first. Where the header is lost, so is what was encrypted anew by "
+            "now; `volumecryptctl forget " +
+            id + "` makes this machine accept the backup for the rest.");
+}
+
 // Where neither the device nor the machine can say whose header it is, somebody has to.
 base::Status expectConfirmed(const volume::Session &session, const PresentHeader &present) {
     VC_ASSIGN(const bool pinned, volume::hasPin(session));
@@ -195,6 +211,7 @@ base::Result<volume::Outcome> restoreHeader(volume::Session &session) {
     VC_ASSIGN(const PresentHeader present, volume::presentHeader(session));
     VC_TRY(volume::expectSamePlace(session, present, wanted.copy.view));
     VC_TRY(expectConfirmed(session, present));
+    VC_TRY(expectNoKeyChange(session, wanted.copy.view));
     VC_ASSIGN(wanted.copy, prove(session, present, std::move(wanted.copy)));
     const int device = exclusive.device.get();
     VC_ASSIGN(const bool same, luks::isThere(device, wanted));

@@ -122,6 +122,20 @@ TEST_F(EngineHeaderTest, ABackupIsWhatCryptsetupWrites) {
     EXPECT_TRUE(imageBytes() == before);
 }
 
+// A part of the data is encrypted by the key to come, which the backup does not have.
+TEST_F(EngineHeaderTest, NotWhileTheVolumeKeyIsBeingChanged) {
+    const std::string bytes = backup();
+    const std::string path = root_ + "/etc/volumecrypt/state/pins/u-data.json";
+    std::string pin = *base::readFile(path);
+    const std::string digest(64, 'a');
+    pin.insert(1, R"("next":{"digest":")" + digest + R"(","mac":")" + digest + R"("},)");
+    std::ofstream(path) << pin;
+    put(0, std::string(kData, '\0'));
+    expectRefused(bytes, "HeaderRefused", "is getting a new volume key");
+    ASSERT_EQ(confirmed("forget").exitCode, 0);
+    EXPECT_EQ(restore(bytes, {"--confirm", "u-data"}).exitCode, 0);
+}
+
 TEST_F(EngineHeaderTest, ADamagedCopyIsWholeInTheBackup) {
     put(4096 + 100, "damaged");
     const std::string before = imageBytes();
