@@ -183,7 +183,11 @@ base::Status Beginning::run() {
             undone.error().code,
             session_.describe() +
                 ": the next run cleans up what this one began: " + undone.error().message);
-    return base::fail(std::move(begun).error());
+    auto error = std::move(begun).error();
+    if (error.code != ErrorCode::NoSpace) return base::fail(std::move(error));
+    error.hint = "Nothing was changed. Remove keys, and add them again afterwards.";
+    return base::fail(std::move(error).because(
+        session_.describe() + ": its header has no room for a second slot for each key"));
 }
 
 // How the volume was opened: the key in its two slots.
