@@ -86,6 +86,36 @@ TEST_F(EngineStateLockTest, KeyIsPassphraseThenSalt) {
     EXPECT_EQ(engine("sync").last().at("changed"), false);
 }
 
+TEST_F(EngineStateLockTest, ANewVolumeKeyKeepsLockedKeysAndTheCopyOfThePin) {
+    ASSERT_TRUE(base::writeFileAtomically(saltPath_, kTalosFile, 0600));
+    declareWith(kBoth);
+    ASSERT_EQ(cryptsetup(
+                  {"luksFormat", "--type", "luks2", "--pbkdf", "pbkdf2", "--pbkdf-force-iterations",
+                   "1000", "--key-slot", "1", "--key-file", "-", image_},
+                  "second")
+                  .exitCode,
+              0);
+    ASSERT_EQ(engine("sync").exitCode, 0);
+    const std::string copy = stateDir_ + "/volumecrypt/pins/u-data.json";
+    const std::string pinned = *base::readFile(copy);
+    const std::string before = imageBytes();
+    unmountState();
+    const EngineResult refused = engine("reencrypt");
+    EXPECT_EQ(refused.exitCode, 1);
+    EXPECT_TRUE(imageBytes() == before) << "the copy of the pin cannot be told";
+    mountState();
+    ASSERT_TRUE(base::writeFileAtomically(saltPath_, kTalosFile, 0600));
+    ASSERT_TRUE(base::makeDirectories(stateDir_ + "/volumecrypt/pins", 0700));
+    ASSERT_TRUE(base::writeFileAtomically(copy, pinned, 0600));
+    const EngineResult done = engine("reencrypt");
+    ASSERT_EQ(done.exitCode, 0) << done.last().dump();
+    EXPECT_TRUE(opens(0, "topsecret" + talosSalt()));
+    EXPECT_TRUE(opens(1, "second"));
+    EXPECT_NE(*base::readFile(copy), pinned);
+    EXPECT_THAT(*base::readFile(copy), Not(HasSubstr("\"next\"")));
+    EXPECT_EQ(engine("plan", {"--verify"}).exitCode, 0);
+}
+
 TEST_F(EngineStateLockTest, SaltIsMadeOnceAndForRootOnly) {
     formatted(kLocked);
     const std::string made = *base::readFile(saltPath_);
