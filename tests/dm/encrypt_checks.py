@@ -96,10 +96,10 @@ def killed(machine):
     with Volume(machine, 128) as volume:
         wanted = made(volume, "ext4")
         refused = flying = 0
-        for step in range(40):
+        for step in range(24):
             with subprocess.Popen(volume.machine.command("encrypt", "u-data", "--rate", str(40 * MIB)),
                                   stdout=subprocess.PIPE, start_new_session=True) as engine:
-                time.sleep(0.05 * (1 + step % 12))
+                time.sleep(0.2 * (1 + step % 12))
                 os.killpg(engine.pid, signal.SIGKILL)
             answer = volume.attach()
             if answer.status != 0:
