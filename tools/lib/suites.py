@@ -19,9 +19,9 @@ from turns import turn  # pylint: disable=wrong-import-position
 # In this order; a suite of the build that is not named here runs before boot.
 ORDER = ["quick", "unit", "contract", "bus", "fuzz", "plain", "sanitize", "crash", "dm", "matrix", "boot"]
 # Of the tests that run by turns, each belongs to one of so many.
-TURNS = 2
+TURNS = 3
 # Without names: each of these runs or the run fails. A tree without them is broken, not small.
-EXPECTED = {"plain", "sanitize", "crash", "dm", "boot"}
+EXPECTED = {"plain", "sanitize", "crash", "dm", "matrix", "boot"}
 # Once under the sanitizers is enough, with `plain` for what only the real build can show; --long runs them on both.
 SANITIZED_SUITES = ["unit", "contract", "bus", "fuzz"]
 QUICK_SUITES = ["unit", "fuzz", "quick"]
@@ -30,13 +30,13 @@ COMMANDS = {"matrix": ["tools/matrix", "--one-by-turn"]}
 # Seconds on two quiet processors without KVM, from nothing: what a run may cost, and with --long.
 BUDGETS = {
     # The image is made beside the build: here is what is left of it then.
-    "configuration": (30, 30), "build": (360, 700), "image": (120, 120), "sanitize build": (400, 400),
+    "configuration": (30, 30), "build": (360, 700), "image": (120, 120), "sanitize build": (450, 450),
     "quick": (240, 240), "unit": (30, 30), "contract": (200, 200), "bus": (90, 90), "fuzz": (10, 10),
-    "plain": (120, 120), "sanitize": (500, 500), "crash": (270, 900), "dm": (160, 160), "matrix": (240, 240),
-    "boot": (1700, 2000),
+    "plain": (130, 130), "sanitize": (600, 600), "crash": (450, 1500), "dm": (180, 180), "matrix": (240, 1800),
+    "boot": (1100, 2500),
 }
 HELP = """\
-Without names the suites plain, sanitize, crash, dm and boot run: unit, contract, bus and fuzz only under the
+Without names the suites plain, sanitize, crash, dm, matrix and boot run: unit, contract, bus and fuzz only under the
 sanitizers (sanitize), with those of their tests on the real programs that show something else there (plain).
   tools/test unit bus     these on the real programs
   tools/test quick        unit, fuzz, a part of contract and bus, one interrupted change; within 5 minutes, no machines
