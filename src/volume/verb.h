@@ -16,6 +16,7 @@ enum class Verb {
     RemoveKey,
     Rotate,
     Encrypt,
+    Decrypt,
     Reencrypt,
     Wipe,
     Erase,
