@@ -36,11 +36,10 @@ base::Status prepareToDecrypt(volume::Session &session) {
     VC_TRY(session.lock());
     VC_ASSIGN(const bool mapped, volume::isMapped(session));
     if (!mapped) return {};
-    return base::fail(ErrorCode::Busy,
-                      session.describe() + " is unlocked: it is decrypted while it is locked",
-                      "Nothing was written. Unmount it and lock it: `volumecryptctl lock " +
-                          session.id().text() + "`, or `cryptsetup close " +
-                          model::mappingName(session.id()) + "`; then try again.");
+    return base::fail(
+        ErrorCode::Busy, session.describe() + " is unlocked: it is decrypted while it is locked",
+        "Nothing was written. Unmount it and lock it: `volumecryptctl lock " + session.id().text() +
+            "`, or `cryptsetup close " + model::mappingName(session.id()) + "`; then try again.");
 }
 
 }  // namespace

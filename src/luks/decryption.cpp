@@ -150,8 +150,8 @@ bool Mover::mayGoOn() {
     std::chrono::milliseconds wait(0);
     if (control_.rate != 0) {
         const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - begun_;
-        const double wanted = static_cast<double>(record_.done - begunAt_) /
-                              static_cast<double>(control_.rate);
+        const double wanted =
+            static_cast<double>(record_.done - begunAt_) / static_cast<double>(control_.rate);
         wait = std::chrono::milliseconds(
             static_cast<std::int64_t>(std::max(0.0, wanted - passed.count()) * 1000));
     }
@@ -224,8 +224,7 @@ base::Status prepareDecryption(int deviceFd, DecryptionMarker &marker) {
     VC_TRY(putRecord(deviceFd, marker, record));
     VC_TRY(flushAll(deviceFd));
     dropCached(deviceFd, marker.tail, size - marker.tail);
-    VC_ASSIGN(marker.digest,
-              crypto::sha256OfRange({}, deviceFd, 0, sizeOfCopies(marker)));
+    VC_ASSIGN(marker.digest, crypto::sha256OfRange({}, deviceFd, 0, sizeOfCopies(marker)));
     VC_ASSIGN(const std::string digest, digestOfTail(deviceFd, marker));
     VC_ASSIGN(const DecryptionRecord read, findDecryptionRecord(deviceFd, marker));
     if (digest == marker.digest && read.sequence == record.sequence) return {};

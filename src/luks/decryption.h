@@ -57,7 +57,8 @@ base::Result<HeaderCopy> headerOfDecryption(int deviceFd, const DecryptionMarker
 // Moves and decrypts all that is left; what it says of libcryptsetup in `control` does not matter
 // here. False: stopped at a safe point. True: the record is Ending. Io; HeaderCorrupt.
 base::Result<bool> moveDecrypted(int deviceFd, const DecryptionMarker &marker,
-                                 const DecryptionCipher &cipher, const ReencryptionControl &control);
+                                 const DecryptionCipher &cipher,
+                                 const ReencryptionControl &control);
 
 // Overwrites what is left of header and key slots, calls `beforeLast`, and puts the first sector in
 // place of the marker: then it is a plain device. Its errors, and those of `beforeLast`.

@@ -81,8 +81,8 @@ base::Status expectOurs(const Session &session, const OpenedBySecret &opened) {
     const base::SecretBuffer recordKey = keys::recordKey(opened.volumeKey);
     const FoundRecord found = authenticateRecord(session, view, recordKey);
     if (!found.record)
-        return base::fail(notOurs(
-            session, found.problem.empty() ? "it has no record of ours" : found.problem));
+        return base::fail(
+            notOurs(session, found.problem.empty() ? "it has no record of ours" : found.problem));
     if (found.record->job) return base::fail(jobUnfinished(session, *found.record->job));
     VC_TRY(checkPin(session, view, opened.volumeKey, found.former));
     VC_ASSIGN(const Maker maker, findMaker(session, view, found, recordKey));
@@ -91,8 +91,8 @@ base::Status expectOurs(const Session &session, const OpenedBySecret &opened) {
     if (found.record->phase == model::Phase::Ready) return {};
     return base::fail(
         ErrorCode::Unsupported, session.describe() + ": its first attach was not finished",
-        "Nothing was written. There is no data in it: `volumecryptctl wipe " +
-            session.id().text() + "`, and the next attach makes a plain file system.");
+        "Nothing was written. There is no data in it: `volumecryptctl wipe " + session.id().text() +
+            "`, and the next attach makes a plain file system.");
 }
 
 }  // namespace volumecrypt::volume

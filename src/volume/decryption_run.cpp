@@ -41,8 +41,8 @@ base::Status makeRoom(const Session &session, const OpenedBySecret &opened,
     if (content.hasRoom()) return {};
     const std::string name = model::mappingName(session.id());
     VC_TRY(luks::activate(opened.header, session.device().node, name, opened.volumeKey, {}));
-    auto shrunk = blockdev::shrinkFilesystem(model::mappingPath(session.id()), content.extent,
-                                             content.most);
+    auto shrunk =
+        blockdev::shrinkFilesystem(model::mappingPath(session.id()), content.extent, content.most);
     auto closed = luks::deactivate(name, false);
     if (!shrunk)
         return base::fail(std::move(shrunk).error().because(
@@ -88,11 +88,9 @@ base::Status moveData(const Session &session, int fd, const luks::DecryptionMark
         return base::fail(ErrorCode::HeaderCorrupt,
                           "its decryption was begun with another header than is put aside",
                           "Nothing was written. Copy the device before anything else.");
-    const luks::DecryptionCipher cipher{.volumeKey = opened.volumeKey,
-                                        .sectorSize = data.sectorSize,
-                                        .firstSector = data.ivTweak};
-    VC_ASSIGN(const bool whole,
-              luks::moveDecrypted(fd, marker, cipher, controlOf(session)));
+    const luks::DecryptionCipher cipher{
+        .volumeKey = opened.volumeKey, .sectorSize = data.sectorSize, .firstSector = data.ivTweak};
+    VC_ASSIGN(const bool whole, luks::moveDecrypted(fd, marker, cipher, controlOf(session)));
     if (whole) return {};
     VC_TRY(checkStop());
     return base::fail(ErrorCode::Internal, session.describe() + ": the decryption stopped");

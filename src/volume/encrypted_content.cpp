@@ -112,12 +112,11 @@ base::Status expectTrusted(const Session &session, const EncryptedContent &conte
                           session.describe() + " is smaller than the file system in it says",
                           "Nothing was written. Look for the rest of it, or repair it.");
     if (extent.trouble.empty()) return {};
-    return base::fail(ErrorCode::Unsupported,
-                      session.describe() + ": its file system " + extent.trouble,
-                      "Nothing was written. Open it with `cryptsetup open " +
-                          session.device().node +
-                          " NAME`, mount and unmount it or check it with `fsck`, close it, then "
-                          "try again.");
+    return base::fail(
+        ErrorCode::Unsupported, session.describe() + ": its file system " + extent.trouble,
+        "Nothing was written. Open it with `cryptsetup open " + session.device().node +
+            " NAME`, mount and unmount it or check it with `fsck`, close it, then "
+            "try again.");
 }
 
 base::Status expectRoom(const Session &session, const EncryptedContent &content) {
@@ -126,13 +125,15 @@ base::Status expectRoom(const Session &session, const EncryptedContent &content)
         (content.extent.bytes - content.most + kOneMebibyte - 1) / kOneMebibyte;
     const bool canShrink = content.extent.shrinks && !session.device().isFile;
     if (canShrink && content.most >= luks::kDecryptionHead) return {};
-    std::string way = fmt::format("Make the partition larger by {} MiB or more, and leave the file "
-                                  "system as it is. ",
-                                  lacking);
+    std::string way = fmt::format(
+        "Make the partition larger by {} MiB or more, and leave the file "
+        "system as it is. ",
+        lacking);
     if (content.extent.type == "btrfs")
-        way = fmt::format("Open it, mount it, run `btrfs filesystem resize -{}M` with its "
-                          "directory, unmount and close it, then try again. ",
-                          lacking);
+        way = fmt::format(
+            "Open it, mount it, run `btrfs filesystem resize -{}M` with its "
+            "directory, unmount and close it, then try again. ",
+            lacking);
     return base::fail(
         ErrorCode::NoSpace,
         fmt::format("{}: decryption needs {} MiB behind the {} file system, {} MiB are lacking, "

@@ -13,3 +13,14 @@ def decrypt(data, key, sector_size=512, first=0):
         step = Cipher(algorithm, modes.XTS(tweak), backend).decryptor()
         plain += step.update(data[at:at + sector_size])
     return bytes(plain)
+
+
+def encrypt(data, key, sector_size=512, first=0):
+    """The reverse."""
+    backend, algorithm = default_backend(), algorithms.AES(key)
+    hidden = bytearray()
+    for at in range(0, len(data), sector_size):
+        tweak = (first + at // 512).to_bytes(16, "little")
+        step = Cipher(algorithm, modes.XTS(tweak), backend).encryptor()
+        hidden += step.update(data[at:at + sector_size])
+    return bytes(hidden)
