@@ -55,6 +55,14 @@ std::string textOption(const Options &options, const std::string &name) {
     return text;
 }
 
+std::uint64_t numberOption(const Options &options, const std::string &name) {
+    const auto found = options.find(name);
+    if (found == options.end()) return 0;
+    const auto number = typed<std::uint64_t>(found->second, name, "t");
+    if (number == 0) refuseArgument("the option '" + name + "' must not be 0");
+    return number;
+}
+
 void checkConfirmed(const Options &options, const std::string &id, std::string_view what) {
     const auto found = options.find("confirm");
     if (found != options.end() && typed<std::string>(found->second, "confirm", "s") == id) return;

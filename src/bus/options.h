@@ -3,6 +3,7 @@
 // whatever was sent.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,8 @@ void checkOptions(const Options &options, const std::vector<std::string_view> &k
 bool flagOption(const Options &options, const std::string &name);
 // Empty when it is not there; refused when it is there and empty.
 std::string textOption(const Options &options, const std::string &name);
+// 0 when it is not there; refused when it is there and 0.
+std::uint64_t numberOption(const Options &options, const std::string &name);
 // Invalid when it is not there.
 base::UniqueFd fdOption(const Options &options, const std::string &name);
 // The options hold `confirm`, and it is the volume's ID.

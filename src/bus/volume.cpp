@@ -116,12 +116,14 @@ daemon::JobRequest BusVolume::readRequest(const Options &options,
     std::vector<std::string_view> known = flags;
     if (method.confirmed) known.emplace_back("confirm");
     if (method.takesSecret) known.emplace_back("secret");
+    if (method.takesRate) known.emplace_back("rate");
     checkOptions(options, known);
     if (method.confirmed) checkConfirmed(options, volume_->id().text(), method.name);
     daemon::JobRequest request;
     for (const auto flag : flags)
         if (flagOption(options, std::string(flag))) request.flags.emplace_back(flag);
     if (method.takesSecret) request.secret = fdOption(options, "secret");
+    if (method.takesRate) request.rate = numberOption(options, "rate");
     return request;
 }
 
@@ -161,8 +163,9 @@ void BusVolume::Authorize(sdbus::Result<> &&result, std::string operation, Optio
         if (operation == "apply")
             return only<daemon::action::ManageKeys>(reply, {.operation = operation});
         if (operation == "grow") return only<daemon::action::Grow>(reply, asked);
+        if (operation == "encrypt") return only<daemon::action::Reencrypt>(reply, asked);
         refuseArgument(
-            "the operations that take a secret are unlock, sync, apply, add-key and grow");
+            "the operations that take a secret are unlock, sync, apply, add-key, grow and encrypt");
     });
 }
 
@@ -279,10 +282,6 @@ void BusVolume::NewRecoveryKey(sdbus::Result<sdbus::UnixFd> &&result, Options op
                 reply.succeed(sdbus::UnixFd(key->get()));
             });
     });
-}
-
-void BusVolume::Encrypt(JobReply &&result, Options options) {
-    notYet<daemon::action::Reencrypt>(std::move(result), "encrypt in place", options);
 }
 
 void BusVolume::Decrypt(JobReply &&result, Options options) {

@@ -52,7 +52,9 @@ class BusVolume final
                 Options options) override;
     void NewRecoveryKey(sdbus::Result<sdbus::UnixFd> &&result, Options options) override;
     void RemoveKey(sdbus::Result<> &&result, std::uint32_t slot, Options options) override;
-    void Encrypt(JobReply &&result, Options options) override;
+    void Encrypt(JobReply &&result, Options options) override {
+        start(std::move(result), options, daemon::operation::kEncrypt);
+    }
     void Decrypt(JobReply &&result, Options options) override;
     void RotateVolumeKey(JobReply &&result, Options options) override;
     void BackupHeader(sdbus::Result<> &&result, sdbus::UnixFd file, Options options) override;

@@ -197,6 +197,7 @@ Result<std::string> Client::start(const std::string &id, const char *method,
         Properties options;
         if (how.secret != nullptr) options = withSecret(*how.secret);
         if (!how.confirm.empty()) options.emplace("confirm", sdbus::Variant(how.confirm));
+        if (how.rate != 0) options.emplace("rate", sdbus::Variant(how.rate));
         for (const std::string &flag : how.flags) options.emplace(flag, sdbus::Variant(true));
         sdbus::ObjectPath job;
         impl_->volume(id)

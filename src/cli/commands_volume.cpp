@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// lock, grow, and what destroys data: format, wipe, erase, forget.
+// lock, grow, encrypt, and what destroys data: format, wipe, erase, forget.
 #include <array>
+#include <charconv>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <set>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include <fmt/format.h>
@@ -100,6 +103,33 @@ int runGrow(Session &session) {
                           arguments.volume);
 }
 
+// "50M"; empty when it is no number of bytes a second.
+std::optional<std::uint64_t> rateOf(std::string_view text) {
+    constexpr std::string_view kUnits = "KMGT";
+    std::uint64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+    const std::size_t unit = text.empty() ? 0 : kUnits.find(text.front()) + 1;
+    const bool isUnit = text.empty() || (text.size() == 1 && unit != 0);
+    constexpr std::uint64_t kMost = std::uint64_t{1} << 50;
+    if (error != std::errc() || !isUnit || number == 0 || number > (kMost >> (10 * unit)))
+        return std::nullopt;
+    return number << (10 * unit);
+}
+
+int runEncrypt(Session &session) {
+    const Arguments &arguments = session.arguments();
+    const auto rate = arguments.rate ? rateOf(*arguments.rate) : std::uint64_t{0};
+    if (!rate)
+        return reportUsage("--rate is not a number of bytes",
+                           "It is a whole number, which K, M, G or T may follow: 50M.");
+    const auto secret = givenSecret(session);
+    if (!secret) return failed(session, secret.error());
+    return session.finish(
+        session.client().start(arguments.volume, "Encrypt", {.rate = *rate, .secret = &*secret}),
+        arguments.volume);
+}
+
 int runFormat(Session &session) {
     std::vector<std::string> flags;
     if (session.arguments().force) flags.emplace_back("force");
@@ -139,6 +169,16 @@ Parameters takesGrow() {
                        "every byte of it: for when no declared key opens it")};
 }
 
+Parameters takesEncrypt() {
+    return {volume(),
+            {.name = "--rate",
+             .help = "Encrypt no more than so many bytes a second; K, M, G or T may follow",
+             .target = &Arguments::rate,
+             .value = "BYTES"},
+            secretFile("Go on by the passphrase in this file (- is standard input), every byte of "
+                       "it: for when no declared key opens what is encrypted in part")};
+}
+
 Parameters takesConfirm() {
     return {volume(), confirm()};
 }
@@ -162,6 +202,11 @@ std::span<const Command> volumeCommands() {
                 .help = "Let a volume in use follow its device, which became larger",
                 .takes = takesGrow,
                 .run = runGrow},
+        Command{.group = kChangeVolumes,
+                .name = "encrypt",
+                .help = "Encrypt the file system of a plain volume where it is; its data stays",
+                .takes = takesEncrypt,
+                .run = runEncrypt},
         Command{.group = kChangeVolumes,
                 .name = "format",
                 .help = "Make a new, empty encrypted volume; what was on it is lost",

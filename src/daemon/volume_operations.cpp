@@ -56,6 +56,8 @@ base::Result<JobPointer> VolumeOperations::start(const Caller &caller, const Vol
                           .secret = std::move(request.secret)};
     if (method.tellsEngine) command.arguments = {"--confirm", volume->id().text()};
     for (const std::string &flag : request.flags) command.arguments.push_back("--" + flag);
+    if (request.rate != 0)
+        command.arguments.insert(command.arguments.end(), {"--rate", std::to_string(request.rate)});
     if (method.writesMounted) {
         command.files = mountsOf(*volume);
         command.resources = true;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -22,6 +23,7 @@ struct JobMethod {
     bool confirmed = false;    // option "confirm", the volume's ID: data may be lost
     bool tellsEngine = false;  // and the engine wants to hear it once more
     bool takesSecret = false;  // option "secret", which the engine reads
+    bool takesRate = false;    // option "rate", bytes a second
     std::array<std::string_view, 2> flags = {};  // options that are true or false: "--force"
     bool writesMounted = false;                  // the engine writes to where the volume is mounted
 };
@@ -37,6 +39,8 @@ inline constexpr JobOperation<action::ManageKeys> kSync{
     {.name = "Sync", .verb = "sync", .takesSecret = true, .flags = {"verify", "adopt"}}};
 inline constexpr JobOperation<action::Grow> kGrow{
     {.name = "Grow", .verb = "grow", .takesSecret = true, .writesMounted = true}};
+inline constexpr JobOperation<action::Reencrypt> kEncrypt{
+    {.name = "Encrypt", .verb = "encrypt", .takesSecret = true, .takesRate = true}};
 inline constexpr JobOperation<action::Format> kFormat{
     {.name = "Format", .verb = "format", .confirmed = true, .flags = {"force"}}};
 inline constexpr JobOperation<action::Erase> kErase{
@@ -50,6 +54,7 @@ inline constexpr JobOperation<action::Erase> kForget{
 struct JobRequest {
     std::vector<std::string> flags;  // those of the method that were set
     base::UniqueFd secret = {};
+    std::uint64_t rate = 0;  // bytes a second; 0: as fast as it goes
 };
 
 class VolumeOperations {

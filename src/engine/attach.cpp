@@ -19,6 +19,7 @@
 #include "volume/content_room.h"
 #include "volume/device_state.h"
 #include "volume/device_wipe.h"
+#include "volume/encryption_run.h"
 #include "volume/first_header.h"
 #include "volume/pin.h"
 #include "volume/state_meta.h"
@@ -217,6 +218,17 @@ base::Status remember(volume::Session &session, const volume::OpenedVolume &volu
     return {};
 }
 
+// All data of an encryption in place is encrypted, and only its end was interrupted: that comes
+// before anything can use the room at the end of the volume.
+base::Status endEncryption(const volume::Session &session, volume::KeyRing &ring,
+                           const volume::DeviceContent &found) {
+    if (found.content.kind != ContentKind::Luks2 || !volume::isBeingEncrypted(session)) return {};
+    const auto flying = volume::reencryptingHeader(session);
+    const bool isDone = !flying || (flying->reencryption && flying->reencryption->phase ==
+                                                                model::ReencryptionPhase::DataDone);
+    return isDone ? volume::runEncryption(session, ring) : base::Status();
+}
+
 base::Result<volume::Outcome> attachEncrypted(volume::Session &session) {
     // libcryptsetup would refuse it in other words, and a mount would write.
     VC_TRY(volume::expectWritable(session));
@@ -229,6 +241,7 @@ base::Result<volume::Outcome> attachEncrypted(volume::Session &session) {
         VC_TRY(volume::formatDevice(session, ring, false));
         VC_ASSIGN(found, volume::lookAtDevice(session));
     }
+    VC_TRY(endEncryption(session, ring, found));
     VC_ASSIGN(luks::HeaderCopy header, volume::readHeader(session, found));
     VC_ASSIGN(volume::OpenedVolume volume, volume::openVolume(session, ring, std::move(header)));
     const model::HeaderView &view = volume.header.view;

@@ -222,8 +222,11 @@ std::string giveUpHint(const Session &session, const blockdev::Content &content)
         return "`volumecryptctl unlock " + session.id().text() +
                "` opens it if a declared key does; `cryptsetup luksDump " + session.device().node +
                "` shows what it is.";
-    return "Save its data, then run `volumecryptctl wipe " + session.id().text() +
-           "` and unlock it again.";
+    const std::string wipe = "ave its data, then run `volumecryptctl wipe " + session.id().text() +
+                             "` and unlock it again.";
+    if (content.kind != ContentKind::Filesystem || !session.spec().encryption) return "S" + wipe;
+    return "`volumecryptctl encrypt " + session.id().text() +
+           "` encrypts it where it is, with its data; or s" + wipe;
 }
 
 base::Status checkUnclaimed(const Session &session) {

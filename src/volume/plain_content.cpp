@@ -14,6 +14,7 @@ namespace {
 
 using base::ErrorCode;
 
+constexpr std::uint64_t kPageOfFile = 4096;
 constexpr std::uint64_t kMebibyte = std::uint64_t{1} << 20;
 
 std::string wayByWiping(const Session &session) {
@@ -57,9 +58,9 @@ base::Status expectRoomBehind(const Session &session, const PlainContent &plain)
         lacking);
     if (plain.extent.type == "btrfs")
         way = fmt::format(
-            "Mount it, run `btrfs filesystem resize -{}M` with its directory, "
-            "unmount it and try again. ",
-            (plain.extent.bytes - plain.most + kMebibyte - 1) / kMebibyte);
+            "Mount it, make it smaller by {} with `btrfs filesystem resize`, unmount it and try "
+            "again. ",
+            lacking);
     return base::fail(
         ErrorCode::NoSpace,
         fmt::format("{}: encryption needs 32 MiB behind the {} file system, {} are lacking, and "
@@ -91,10 +92,11 @@ base::Status expectWhole(const Session &session, const PlainContent &plain) {
         return base::fail(ErrorCode::NoSpace,
                           session.describe() + " is too small: encryption in place needs 48 MiB",
                           "Nothing was written. " + wayByWiping(session));
-    if (size % 512 != 0)
+    // libcryptsetup takes a page for the sector of a plain file.
+    if (session.device().isFile && size % kPageOfFile != 0)
         return base::fail(ErrorCode::Unsupported,
-                          session.describe() + " ends within a sector of 512 bytes",
-                          "Nothing was written. Make the file a multiple of 512 bytes long.");
+                          session.describe() + " ends within a block of 4096 bytes",
+                          "Nothing was written. Make the file a multiple of 4096 bytes long.");
     if (plain.extent.bytes > size)
         return base::fail(ErrorCode::Io,
                           session.describe() + " is smaller than the file system on it says",
@@ -131,9 +133,10 @@ base::Result<PlainContent> expectEncryptable(const Session &session, const Devic
         return base::fail(unexpectedContent(session, found));
     if (found.content.hasLuks()) return base::fail(unexpectedContent(session, found));
     VC_TRY(expectUnused(session));
-    VC_TRY(expectDeclaredType(session, found.content));
     VC_ASSIGN(const base::UniqueFd device, blockdev::openDevice(session.device(), false));
-    return measurePlain(session, device.get(), found.content.type);
+    VC_ASSIGN(PlainContent plain, measurePlain(session, device.get(), found.content.type));
+    VC_TRY(expectDeclaredType(session, found.content));
+    return plain;
 }
 
 }  // namespace volumecrypt::volume

@@ -117,7 +117,9 @@ class FakeVolume final : public VolumeAdaptor {
                 Options options) override;
     void NewRecoveryKey(sdbus::Result<sdbus::UnixFd> &&result, Options options) override;
     void RemoveKey(sdbus::Result<> &&result, std::uint32_t slot, Options options) override;
-    void Encrypt(sdbus::Result<sdbus::ObjectPath> &&result, Options options) override;
+    void Encrypt(sdbus::Result<sdbus::ObjectPath> &&result, Options options) override {
+        begin(std::move(result), "encrypt", options);
+    }
     void Decrypt(sdbus::Result<sdbus::ObjectPath> &&result, Options options) override;
     void RotateVolumeKey(sdbus::Result<sdbus::ObjectPath> &&result, Options options) override;
     void BackupHeader(sdbus::Result<> &&result, sdbus::UnixFd file, Options options) override;

@@ -292,6 +292,17 @@ def test_grow(cli):
     equal(cli.calls(), ["grow u-data no-ask", "grow u-data no-ask secret=[one]"])
 
 
+def test_encrypt(cli):
+    """encrypt starts the job, with a rate in bytes; what is no rate is wrong usage"""
+    equal(cli.run("encrypt", "u-data", "--no-wait").returncode, 0)
+    equal(cli.run("encrypt", "--rate=50M", "u-data", "--no-wait").returncode, 0)
+    equal(cli.run("encrypt", "u-data", "--secret-file", "-", "--no-wait", secret=b"one").returncode, 0)
+    equal(cli.calls(), ["encrypt u-data no-ask", "encrypt u-data no-ask rate=52428800",
+                        "encrypt u-data no-ask secret=[one]"])
+    for rate in ("0", "fast", "5X", "5MM", "", "-1", "9999999T"):
+        equal((rate, cli.run("encrypt", f"--rate={rate}", "u-data").returncode), (rate, 64))
+
+
 def test_unlock_without_bus(cli):
     """without a bus unlock runs the engine, with the same codes, and the secret goes to its standard input"""
     environment, engine = without_bus(cli)

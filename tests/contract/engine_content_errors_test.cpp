@@ -93,8 +93,9 @@ const std::vector<ErrorCase> kContentCases{
      .code = "NotBlank",
      .message = "volume u-data (IMAGE) holds an ext4 file system, not an encrypted "
                 "volume",
-     .hint = "Nothing was written. Save its data, then run `volumecryptctl wipe "
-             "u-data` and unlock it again."},
+     .hint = "Nothing was written. `volumecryptctl encrypt u-data` encrypts it where it is, with "
+             "its data; or save its data, then run `volumecryptctl wipe u-data` and unlock it "
+             "again."},
     {.name = "FormatOverExt4",
      .prepare = declaredThen(ext4),
      .verb = "format",

@@ -119,5 +119,5 @@ def encrypt_scenarios():
     return [
         Encrypt("encrypt in place", 50 * MIB, 18 * MIB, ("-b", "4096")),
         # In sectors of 512 bytes, and neither whole MiB nor whole segments.
-        Encrypt("encrypt in place, after making room", 66 * MIB + 3 * 512, 66 * MIB, ("-b", "1024"), every=6),
+        Encrypt("encrypt in place, after making room", 66 * MIB + 3 * 4096, 66 * MIB, ("-b", "1024"), every=6),
     ]
