@@ -55,7 +55,9 @@ class BusVolume final
     void Encrypt(JobReply &&result, Options options) override {
         start(std::move(result), options, daemon::operation::kEncrypt);
     }
-    void Decrypt(JobReply &&result, Options options) override;
+    void Decrypt(JobReply &&result, Options options) override {
+        start(std::move(result), options, daemon::operation::kDecrypt);
+    }
     void RotateVolumeKey(JobReply &&result, Options options) override;
     void BackupHeader(sdbus::Result<> &&result, sdbus::UnixFd file, Options options) override;
     void RestoreHeader(sdbus::Result<> &&result, sdbus::UnixFd file, Options options) override;

@@ -19,7 +19,7 @@ struct Arguments {
     std::optional<std::string> unlockFile;  // add-key; the same
     bool passphrase = false;                // unlock: ask for one
     bool recovery = false;                  // unlock: ask for a recovery key; add-key: make one
-    std::optional<std::string> rate;        // encrypt: bytes a second
+    std::optional<std::string> rate;        // encrypt, decrypt: bytes a second
     std::optional<std::string> confirm;     // what destroys data: the ID once more
     bool force = false;                     // format
     bool verify = false;                    // sync

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// lock, grow, encrypt, and what destroys data: format, wipe, erase, forget.
+// lock, grow, encrypt, decrypt, and what destroys data: format, wipe, erase, forget.
 #include <array>
 #include <charconv>
 #include <cstdint>
@@ -117,17 +117,35 @@ std::optional<std::uint64_t> rateOf(std::string_view text) {
     return number << (10 * unit);
 }
 
-int runEncrypt(Session &session) {
+int runWithRate(Session &session, const char *method,
+                base::Result<base::UniqueFd> (*secretOf)(Session &)) {
     const Arguments &arguments = session.arguments();
     const auto rate = arguments.rate ? rateOf(*arguments.rate) : std::uint64_t{0};
     if (!rate)
         return reportUsage("--rate is not a number of bytes",
                            "It is a whole number, which K, M, G or T may follow: 50M.");
-    const auto secret = givenSecret(session);
+    const auto secret = secretOf(session);
     if (!secret) return failed(session, secret.error());
     return session.finish(
-        session.client().start(arguments.volume, "Encrypt", {.rate = *rate, .secret = &*secret}),
+        session.client().start(arguments.volume, method, {.rate = *rate, .secret = &*secret}),
         arguments.volume);
+}
+
+int runEncrypt(Session &session) {
+    return runWithRate(session, "Encrypt", givenSecret);
+}
+
+// No key is declared: whoever can be asked is asked. At the very end none is needed, so that the
+// service is asked even without.
+base::Result<base::UniqueFd> secretForPlain(Session &session) {
+    auto person = personAt(session.arguments());
+    if (session.arguments().secretFile || !person) return givenSecret(session);
+    VC_TRY(session.mayType());
+    return secretFromPerson(*person, session.arguments().volume);
+}
+
+int runDecrypt(Session &session) {
+    return runWithRate(session, "Decrypt", secretForPlain);
 }
 
 int runFormat(Session &session) {
@@ -169,12 +187,21 @@ Parameters takesGrow() {
                        "every byte of it: for when no declared key opens it")};
 }
 
+Parameter rate() {
+    return {.name = "--rate",
+            .help = "No more than so many bytes a second; K, M, G or T may follow",
+            .target = &Arguments::rate,
+            .value = "BYTES"};
+}
+
+Parameters takesDecrypt() {
+    return {volume(), rate(),
+            secretFile("Open the volume with the passphrase in this file (- is standard input), "
+                       "every byte of it, instead of asking for one")};
+}
+
 Parameters takesEncrypt() {
-    return {volume(),
-            {.name = "--rate",
-             .help = "Encrypt no more than so many bytes a second; K, M, G or T may follow",
-             .target = &Arguments::rate,
-             .value = "BYTES"},
+    return {volume(), rate(),
             secretFile("Go on by the passphrase in this file (- is standard input), every byte of "
                        "it: for when no declared key opens what is encrypted in part")};
 }
@@ -207,6 +234,11 @@ std::span<const Command> volumeCommands() {
                 .help = "Encrypt the file system of a plain volume where it is; its data stays",
                 .takes = takesEncrypt,
                 .run = runEncrypt},
+        Command{.group = kChangeVolumes,
+                .name = "decrypt",
+                .help = "Decrypt a volume that is declared plain where it is; its data stays",
+                .takes = takesDecrypt,
+                .run = runDecrypt},
         Command{.group = kChangeVolumes,
                 .name = "format",
                 .help = "Make a new, empty encrypted volume; what was on it is lost",

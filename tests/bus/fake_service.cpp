@@ -298,10 +298,6 @@ void FakeVolume::NewRecoveryKey(sdbus::Result<sdbus::UnixFd> &&result, Options /
     result.returnResults(sdbus::UnixFd(fd, sdbus::adopt_fd));
 }
 
-void FakeVolume::Decrypt(sdbus::Result<sdbus::ObjectPath> &&result, Options /*options*/) {
-    result.returnError(failure("Unsupported", "not here"));
-}
-
 void FakeVolume::RotateVolumeKey(sdbus::Result<sdbus::ObjectPath> &&result, Options /*options*/) {
     result.returnError(failure("Unsupported", "not here"));
 }
