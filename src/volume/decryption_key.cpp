@@ -83,6 +83,12 @@ base::Status expectOurs(const Session &session, const OpenedBySecret &opened) {
     if (!found.record)
         return base::fail(
             notOurs(session, found.problem.empty() ? "it has no record of ours" : found.problem));
+    // Whoever renames a volume and takes its encryption away in one go may have meant another one.
+    if (found.former)
+        return base::fail(ErrorCode::ForeignVolume,
+                          session.describe() + ": its record names it " + found.former->text(),
+                          "Nothing was written. Declare it under that name, without `encryption`; "
+                          "rename it once it is plain.");
     if (found.record->job) return base::fail(jobUnfinished(session, *found.record->job));
     VC_TRY(checkPin(session, view, opened.volumeKey, found.former));
     VC_ASSIGN(const Maker maker, findMaker(session, view, found, recordKey));

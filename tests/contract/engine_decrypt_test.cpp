@@ -77,7 +77,7 @@ class EngineDecrypt : public VolumeFixture {
     // SIGTERM in the middle of the data.
     void stop(const std::string &verb) const {
         const ProcessResult run = Process{
-            .argv = {"timeout", "-s", "TERM", "--preserve-status", "2", VOLUMECRYPT_ENGINE, verb,
+            .argv = {"timeout", "-s", "TERM", "--preserve-status", "5", VOLUMECRYPT_ENGINE, verb,
                      "u-data", "--root", root_, "--config-dir", configDir_, "--output", "json",
                      "--test-kdf", "--rate", "1000000", "--secret-fd", "0"},
             .input = "secret",
@@ -140,7 +140,7 @@ TEST_F(EngineDecrypt, NeedsASecretThatOpensIt) {
 TEST_F(EngineDecrypt, OthersVolumesAreLeftAlone) {
     makeVolume();
     declarePlain("ext4", "other");
-    expectRefused("ForeignVolume", "is not a volume that volumecrypt made", "take it over",
+    expectRefused("ForeignVolume", "its record names it u-data", "Declare it under that name",
                   "secret", "u-other");
     declarePlain();
     // Another one in its place.
@@ -188,12 +188,11 @@ TEST_F(EngineDecrypt, TheDeclaredFileSystemOnly) {
 }
 
 TEST_F(EngineDecrypt, NotBeforeAnotherJobIsDone) {
+    makeVolume();
     declare(kKeys);
-    makeImage(64 * kMebibyte);
-    must({"mkfs.ext4", "-q", "-b", "4096", image_, "28672k"});
-    stop("encrypt");
+    stop("reencrypt");
     declarePlain();
-    expectRefused("Busy", "its encryption is unfinished", "volumecryptctl encrypt u-data");
+    expectRefused("Busy", "a change of its volume key is unfinished", "rotate-volume-key u-data");
 }
 
 TEST_F(EngineDecrypt, StoppedItGoesOnAndNothingElseTouchesIt) {
