@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/files.h"
+#include "base/text.h"
 
 namespace volumecrypt::blockdev {
 namespace {
@@ -124,6 +125,15 @@ base::Result<FilesystemExtent> extentOfSwap(int fd) {
 }
 
 }  // namespace
+
+base::Result<std::string> extUuid(int fd) {
+    constexpr std::uint64_t kExtMagic = 0xef53;
+    VC_ASSIGN(const Superblock block, Superblock::read(fd, 1024, 1024));
+    if (block.little(0x38, 2) != kExtMagic) return std::string();
+    std::string uuid;
+    for (std::size_t at = 0; at < 16; ++at) uuid += static_cast<char>(block.little(0x68 + at, 1));
+    return base::toHex(uuid);
+}
 
 base::Result<FilesystemExtent> readExtent(int fd, const std::string &type) {
     auto extent = [&]() -> base::Result<FilesystemExtent> {

@@ -25,9 +25,18 @@ struct FilesystemExtent {
 // for those in a form that is not known; Io.
 base::Result<FilesystemExtent> readExtent(int fd, const std::string &type);
 
+// By which an ext file system is known again, in hexadecimal; empty when there is none. Of a
+// superblock whose checksum is wrong as well: a change of its size that was interrupted may leave
+// one.
+base::Result<std::string> extUuid(int fd);
+
+// Repairs what an interrupted shrinkFilesystem left of an ext file system that was whole before. Io
+// with the program's words; Unsupported when it is missing.
+base::Status mendShrunk(const std::string &path);
+
 // Makes the file system on `path` (of a device that nobody uses) end at `bytes` at most. It may be
 // interrupted anywhere: afterwards the file system has its old size or the new one, and ext4 may
-// want e2fsck, which the next call runs. Unsupported when a program is missing (the package is in
+// need mendShrunk. Unsupported when a program is missing (the package is in
 // the hint); NoSpace when what it holds needs more; Io when it is damaged, with the program's
 // words.
 base::Status shrinkFilesystem(const std::string &path, const FilesystemExtent &present,

@@ -2,6 +2,7 @@
 // e2fsck and resize2fs, unmounted; a swap area has nothing to keep but its name.
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstddef>
 #include <span>
 #include <string>
@@ -21,8 +22,29 @@ namespace {
 
 using base::ErrorCode;
 
+// Who stops a service stops all its processes: a program that changes a file system comes to its
+// end first.
+class StopsHeld {
+  public:
+    StopsHeld() {
+        sigset_t stops;
+        ::sigemptyset(&stops);
+        for (const int signal : {SIGTERM, SIGINT, SIGHUP}) ::sigaddset(&stops, signal);
+        ::sigprocmask(SIG_BLOCK, &stops, &before_);
+    }
+    ~StopsHeld() { ::sigprocmask(SIG_SETMASK, &before_, nullptr); }
+    StopsHeld(const StopsHeld &) = delete;
+    StopsHeld &operator=(const StopsHeld &) = delete;
+    StopsHeld(StopsHeld &&) = delete;
+    StopsHeld &operator=(StopsHeld &&) = delete;
+
+  private:
+    sigset_t before_{};
+};
+
 base::Result<base::ChildOutcome> runShrinker(const std::vector<std::string> &argv,
                                              const std::string &package) {
+    const StopsHeld held;
     auto outcome = base::runProgram(argv);
     if (outcome || outcome.error().code != ErrorCode::NotFound) return outcome;
     return base::fail(ErrorCode::Unsupported, argv.front() + " is not installed",
@@ -36,15 +58,20 @@ base::Error failedProgram(const std::vector<std::string> &argv, const std::strin
                                "): " + base::joinedLines(outcome.output)};
 }
 
+base::Error failedCheck(const std::vector<std::string> &argv, const std::string &path,
+                        const base::ChildOutcome &outcome) {
+    return failedProgram(argv, path, outcome)
+        .withHint("Repair the file system with `e2fsck -f " + path +
+                  "`, look at what is in its lost+found, then try again.");
+}
+
 // What e2fsck calls safe it repairs; for all else a person decides.
 base::Status checkExt(const std::string &path) {
     constexpr int kCorrected = 1;
     const std::vector<std::string> argv{"e2fsck", "-f", "-p", path};
     VC_ASSIGN(const base::ChildOutcome outcome, runShrinker(argv, "e2fsprogs"));
     if (outcome.exitCode == 0 || outcome.exitCode == kCorrected) return {};
-    return base::fail(failedProgram(argv, path, outcome)
-                          .withHint("Repair the file system with `e2fsck -f " + path +
-                                    "`, look at what is in its lost+found, then try again."));
+    return base::fail(failedCheck(argv, path, outcome));
 }
 
 base::Status shrinkExt(const std::string &path, const FilesystemExtent &present,
@@ -81,6 +108,15 @@ base::Status shrinkSwap(const std::string &path, const FilesystemExtent &present
 }
 
 }  // namespace
+
+base::Status mendShrunk(const std::string &path) {
+    // Cut at each of its writes, resize2fs of e2fsprogs 1.47 left what this repairs with nothing
+    // lost; -p leaves the half of it to a person.
+    const std::vector<std::string> argv{"e2fsck", "-f", "-y", path};
+    VC_ASSIGN(const base::ChildOutcome outcome, runShrinker(argv, "e2fsprogs"));
+    if (outcome.exitCode == 0 || outcome.exitCode == 1) return {};
+    return base::fail(failedCheck(argv, path, outcome));
+}
 
 base::Status shrinkFilesystem(const std::string &path, const FilesystemExtent &present,
                               std::uint64_t bytes) {

@@ -34,6 +34,14 @@ bool flagOption(const Options &options, const std::string &name) {
     return found != options.end() && typed<bool>(found->second, name, "b");
 }
 
+std::uint64_t numberOption(const Options &options, const std::string &name) {
+    const auto found = options.find(name);
+    if (found == options.end()) return 0;
+    const auto number = typed<std::uint64_t>(found->second, name, "t");
+    if (number == 0) refuseArgument("the option '" + name + "' is 0");
+    return number;
+}
+
 base::UniqueFd ownFd(const sdbus::UnixFd &fd) {
     // sdbus-c++'s own copies are not closed on exec.
     auto copy = base::duplicateFd(fd.get());
@@ -53,14 +61,6 @@ std::string textOption(const Options &options, const std::string &name) {
     auto text = typed<std::string>(found->second, name, "s");
     if (text.empty()) refuseArgument("the option '" + name + "' must not be empty");
     return text;
-}
-
-std::uint64_t numberOption(const Options &options, const std::string &name) {
-    const auto found = options.find(name);
-    if (found == options.end()) return 0;
-    const auto number = typed<std::uint64_t>(found->second, name, "t");
-    if (number == 0) refuseArgument("the option '" + name + "' must not be 0");
-    return number;
 }
 
 void checkConfirmed(const Options &options, const std::string &id, std::string_view what) {

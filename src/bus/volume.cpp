@@ -163,11 +163,11 @@ void BusVolume::Authorize(sdbus::Result<> &&result, std::string operation, Optio
         if (operation == "apply")
             return only<daemon::action::ManageKeys>(reply, {.operation = operation});
         if (operation == "grow") return only<daemon::action::Grow>(reply, asked);
-        if (operation == "encrypt" || operation == "decrypt")
+        if (operation == "encrypt" || operation == "decrypt" || operation == "rotate-volume-key")
             return only<daemon::action::Reencrypt>(reply, asked);
         refuseArgument(
-            "the operations that take a secret are unlock, sync, apply, add-key, grow, encrypt "
-            "and decrypt");
+            "the operations that take a secret are unlock, sync, apply, add-key, grow, encrypt, "
+            "decrypt and rotate-volume-key");
     });
 }
 
@@ -284,10 +284,6 @@ void BusVolume::NewRecoveryKey(sdbus::Result<sdbus::UnixFd> &&result, Options op
                 reply.succeed(sdbus::UnixFd(key->get()));
             });
     });
-}
-
-void BusVolume::RotateVolumeKey(JobReply &&result, Options options) {
-    notYet<daemon::action::Reencrypt>(std::move(result), "change the volume key", options);
 }
 
 void BusVolume::BackupHeader(sdbus::Result<> &&result, sdbus::UnixFd, Options options) {

@@ -58,7 +58,9 @@ class BusVolume final
     void Decrypt(JobReply &&result, Options options) override {
         start(std::move(result), options, daemon::operation::kDecrypt);
     }
-    void RotateVolumeKey(JobReply &&result, Options options) override;
+    void RotateVolumeKey(JobReply &&result, Options options) override {
+        start(std::move(result), options, daemon::operation::kRotateVolumeKey);
+    }
     void BackupHeader(sdbus::Result<> &&result, sdbus::UnixFd file, Options options) override;
     void RestoreHeader(sdbus::Result<> &&result, sdbus::UnixFd file, Options options) override;
     void Erase(JobReply &&result, Options options) override {

@@ -2,6 +2,7 @@
 // What a command line says, as plain values.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -19,9 +20,9 @@ struct Arguments {
     std::optional<std::string> unlockFile;  // add-key; the same
     bool passphrase = false;                // unlock: ask for one
     bool recovery = false;                  // unlock: ask for a recovery key; add-key: make one
-    std::optional<std::string> rate;        // encrypt, decrypt: bytes a second
     std::optional<std::string> confirm;     // what destroys data: the ID once more
     bool force = false;                     // format
+    std::uint64_t rate = 0;                 // of jobs: bytes a second; 0: any
     bool verify = false;                    // sync
     bool adopt = false;                     // sync
     bool noWait = false;

@@ -32,8 +32,8 @@ struct Event {
 // What a method that starts a job is given.
 struct JobOptions {
     std::string confirm = {};                // the volume's ID, for what destroys data
-    std::uint64_t rate = 0;                  // bytes a second; 0: as fast as it goes
     std::vector<std::string> flags = {};     // options that are true: "verify"
+    std::uint64_t rate = 0;                  // bytes a second; 0: none
     const base::UniqueFd *secret = nullptr;  // opens the volume where no declared key does
 };
 

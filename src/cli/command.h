@@ -21,9 +21,10 @@ enum class Offer { Nothing, Volumes, Slots, Jobs, Commands, Files, Folders };
 // A word that a command takes at its place ("ID"), or an option ("--verify").
 struct Parameter {
     // Where the value goes, or what is done when an option without one is given.
-    using Target = std::variant<bool Arguments::*, unsigned Arguments::*, std::string Arguments::*,
-                                std::optional<std::string> Arguments::*,
-                                std::vector<std::string> Arguments::*, void (*)(Arguments &)>;
+    using Target =
+        std::variant<bool Arguments::*, unsigned Arguments::*, std::uint64_t Arguments::*,
+                     std::string Arguments::*, std::optional<std::string> Arguments::*,
+                     std::vector<std::string> Arguments::*, void (*)(Arguments &)>;
     std::string name;
     std::string help;
     Target target;

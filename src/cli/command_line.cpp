@@ -52,6 +52,9 @@ class Adder {
     CLI::Option *operator()(unsigned Arguments::*target) {
         return withValue(target)->check(CLI::Range(0U, 31U));
     }
+    CLI::Option *operator()(std::uint64_t Arguments::*target) {
+        return withValue(target)->check(CLI::PositiveNumber);
+    }
     CLI::Option *operator()(std::vector<std::string> Arguments::*target) {
         // A word takes all that follow, an option one value each time that it is given.
         CLI::Option *option = withValue(target);

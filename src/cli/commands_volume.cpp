@@ -103,36 +103,22 @@ int runGrow(Session &session) {
                           arguments.volume);
 }
 
-// "50M"; empty when it is no number of bytes a second.
-std::optional<std::uint64_t> rateOf(std::string_view text) {
-    constexpr std::string_view kUnits = "KMGT";
-    std::uint64_t number = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    text.remove_prefix(static_cast<std::size_t>(end - text.data()));
-    const std::size_t unit = text.empty() ? 0 : kUnits.find(text.front()) + 1;
-    const bool isUnit = text.empty() || (text.size() == 1 && unit != 0);
-    constexpr std::uint64_t kMost = std::uint64_t{1} << 50;
-    if (error != std::errc() || !isUnit || number == 0 || number > (kMost >> (10 * unit)))
-        return std::nullopt;
-    return number << (10 * unit);
-}
-
-int runWithRate(Session &session, const char *method,
-                base::Result<base::UniqueFd> (*secretOf)(Session &)) {
-    const Arguments &arguments = session.arguments();
-    const auto rate = arguments.rate ? rateOf(*arguments.rate) : std::uint64_t{0};
-    if (!rate)
-        return reportUsage("--rate is not a number of bytes",
-                           "It is a whole number, which K, M, G or T may follow: 50M.");
-    const auto secret = secretOf(session);
-    if (!secret) return failed(session, secret.error());
-    return session.finish(
-        session.client().start(arguments.volume, method, {.rate = *rate, .secret = &*secret}),
-        arguments.volume);
-}
-
 int runEncrypt(Session &session) {
-    return runWithRate(session, "Encrypt", givenSecret);
+    const Arguments &arguments = session.arguments();
+    const auto secret = givenSecret(session);
+    if (!secret) return failed(session, secret.error());
+    return session.finish(session.client().start(arguments.volume, "Encrypt",
+                                                 {.rate = arguments.rate, .secret = &*secret}),
+                          arguments.volume);
+}
+
+int runRotateVolumeKey(Session &session) {
+    const Arguments &arguments = session.arguments();
+    const auto secret = givenSecret(session);
+    if (!secret) return failed(session, secret.error());
+    return session.finish(session.client().start(arguments.volume, "RotateVolumeKey",
+                                                 {.rate = arguments.rate, .secret = &*secret}),
+                          arguments.volume);
 }
 
 // No key is declared: whoever can be asked is asked. At the very end none is needed, so that the
@@ -145,7 +131,12 @@ base::Result<base::UniqueFd> secretForPlain(Session &session) {
 }
 
 int runDecrypt(Session &session) {
-    return runWithRate(session, "Decrypt", secretForPlain);
+    const Arguments &arguments = session.arguments();
+    const auto secret = secretForPlain(session);
+    if (!secret) return failed(session, secret.error());
+    return session.finish(session.client().start(arguments.volume, "Decrypt",
+                                                 {.rate = arguments.rate, .secret = &*secret}),
+                          arguments.volume);
 }
 
 int runFormat(Session &session) {
@@ -187,13 +178,6 @@ Parameters takesGrow() {
                        "every byte of it: for when no declared key opens it")};
 }
 
-Parameter rate() {
-    return {.name = "--rate",
-            .help = "No more than so many bytes a second; K, M, G or T may follow",
-            .target = &Arguments::rate,
-            .value = "BYTES"};
-}
-
 Parameters takesDecrypt() {
     return {volume(), rate(),
             secretFile("Open the volume with the passphrase in this file (- is standard input), "
@@ -204,6 +188,12 @@ Parameters takesEncrypt() {
     return {volume(), rate(),
             secretFile("Go on by the passphrase in this file (- is standard input), every byte of "
                        "it: for when no declared key opens what is encrypted in part")};
+}
+
+Parameters takesRotateVolumeKey() {
+    return {volume(), rate(),
+            secretFile("The passphrase in this file (- is standard input), every byte of it, opens "
+                       "the volume, or is that of a key that is not declared")};
 }
 
 Parameters takesConfirm() {
@@ -217,7 +207,7 @@ Parameters takesFormat() {
 
 }  // namespace
 
-std::span<const Command> volumeCommands() {
+std::span<const Command> volumeCommands(){
     static constexpr std::array rows{
         Command{.group = kChangeVolumes,
                 .name = "lock",
@@ -239,27 +229,30 @@ std::span<const Command> volumeCommands() {
                 .help = "Decrypt a volume that is declared plain where it is; its data stays",
                 .takes = takesDecrypt,
                 .run = runDecrypt},
-        Command{.group = kChangeVolumes,
-                .name = "format",
-                .help = "Make a new, empty encrypted volume; what was on it is lost",
-                .takes = takesFormat,
-                .run = runFormat},
-        Command{.group = kChangeVolumes,
-                .name = "wipe",
-                .help = "Make the device blank, to be provisioned anew; its data is lost",
-                .takes = takesConfirm,
-                .run = runWipe},
-        Command{.group = kChangeVolumes,
-                .name = "erase",
-                .help = "Destroy every key slot; the data is lost for good",
-                .takes = takesConfirm,
-                .run = runErase},
-        Command{.group = kChangeVolumes,
-                .name = "forget",
-                .help = "Forget which volume this was, so that another is accepted in its place",
-                .takes = takesConfirm,
-                .run = runForget}};
-    return rows;
+        .name = "rotate-volume-key",
+        .help = "Encrypt the data of a locked volume anew under a new volume key",
+        .takes = takesRotateVolumeKey, .run = runRotateVolumeKey},
+    Command{.group = kChangeVolumes,
+            .name = "format",
+            .help = "Make a new, empty encrypted volume; what was on it is lost",
+            .takes = takesFormat,
+            .run = runFormat},
+    Command{.group = kChangeVolumes,
+            .name = "wipe",
+            .help = "Make the device blank, to be provisioned anew; its data is lost",
+            .takes = takesConfirm,
+            .run = runWipe},
+    Command{.group = kChangeVolumes,
+            .name = "erase",
+            .help = "Destroy every key slot; the data is lost for good",
+            .takes = takesConfirm,
+            .run = runErase},
+    Command{.group = kChangeVolumes,
+            .name = "forget",
+            .help = "Forget which volume this was, so that another is accepted in its place",
+            .takes = takesConfirm,
+            .run = runForget}};
+return rows;
 }
 
 }  // namespace volumecrypt::cli

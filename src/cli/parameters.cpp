@@ -48,6 +48,13 @@ Parameter confirm() {
             .offer = Offer::Volumes};
 }
 
+Parameter rate() {
+    return {.name = "--rate",
+            .help = "Work on so many bytes a second at most",
+            .target = &Arguments::rate,
+            .value = "BYTES"};
+}
+
 Parameter engine() {
     return {.name = "--engine",
             .help = "",

@@ -11,6 +11,7 @@ Parameter anyVolume();  // none: all
 Parameter slot(bool (*fits)(const SlotInfo &));
 Parameter secretFile(const char *help);
 Parameter confirm();
+Parameter rate();
 Parameter engine();
 Parameter flag(const char *name, bool Arguments::*target, const char *help,
                std::vector<std::string> excludes = {});

@@ -23,9 +23,9 @@ struct JobMethod {
     bool confirmed = false;    // option "confirm", the volume's ID: data may be lost
     bool tellsEngine = false;  // and the engine wants to hear it once more
     bool takesSecret = false;  // option "secret", which the engine reads
-    bool takesRate = false;    // option "rate", bytes a second
     std::array<std::string_view, 2> flags = {};  // options that are true or false: "--force"
     bool writesMounted = false;                  // the engine writes to where the volume is mounted
+    bool takesRate = false;                      // option "rate", bytes a second: "--rate"
 };
 // With the right that it takes: an operation is started with the proof of that one only.
 template <typename Action>
@@ -43,6 +43,8 @@ inline constexpr JobOperation<action::Reencrypt> kEncrypt{
     {.name = "Encrypt", .verb = "encrypt", .takesSecret = true, .takesRate = true}};
 inline constexpr JobOperation<action::Reencrypt> kDecrypt{
     {.name = "Decrypt", .verb = "decrypt", .takesSecret = true, .takesRate = true}};
+inline constexpr JobOperation<action::Reencrypt> kRotateVolumeKey{
+    {.name = "RotateVolumeKey", .verb = "reencrypt", .takesSecret = true, .takesRate = true}};
 inline constexpr JobOperation<action::Format> kFormat{
     {.name = "Format", .verb = "format", .confirmed = true, .flags = {"force"}}};
 inline constexpr JobOperation<action::Erase> kErase{

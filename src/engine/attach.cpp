@@ -24,7 +24,9 @@
 #include "volume/pin.h"
 #include "volume/state_meta.h"
 #include "volume/stop.h"
+#include "volume/unfinished_job.h"
 #include "volume/unlock.h"
+#include "volume/volume_key_change.h"
 
 namespace volumecrypt::engine {
 namespace {
@@ -79,10 +81,15 @@ base::Error stillOpen(const volume::Session &session, base::Error error,
     return error;
 }
 
-base::Status activate(const volume::Session &session, const volume::OpenedVolume &volume) {
+luks::ActivationOptions activationOptions(const volume::Session &session) {
     luks::ActivationOptions options;
     options.allowDiscards = session.encryption().allowDiscards;
     options.performance = session.encryption().options;
+    return options;
+}
+
+base::Status activate(const volume::Session &session, const volume::OpenedVolume &volume) {
+    const luks::ActivationOptions options = activationOptions(session);
     auto done =
         luks::activate(volume.header, session.device().node, model::mappingName(session.id()),
                        volume.unlocked.volumeKey, options);
@@ -218,15 +225,47 @@ base::Status remember(volume::Session &session, const volume::OpenedVolume &volu
     return {};
 }
 
-// All data of an encryption in place is encrypted, and only its end was interrupted: that comes
-// before anything can use the room at the end of the volume.
-base::Status endEncryption(const volume::Session &session, volume::KeyRing &ring,
-                           const volume::DeviceContent &found) {
-    if (found.content.kind != ContentKind::Luks2 || !volume::isBeingEncrypted(session)) return {};
-    const auto flying = volume::reencryptingHeader(session);
-    const bool isDone = !flying || (flying->reencryption && flying->reencryption->phase ==
-                                                                model::ReencryptionPhase::DataDone);
-    return isDone ? volume::runEncryption(session, ring) : base::Status();
+// An encryption in place was interrupted. Where all data is encrypted, its end comes before
+// anything can use the room at the end of the volume, and it is as any other. Whether the volume is
+// mapped now, in flight.
+base::Result<bool> attachHalfEncrypted(const volume::Session &session, volume::KeyRing &ring,
+                                       volume::Outcome &outcome) {
+    VC_ASSIGN(const auto slot, volume::mapEncryption(session, ring, activationOptions(session)));
+    if (!slot) return false;
+    session.reporter().warning(ErrorCode::Busy,
+                               session.describe() +
+                                   ": its encryption is unfinished: it goes on when "
+                                   "`volumecryptctl encrypt " +
+                                   session.id().text() + "` is run while the volume is locked");
+    outcome.state = model::VolumeState::Reencrypting;
+    outcome.changed = true;
+    outcome.extra["unlockedBySlot"] = *slot;
+    return true;
+}
+
+// A change of the volume key was interrupted. Whether the volume is mapped now, in flight; if not,
+// it is as any other.
+base::Result<bool> attachInFlight(volume::Session &session, volume::KeyRing &ring,
+                                  volume::Outcome &outcome) {
+    VC_ASSIGN(luks::HeaderCopy header, volume::readHeaderOfJob(session));
+    VC_ASSIGN(const volume::OpenedVolume volume,
+              volume::openWithJob(session, ring, std::move(header)));
+    if (!volume::isBegun(volume.header.view, *volume.found.record->job)) {
+        VC_TRY(volume::withdrawKeyChange(session, volume));
+        return false;
+    }
+    VC_ASSIGN(const luks::ReencryptionEnd end, volume::settleKeyChange(session, volume, ring));
+    if (end != luks::ReencryptionEnd::Stopped) return false;
+    VC_TRY(volume::mapInFlight(session, volume, ring, activationOptions(session)));
+    session.reporter().warning(ErrorCode::Busy,
+                               volume::jobUnfinished(session, *volume.found.record->job).message +
+                                   ": it goes on when `volumecryptctl rotate-volume-key " +
+                                   session.id().text() + "` is run while the volume is locked");
+    logUnlocked(session, volume.unlocked);
+    outcome.state = model::VolumeState::Reencrypting;
+    outcome.changed = true;
+    outcome.extra["unlockedBySlot"] = volume.unlocked.slot;
+    return true;
 }
 
 base::Result<volume::Outcome> attachEncrypted(volume::Session &session) {
@@ -241,7 +280,13 @@ base::Result<volume::Outcome> attachEncrypted(volume::Session &session) {
         VC_TRY(volume::formatDevice(session, ring, false));
         VC_ASSIGN(found, volume::lookAtDevice(session));
     }
-    VC_TRY(endEncryption(session, ring, found));
+    if (volume::isBeingEncrypted(session)) {
+        VC_ASSIGN(const bool mapped, attachHalfEncrypted(session, ring, outcome));
+        if (mapped) return outcome;
+    } else if (volume::hasJob(session)) {
+        VC_ASSIGN(const bool mapped, attachInFlight(session, ring, outcome));
+        if (mapped) return outcome;
+    }
     VC_ASSIGN(luks::HeaderCopy header, volume::readHeader(session, found));
     VC_ASSIGN(volume::OpenedVolume volume, volume::openVolume(session, ring, std::move(header)));
     const model::HeaderView &view = volume.header.view;

@@ -22,8 +22,8 @@ base::Status expectDeclaredPlain(const volume::Session &session) {
                           "volume " + id + " is encrypted by what META says of it",
                           "Nothing was written. It cannot be decrypted where it is.");
     return base::fail(ErrorCode::Unsupported, "volume " + id + " is declared encrypted",
-                      "Nothing was written. Take `encryption` out of its document (`volumecryptctl "
-                      "validate` checks it), then run `volumecryptctl decrypt " +
+                      "Nothing was written. Take `encryption` out of its document, then run "
+                      "`volumecryptctl decrypt " +
                           id + "` again.");
 }
 

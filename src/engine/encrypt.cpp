@@ -8,6 +8,7 @@
 #include "volume/encryption_run.h"
 #include "volume/encryption_start.h"
 #include "volume/record_book.h"
+#include "volume/shrink_note.h"
 
 namespace volumecrypt::engine {
 namespace {
@@ -25,6 +26,12 @@ base::Status prepareToEncrypt(volume::Session &session) {
     VC_TRY(session.findDevice());
     VC_TRY(volume::expectWritable(session));
     return session.lock();
+}
+
+// Of a plain file the size may be another one afterwards.
+base::Status mendRoom(volume::Session &session) {
+    VC_TRY(volume::mendRoom(session));
+    return session.findDevice();
 }
 
 // A key that could not be had is made now or by the next sync: the data is safe without it. Whether
@@ -71,6 +78,7 @@ base::Result<volume::Outcome> encrypt(volume::Session &session) {
     VC_TRY(prepareToEncrypt(session));
     VC_ASSIGN(const bool mapped, volume::isMapped(session));
     if (mapped) return whileMapped(session);
+    VC_TRY(mendRoom(session));
     VC_ASSIGN(volume::DeviceContent found, volume::lookAtDevice(session));
     const bool isLuks = found.content.kind == blockdev::ContentKind::Luks2;
     if (isLuks && !volume::isBeingEncrypted(session)) return encryptedAlready(session, found);

@@ -28,29 +28,12 @@ base::Status expectLocked(const volume::Session &session) {
                           "`, then `volumecryptctl rotate-volume-key " + id + "`.");
 }
 
-base::Result<volume::OpenedVolume> openWithJob(const volume::Session &session,
-                                               volume::KeyRing &ring, luks::HeaderCopy header) {
-    VC_ASSIGN(volume::OpenedVolume volume, volume::openVolume(session, ring, std::move(header)));
-    VC_TRY(volume::checkPin(session, volume.header.view, volume.unlocked.volumeKey,
-                            volume.found.former));
-    const auto &record = volume.found.record;
-    if (!record || !record->job)
-        return base::fail(ErrorCode::HeaderCorrupt,
-                          session.describe() + ": " +
-                              (volume.found.problem.empty()
-                                   ? std::string("its record names no change of the volume key")
-                                   : volume.found.problem),
-                          "Nothing was written. Restore a header backup.");
-    if (record->job->operation != model::JobOperation::Reencrypt)
-        return base::fail(volume::jobUnfinished(session, *record->job));
-    return volume;
-}
-
 // What an interrupted run left before it touched the data. Whether the volume has begun.
 base::Result<bool> takeUp(const volume::Session &session, volume::KeyRing &ring) {
     VC_ASSIGN(luks::HeaderCopy header, volume::readHeaderOfJob(session));
     if (!volume::peekJob(header.view)) return false;
-    VC_ASSIGN(const volume::OpenedVolume volume, openWithJob(session, ring, std::move(header)));
+    VC_ASSIGN(const volume::OpenedVolume volume,
+              volume::openWithJob(session, ring, std::move(header)));
     if (volume::isBegun(volume.header.view, *volume.found.record->job)) return true;
     VC_TRY(volume::withdrawKeyChange(session, volume));
     return false;
@@ -62,9 +45,12 @@ base::Status checkReady(const volume::Session &session, volume::SlotSession &slo
                           session.describe() + " was made by another machine",
                           "Nothing was changed. " + volume::adoptionHint(session) + ".");
     const model::Record &record = slots.changer().record();
-    if (slots.changer().token() && record.phase == model::Phase::Ready &&
-        record.volume == session.id().text())
-        return {};
+    if (record.phase != model::Phase::Ready)
+        return base::fail(ErrorCode::Unsupported,
+                          session.describe() + " has never been in use, and nothing is in it",
+                          "Nothing was changed. Run `volumecryptctl unlock " + session.id().text() +
+                              "`, which makes its file system, or wipe it.");
+    if (slots.changer().token() && record.volume == session.id().text()) return {};
     return base::fail(
         ErrorCode::Unsupported,
         session.describe() + ": its record does not say whose keys are in its slots",
@@ -92,7 +78,8 @@ base::Result<volume::Outcome> reencrypt(volume::Session &session) {
     VC_ASSIGN(const bool begun, takeUp(session, ring));
     if (!begun) VC_TRY(begin(session));
     VC_ASSIGN(luks::HeaderCopy header, volume::readHeaderOfJob(session));
-    VC_ASSIGN(const volume::OpenedVolume volume, openWithJob(session, ring, std::move(header)));
+    VC_ASSIGN(const volume::OpenedVolume volume,
+              volume::openWithJob(session, ring, std::move(header)));
     VC_TRY(volume::goOnWithKeyChange(session, volume, ring));
     volume::Outcome outcome;
     outcome.state = model::VolumeState::Locked;

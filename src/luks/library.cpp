@@ -22,7 +22,7 @@ std::array<char, 256> lastWords{};
 std::array<char, 32> version{};
 
 void captureVersion(std::string_view message) noexcept {
-    constexpr std::string_view kWords = "cryptsetup library version ";
+    constexpr std::string_view kWords = "library version ";
     const std::size_t at = message.find(kWords);
     if (at == std::string_view::npos) return;
     const std::string_view found = message.substr(at + kWords.size());

@@ -31,26 +31,6 @@ std::string luksUuid(std::string_view dmUuid) {
     return uuid;
 }
 
-std::uint32_t flagsOf(const ActivationOptions &options) {
-    // Flags in the header are anybody's; only what is declared counts.
-    std::uint32_t flags = CRYPT_ACTIVATE_IGNORE_PERSISTENT;
-    if (options.allowDiscards) flags |= CRYPT_ACTIVATE_ALLOW_DISCARDS;
-    for (const model::PerformanceOption option : options.performance) {
-        switch (option) {
-            case model::PerformanceOption::NoReadWorkqueue:
-                flags |= CRYPT_ACTIVATE_NO_READ_WORKQUEUE;
-                break;
-            case model::PerformanceOption::NoWriteWorkqueue:
-                flags |= CRYPT_ACTIVATE_NO_WRITE_WORKQUEUE;
-                break;
-            case model::PerformanceOption::SameCpuCrypt:
-                flags |= CRYPT_ACTIVATE_SAME_CPU_CRYPT;
-                break;
-        }
-    }
-    return flags;
-}
-
 base::Error activationError(int result, const std::string &device, const std::string &name) {
     base::Error error = libraryError("map " + device + " as " + name, result);
     if (result == -EPERM || result == -ENOENT) {
@@ -77,14 +57,37 @@ base::Result<crypt_device *> withData(const HeaderCopy &copy, const std::string 
 
 }  // namespace
 
+std::uint32_t activationFlags(const ActivationOptions &options) {
+    // Flags in the header are anybody's; only what is declared counts.
+    std::uint32_t flags = CRYPT_ACTIVATE_IGNORE_PERSISTENT;
+    if (options.allowDiscards) flags |= CRYPT_ACTIVATE_ALLOW_DISCARDS;
+    for (const model::PerformanceOption option : options.performance) {
+        switch (option) {
+            case model::PerformanceOption::NoReadWorkqueue:
+                flags |= CRYPT_ACTIVATE_NO_READ_WORKQUEUE;
+                break;
+            case model::PerformanceOption::NoWriteWorkqueue:
+                flags |= CRYPT_ACTIVATE_NO_WRITE_WORKQUEUE;
+                break;
+            case model::PerformanceOption::SameCpuCrypt:
+                flags |= CRYPT_ACTIVATE_SAME_CPU_CRYPT;
+                break;
+        }
+    }
+    return flags;
+}
+
 base::Result<std::optional<MappingInfo>> findMapping(const std::string &name) {
     VC_ASSIGN(const std::optional<DmDevice> device, findDmDevice(name));
     if (!device) return std::optional<MappingInfo>();
     MappingInfo info;
     info.uuid = luksUuid(device->uuid);
+    // What is not encrypted yet of a volume whose encryption is in flight is linear.
+    const bool mayBeLinear = !info.uuid.empty();
     info.isCrypt = !device->targets.empty() &&
-                   std::ranges::all_of(device->targets,
-                                       [](const std::string &type) { return type == "crypt"; });
+                   std::ranges::all_of(device->targets, [mayBeLinear](const std::string &type) {
+                       return type == "crypt" || (mayBeLinear && type == "linear");
+                   });
     info.inUse = device->openCount != 0;
     if (device->backing.size() == 1) info.backingDevice = device->backing.front();
     return std::optional<MappingInfo>(std::move(info));
@@ -94,7 +97,7 @@ base::Status activate(const HeaderCopy &copy, const std::string &device, const s
                       const base::SecretBuffer &volumeKey, const ActivationOptions &options) {
     VC_ASSIGN(crypt_device *const library, withData(copy, device));
     const int result = ::crypt_activate_by_volume_key(library, name.c_str(), volumeKey.chars(),
-                                                      volumeKey.size(), flagsOf(options));
+                                                      volumeKey.size(), activationFlags(options));
     if (result < 0) return base::fail(activationError(result, device, name));
     return {};
 }

@@ -2,6 +2,7 @@
 // Device-mapper mappings of LUKS2 volumes: activate, look at, deactivate.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -30,6 +31,9 @@ struct ActivationOptions {
     bool allowDiscards = false;
     std::vector<model::PerformanceOption> performance;
 };
+
+// libcryptsetup's flags for them; those in the header count for nothing.
+std::uint32_t activationFlags(const ActivationOptions &options);
 
 // From exactly that copy of the header, on `device`. Busy when the name is taken or the device is
 // held by somebody else; KeyRejected when the volume key is not the header's.

@@ -227,6 +227,15 @@ base::Result<ReencryptionEnd> runReencryption(const std::string &path, const std
     return end;
 }
 
+base::Result<ReencryptionEnd> recoverReencryption(const std::string &path,
+                                                  const ReencryptionKey &key) {
+    VC_ASSIGN(const DeviceHeader begun, lookAt(path));
+    if (endOf(begun.view) != ReencryptionEnd::Stopped) return endOf(begun.view);
+    VC_ASSIGN(const base::UniqueFd turn, awaitTurn(begun.view, key));
+    VC_ASSIGN(const DeviceHeader header, lookRecovered(path, key));
+    return endOf(header.view);
+}
+
 base::Status beginReencryption(const std::string &path, const std::string &mapping,
                                const ReencryptionKey &key) {
     VC_ASSIGN(const DeviceHeader header, readDeviceHeader(path));

@@ -17,6 +17,7 @@
 
 #include "base/result.h"
 #include "base/secret_buffer.h"
+#include "luks/mapping.h"
 #include "model/header_view.h"
 
 namespace volumecrypt::luks {
@@ -51,6 +52,18 @@ enum class ReencryptionEnd { Stopped, DataDone, Finished };
 base::Result<ReencryptionEnd> runReencryption(const std::string &path, const std::string &mapping,
                                               const ReencryptionKey &key,
                                               const ReencryptionControl &control);
+
+// The first part of that: after it the header is not Crashed. No other data is worked on.
+base::Result<ReencryptionEnd> recoverReencryption(const std::string &path,
+                                                  const ReencryptionKey &key);
+
+// Maps a volume in flight that recoverReencryption left (Stopped): from the header on the device,
+// under libcryptsetup's lock. The passphrase opens a slot of either volume key; every slot is
+// tried. Afterwards the mapping is compared with the header, and closed when it is another. Errors
+// as luks::activate, HeaderRefused.
+base::Status activateInFlight(const std::string &path, const std::string &name,
+                              const base::SecretBuffer &passphrase,
+                              const ActivationOptions &options);
 
 // Puts the header of `path` in flight, from its present volume key to that of the slot
 // `key.newSlot` (addNewKeySlot). No data is changed. When it fails the header may or may not be in

@@ -98,8 +98,8 @@ base::Error notCarried(const Session &session, const std::vector<unsigned> &slot
                           "FILE " +
                               id + "`; ") +
                    "remove what is not needed (`volumecryptctl remove-key " + id +
-                   " SLOT`; of a key that is not ours, `cryptsetup luksKillSlot " +
-                   session.device().node + " SLOT`) and add it again afterwards.")
+                   " N`; of a key that is not ours, `cryptsetup luksKillSlot " +
+                   session.device().node + " N`) and add it again afterwards.")
         .withSlot(slots.front());
 }
 

@@ -42,8 +42,7 @@ base::Error notOurs(const Session &session, const std::string &why) {
             "Nothing was written. To take it over, declare its `encryption`, run `volumecryptctl "
             "sync " +
                 session.id().text() +
-                "` with a key that opens it, and take the declaration away again. Or decrypt it "
-                "with `cryptsetup reencrypt --decrypt`."};
+                "` with a key that opens it, and take the declaration away again."};
 }
 
 }  // namespace

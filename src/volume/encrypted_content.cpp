@@ -114,9 +114,8 @@ base::Status expectTrusted(const Session &session, const EncryptedContent &conte
     if (extent.trouble.empty()) return {};
     return base::fail(
         ErrorCode::Unsupported, session.describe() + ": its file system " + extent.trouble,
-        "Nothing was written. Open it with `cryptsetup open " + session.device().node +
-            " NAME`, mount and unmount it or check it with `fsck`, close it, then "
-            "try again.");
+        "Nothing was written. Declare its `encryption` again, unlock it, mount and unmount it or "
+        "check it with e2fsck, lock it, and try again.");
 }
 
 base::Status expectRoom(const Session &session, const EncryptedContent &content) {
@@ -131,8 +130,8 @@ base::Status expectRoom(const Session &session, const EncryptedContent &content)
         lacking);
     if (content.extent.type == "btrfs")
         way = fmt::format(
-            "Open it, mount it, run `btrfs filesystem resize -{}M` with its "
-            "directory, unmount and close it, then try again. ",
+            "Declare its `encryption` again, mount it, make it smaller by {} MiB (btrfs filesystem "
+            "resize), lock it, and try again. ",
             lacking);
     return base::fail(
         ErrorCode::NoSpace,

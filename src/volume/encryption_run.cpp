@@ -10,6 +10,7 @@
 #include "keys/derivations.h"
 #include "luks/new_volume_key.h"
 #include "luks/reencryption.h"
+#include "model/names.h"
 #include "volume/device_state.h"
 #include "volume/key_failures.h"
 #include "volume/maker.h"
@@ -109,14 +110,9 @@ base::Status encryptData(const Session &session, const OpenedInFlight &opened) {
     return base::fail(ErrorCode::Internal, session.describe() + ": the encryption stopped");
 }
 
-}  // namespace
-
-base::Status runEncryption(const Session &session, KeyRing &ring) {
-    VC_ASSIGN(const OpenedInFlight opened, openInFlight(session, ring));
-    const base::SecretBuffer recordKey = keys::recordKey(opened.volumeKey);
-    VC_ASSIGN(FoundRecord found, ownRecord(session, opened, recordKey));
-    VC_TRY(encryptData(session, opened));
-    // The last header of the encryption and the first of the volume are one write.
+// The last header of the encryption and the first of the volume are one write.
+base::Status endEncryption(const Session &session, const OpenedInFlight &opened, FoundRecord found,
+                           const base::SecretBuffer &recordKey) {
     model::Record &record = *found.record;
     record.job.reset();
     auto ended = luks::finishReencryption(
@@ -129,6 +125,36 @@ base::Status runEncryption(const Session &session, KeyRing &ring) {
                {"OPERATION", "encrypt"}});
     VC_ASSIGN(const luks::HeaderCopy header, readHeader(session));
     return writePin(session, header.view, opened.volumeKey, record.machine);
+}
+
+}  // namespace
+
+base::Status runEncryption(const Session &session, KeyRing &ring) {
+    VC_ASSIGN(const OpenedInFlight opened, openInFlight(session, ring));
+    const base::SecretBuffer recordKey = keys::recordKey(opened.volumeKey);
+    VC_ASSIGN(FoundRecord found, ownRecord(session, opened, recordKey));
+    VC_TRY(encryptData(session, opened));
+    return endEncryption(session, opened, std::move(found), recordKey);
+}
+
+base::Result<std::optional<unsigned>> mapEncryption(const Session &session, KeyRing &ring,
+                                                    const luks::ActivationOptions &options) {
+    VC_ASSIGN(const OpenedInFlight opened, openInFlight(session, ring));
+    const base::SecretBuffer recordKey = keys::recordKey(opened.volumeKey);
+    VC_ASSIGN(FoundRecord found, ownRecord(session, opened, recordKey));
+    const std::string &device = session.device().node;
+    const luks::ReencryptionKey key{
+        .passphrase = opened.passphrase, .oldSlot = {}, .newSlot = opened.slot};
+    auto end = luks::recoverReencryption(device, key);
+    if (!end) return base::fail(std::move(end).error().because(session.describe()));
+    if (*end != luks::ReencryptionEnd::Stopped) {
+        VC_TRY(endEncryption(session, opened, std::move(found), recordKey));
+        return std::optional<unsigned>();
+    }
+    auto mapped = luks::activateInFlight(device, model::mappingName(session.id()),
+                                         opened.passphrase, options);
+    if (!mapped) return base::fail(std::move(mapped).error().because(session.describe()));
+    return std::optional<unsigned>(opened.slot);
 }
 
 }  // namespace volumecrypt::volume

@@ -2,10 +2,7 @@
 // Header, room, exchange: what can fail comes first, what is written comes last.
 #include "volume/encryption_start.h"
 
-#include <cerrno>
 #include <utility>
-
-#include <unistd.h>
 
 #include "blockdev/filesystem_extent.h"
 #include "luks/encryption_begin.h"
@@ -15,6 +12,7 @@
 #include "volume/pin.h"
 #include "volume/plain_content.h"
 #include "volume/record_book.h"
+#include "volume/shrink_note.h"
 #include "volume/stop.h"
 
 namespace volumecrypt::volume {
@@ -52,18 +50,6 @@ base::Result<luks::NewHeader> makeHeader(const Session &session, KeyRing &ring,
     return header;
 }
 
-base::Status shrink(const Session &session, const PlainContent &plain) {
-    if (plain.hasRoom()) return {};
-    const blockdev::Device &device = session.device();
-    auto done = blockdev::shrinkFilesystem(device.node, plain.extent, plain.most);
-    // resize2fs cuts off what it has no use for, where it can: of a plain file.
-    if (device.isFile && ::truncate(device.node.c_str(), static_cast<off_t>(device.size)) < 0)
-        return base::fail(base::errnoError("give " + device.node + " its size again", errno));
-    if (done) return {};
-    return base::fail(std::move(done).error().because(
-        session.describe() + ": its file system could not be made smaller"));
-}
-
 base::Status expectNoOther(const Session &session) {
     VC_ASSIGN(const bool pinned, hasPin(session));
     if (!pinned) return {};
@@ -84,7 +70,7 @@ base::Status startEncryption(const Session &session, KeyRing &ring, const Device
     // What takes time, or asks others for keys, comes before the device is held and written to.
     VC_ASSIGN(const luks::NewHeader header, makeHeader(session, ring, plain.sectorSize));
     VC_TRY(checkStop());
-    VC_TRY(shrink(session, plain));
+    if (!plain.hasRoom()) VC_TRY(makeRoom(session, plain));
     VC_ASSIGN(const blockdev::ExclusiveDevice exclusive,
               blockdev::openExclusively(session.device(), checkStop));
     // Somebody may have come in between.

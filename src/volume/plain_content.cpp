@@ -58,8 +58,7 @@ base::Status expectRoomBehind(const Session &session, const PlainContent &plain)
         lacking);
     if (plain.extent.type == "btrfs")
         way = fmt::format(
-            "Mount it, make it smaller by {} with `btrfs filesystem resize`, unmount it and try "
-            "again. ",
+            "Mount it, make it smaller by {} (btrfs filesystem resize), unmount it and try again. ",
             lacking);
     return base::fail(
         ErrorCode::NoSpace,

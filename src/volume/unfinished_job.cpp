@@ -6,7 +6,9 @@
 #include <string>
 #include <utility>
 
+#include "luks/header_store.h"
 #include "volume/device_state.h"
+#include "volume/pin.h"
 #include "volume/record_book.h"
 
 namespace volumecrypt::volume {
@@ -41,10 +43,10 @@ base::Error jobUnfinished(const Session &session, const model::Job &job) {
                     "`volumecryptctl rotate-volume-key " + id + "` goes on with it."};
         case model::JobOperation::Encrypt:
             return {ErrorCode::Busy, session.describe() + ": its encryption is unfinished",
-                    "`volumecryptctl encrypt " + id + "` goes on with it."};
+                    "Let it come to its end first."};
         case model::JobOperation::Decrypt:
             return {ErrorCode::Busy, session.describe() + ": its decryption is unfinished",
-                    "`volumecryptctl decrypt " + id + "` goes on with it."};
+                    "Let it come to its end first."};
     }
     return {ErrorCode::Busy, session.describe() + ": a job of it is unfinished"};
 }
@@ -65,6 +67,28 @@ base::Result<luks::HeaderCopy> readHeaderOfJob(const Session &session) {
     }
     showSlotsOfJob(header->view, *named);
     return std::move(*header);
+}
+
+base::Result<OpenedVolume> openWithJob(const Session &session, KeyRing &ring,
+                                       luks::HeaderCopy header) {
+    VC_ASSIGN(OpenedVolume volume, openVolume(session, ring, std::move(header)));
+    VC_TRY(checkPin(session, volume.header.view, volume.unlocked.volumeKey, volume.found.former));
+    const auto &record = volume.found.record;
+    if (!record || !record->job)
+        return base::fail(ErrorCode::HeaderCorrupt,
+                          session.describe() + ": " +
+                              (volume.found.problem.empty()
+                                   ? std::string("its record names no change of the volume key")
+                                   : volume.found.problem),
+                          "Nothing was written. Restore a header backup.");
+    if (record->job->operation != model::JobOperation::Reencrypt)
+        return base::fail(jobUnfinished(session, *record->job));
+    return volume;
+}
+
+bool hasJob(const Session &session) {
+    const auto view = luks::openHeaderStore(session.device().node)->view();
+    return view && peekJob(*view);
 }
 
 }  // namespace volumecrypt::volume

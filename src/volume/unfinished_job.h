@@ -8,6 +8,8 @@
 #include "luks/header_copy.h"
 #include "model/header_view.h"
 #include "model/record.h"
+#include "volume/comparison.h"
+#include "volume/key_ring.h"
 #include "volume/session.h"
 
 namespace volumecrypt::volume {
@@ -22,5 +24,13 @@ base::Error jobUnfinished(const Session &session, const model::Job &job);
 // record names a job. Tokens of the temporary slots are shown as those of the slots that these
 // stand for: what their passphrases come from is found as ever. Errors as readHeader.
 base::Result<luks::HeaderCopy> readHeaderOfJob(const Session &session);
+
+// Whether the record names a job, as peekJob sees it.
+bool hasJob(const Session &session);
+
+// Opens a volume whose record names a change of its volume key, by a key of either, and compares it
+// with its pin. Busy for another job; HeaderCorrupt when the record is not to be trusted.
+base::Result<OpenedVolume> openWithJob(const Session &session, KeyRing &ring,
+                                       luks::HeaderCopy header);
 
 }  // namespace volumecrypt::volume

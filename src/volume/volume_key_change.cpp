@@ -11,6 +11,7 @@
 #include "luks/new_volume_key.h"
 #include "luks/reencryption.h"
 #include "model/key_spec.h"
+#include "model/names.h"
 #include "volume/device_state.h"
 #include "volume/enrol.h"
 #include "volume/maker.h"
@@ -197,12 +198,17 @@ base::Result<std::pair<unsigned, unsigned>> openedPair(const Session &session,
                       "Use one that was there when the change began.");
 }
 
+luks::ReencryptionKey keyOf(const OpenedVolume &volume, const base::SecretBuffer &passphrase,
+                            const std::pair<unsigned, unsigned> &pair) {
+    luks::ReencryptionKey key{.passphrase = passphrase, .oldSlot = {}, .newSlot = pair.second};
+    if (volume.header.view.slots.contains(pair.first)) key.oldSlot = pair.first;
+    return key;
+}
+
 base::Result<luks::ReencryptionEnd> encryptAnew(const Session &session, const OpenedVolume &volume,
                                                 const base::SecretBuffer &passphrase,
                                                 const std::pair<unsigned, unsigned> &pair) {
-    const auto &slots = volume.header.view.slots;
-    luks::ReencryptionKey key{.passphrase = passphrase, .oldSlot = {}, .newSlot = pair.second};
-    if (slots.contains(pair.first)) key.oldSlot = pair.first;
+    const luks::ReencryptionKey key = keyOf(volume, passphrase, pair);
     luks::ReencryptionControl control;
     control.rate = session.options().rate;
     control.progress = [&](std::uint64_t done, std::uint64_t total) {
@@ -280,6 +286,25 @@ base::Status withdrawKeyChange(const Session &session, const OpenedVolume &volum
     VC_TRY(store->setToken(*volume.found.token, sealRecord(record, volume.recordKey)));
     VC_ASSIGN(const model::HeaderView view, store->view());
     return writePin(session, view, volume.unlocked.volumeKey, record.machine);
+}
+
+base::Result<luks::ReencryptionEnd> settleKeyChange(const Session &session,
+                                                    const OpenedVolume &volume, KeyRing &ring) {
+    VC_ASSIGN(const auto pair, openedPair(session, volume));
+    VC_ASSIGN(const base::SecretBuffer passphrase, openingPassphrase(session, volume, ring));
+    auto end = luks::recoverReencryption(session.device().node, keyOf(volume, passphrase, pair));
+    if (!end) return base::fail(std::move(end).error().because(session.describe()));
+    if (*end != luks::ReencryptionEnd::Stopped) VC_TRY(finish(session, volume, passphrase, pair));
+    return end;
+}
+
+base::Status mapInFlight(const Session &session, const OpenedVolume &volume, KeyRing &ring,
+                         const luks::ActivationOptions &options) {
+    VC_ASSIGN(const base::SecretBuffer passphrase, openingPassphrase(session, volume, ring));
+    auto mapped = luks::activateInFlight(session.device().node, model::mappingName(session.id()),
+                                         passphrase, options);
+    if (!mapped) return base::fail(std::move(mapped).error().because(session.describe()));
+    return {};
 }
 
 base::Status goOnWithKeyChange(const Session &session, const OpenedVolume &volume, KeyRing &ring) {

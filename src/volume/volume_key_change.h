@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "luks/reencryption.h"
 #include "volume/carried_keys.h"
 #include "volume/comparison.h"
 #include "volume/key_ring.h"
@@ -31,6 +32,14 @@ bool isBegun(const model::HeaderView &view, const model::Job &job);
 // Undoes what an interrupted beginKeyChange left, as long as it has not begun. `volume` names the
 // job in its record.
 base::Status withdrawKeyChange(const Session &session, const OpenedVolume &volume);
+
+// For who wants to use the volume, and not to wait for the end: recovers what was being written,
+// and ends a change of which all data is written. Stopped: it is in flight, to be mapped by
+// mapInFlight; else it is a volume like any other now.
+base::Result<luks::ReencryptionEnd> settleKeyChange(const Session &session,
+                                                    const OpenedVolume &volume, KeyRing &ring);
+base::Status mapInFlight(const Session &session, const OpenedVolume &volume, KeyRing &ring,
+                         const luks::ActivationOptions &options);
 
 // From in flight to the end. Cancelled at a safe point: the same call goes on.
 base::Status goOnWithKeyChange(const Session &session, const OpenedVolume &volume, KeyRing &ring);

@@ -184,6 +184,14 @@ std::string FakeVolume::asked() {
     return may > 0 ? " ask" : " no-ask";
 }
 
+// Of an option that is no descriptor.
+static std::string textOf(const sdbus::Variant &value) {
+    if (value.containsValueOfType<bool>()) return "true";
+    if (value.containsValueOfType<std::uint64_t>())
+        return std::to_string(value.get<std::uint64_t>());
+    return value.get<std::string>();
+}
+
 void FakeVolume::begin(sdbus::Result<sdbus::ObjectPath> &&result, const std::string &operation,
                        const Options &options) {
     std::string line = operation + " " + state_.id + asked();
@@ -191,8 +199,7 @@ void FakeVolume::begin(sdbus::Result<sdbus::ObjectPath> &&result, const std::str
         if (value.containsValueOfType<sdbus::UnixFd>())
             line += " " + name + "=[" + contentOf(value.get<sdbus::UnixFd>()) + "]";
         else
-            line += " " + name + "=" +
-                    (value.containsValueOfType<bool>() ? "true" : value.get<std::string>());
+            line += " " + name + "=" + textOf(value);
     service_.note(line);
     const bool instant = state_.id == "u-instant";
     if (state_.id == "u-dies") service_.dying = true;
@@ -296,10 +303,6 @@ void FakeVolume::NewRecoveryKey(sdbus::Result<sdbus::UnixFd> &&result, Options /
         ::lseek(fd, 0, SEEK_SET) != 0)
         return result.returnError(failure("Io", "no memory file"));
     result.returnResults(sdbus::UnixFd(fd, sdbus::adopt_fd));
-}
-
-void FakeVolume::RotateVolumeKey(sdbus::Result<sdbus::ObjectPath> &&result, Options /*options*/) {
-    result.returnError(failure("Unsupported", "not here"));
 }
 
 void FakeVolume::BackupHeader(sdbus::Result<> &&result, sdbus::UnixFd /*file*/,

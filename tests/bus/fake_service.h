@@ -123,7 +123,9 @@ class FakeVolume final : public VolumeAdaptor {
     void Decrypt(sdbus::Result<sdbus::ObjectPath> &&result, Options options) override {
         begin(std::move(result), "decrypt", options);
     }
-    void RotateVolumeKey(sdbus::Result<sdbus::ObjectPath> &&result, Options options) override;
+    void RotateVolumeKey(sdbus::Result<sdbus::ObjectPath> &&result, Options options) override {
+        begin(std::move(result), "rotate-volume-key", options);
+    }
     void BackupHeader(sdbus::Result<> &&result, sdbus::UnixFd file, Options options) override;
     void RestoreHeader(sdbus::Result<> &&result, sdbus::UnixFd file, Options options) override;
     void Erase(sdbus::Result<sdbus::ObjectPath> &&result, Options options) override {

@@ -45,7 +45,8 @@ TAKES_SECRETS = (
     ("manage-keys", ["sync", "u-data", "--secret-file", "-"]),
     ("manage-keys", ["apply", "u-data", "--secret-file", "-"]),
     ("manage-keys", ["add-key", "u-data", "--secret-file", "-"]),
-    ("grow", ["grow", "u-data", "--secret-file", "-"]))
+    ("grow", ["grow", "u-data", "--secret-file", "-"]),
+    ("reencrypt", ["rotate-volume-key", "u-data", "--secret-file", "-"]))
 QUESTIONS = ("Passphrase for", "Recovery key of", "recovery key of")
 
 

@@ -65,7 +65,7 @@ def test_volumes(cli):
     """volume IDs, once"""
     everything = ["STATE", "u-busy", "u-data", "u-dies", "u-evil", "u-instant"]
     for command in ("status", "plan", "keys", "sync", "add-key", "remove-key", "rotate-key", "unlock", "lock",
-                    "grow", "apply", "format", "wipe", "erase", "forget"):
+                    "grow", "rotate-volume-key", "apply", "format", "wipe", "erase", "forget"):
         equal((command, complete(cli, command, "")), (command, everything))
         equal(complete(cli, command, "--json", "u-d"), ["u-data", "u-dies"])
     for command in ("list", "reload", "jobs", "watch"):

@@ -35,6 +35,11 @@ class EngineEncrypt : public VolumeFixture {
         for (std::string line; std::getline(lines, line);) yaml += "    " + line + "\n";
         writeConfig(yaml);
     }
+    static std::string fmtByte(char byte) {
+        constexpr const char *kDigits = "0123456789abcdef";
+        const auto value = static_cast<unsigned char>(byte);
+        return {kDigits[value / 16], kDigits[value % 16]};
+    }
     static void must(const std::vector<std::string> &argv) {
         const ProcessResult done = Process{.argv = argv, .input = {}, .secret = {}}.run();
         ASSERT_EQ(done.exitCode, 0) << argv.front() << ": " << done.out << done.err;
@@ -79,16 +84,20 @@ class EngineEncrypt : public VolumeFixture {
 
     std::string id_ = "u-data";
 
-    // The engine gets SIGTERM after a second, in the middle of the data.
+    // The engine gets SIGTERM in the middle of the data; its last line.
     [[nodiscard]] nlohmann::json stopped() const {
+        const std::string said = directory_.path() + "/said";
         const ProcessResult run = Process{
-            .argv = {"timeout", "-s", "TERM", "--preserve-status", "2", VOLUMECRYPT_ENGINE,
-                     "encrypt", "u-data", "--root", root_, "--config-dir", configDir_, "--output",
-                     "json", "--test-kdf", "--rate", "1000000"},
+            .argv = {"sh", "-c",
+                     R"("$@" > "$0" & engine=$!
+                                until grep -q progress "$0"; do sleep 0.05; done
+                                kill -TERM $engine; wait $engine)",
+                     said, VOLUMECRYPT_ENGINE, "encrypt", "u-data", "--root", root_, "--config-dir",
+                     configDir_, "--output", "json", "--test-kdf", "--rate", "1000000"},
             .input = {},
             .secret = {}}.run();
-        EXPECT_EQ(run.exitCode, 75) << run.out << run.err;
-        std::istringstream lines(run.out);
+        EXPECT_EQ(run.exitCode, 75) << run.err;
+        std::ifstream lines(said);
         std::string last;
         for (std::string line; std::getline(lines, line);) last = line;
         return nlohmann::json::parse(last);
@@ -98,6 +107,31 @@ class EngineEncrypt : public VolumeFixture {
 TEST_F(EngineEncrypt, Ext4IsMadeSmallerAndEncrypted) {
     ext4(64 * kMebibyte, 64 * kMebibyte);
     expectEncrypted("512");
+}
+
+// resize2fs was cut between two words of the superblock, whose checksum is wrong then.
+TEST_F(EngineEncrypt, AnInterruptedShrinkingIsMendedFirst) {
+    ext4(64 * kMebibyte, 64 * kMebibyte);
+    const std::string note = root_ + "/etc/volumecrypt/state/shrink/u-data";
+    std::filesystem::create_directories(std::filesystem::path(note).parent_path());
+    std::filesystem::permissions(root_ + "/etc/volumecrypt/state",
+                                 std::filesystem::perms::owner_all);
+    const std::string uuid = imageBytes().substr(1024 + 0x68, 16);
+    std::string text;
+    for (const char byte : uuid) text += fmtByte(byte);
+    std::ofstream(note) << text << " " << 64 * kMebibyte << "\n";
+    must({"debugfs", "-w", "-R", "ssv state 2", image_});
+    writeAt(1024 + 0x0c, "xx");
+    std::filesystem::resize_file(image_, 60 * kMebibyte);
+    expectEncrypted("512");
+    EXPECT_EQ(imageBytes().size(), 64 * kMebibyte);
+    EXPECT_FALSE(std::filesystem::exists(note));
+    // Of another file system it says nothing.
+    ext4(64 * kMebibyte, 32 * kMebibyte);
+    std::ofstream(note) << text << " " << 64 * kMebibyte << "\n";
+    must({"debugfs", "-w", "-R", "ssv state 2", image_});
+    ASSERT_EQ(engine("forget", {"--confirm", "u-data"}).exitCode, 0);
+    expectRefused("Unsupported", "is marked as one with errors", "e2fsck -f");
 }
 
 TEST_F(EngineEncrypt, LargeBlocksHaveLargeSectors) {
@@ -126,7 +160,7 @@ TEST_F(EngineEncrypt, BtrfsIsShrunkByItsOwner) {
     declareType("btrfs");
     makeImage(128 * kMebibyte);
     must({"mkfs.btrfs", "-q", image_});
-    expectRefused("NoSpace", "32 MiB are lacking", "smaller by 32 MiB with `btrfs filesystem resize`");
+    expectRefused("NoSpace", "32 MiB are lacking", "smaller by 32 MiB (btrfs filesystem resize)");
     std::filesystem::resize_file(image_, 128 * kMebibyte + kEncryptRoom);
     expectEncrypted("4096");
 }
@@ -162,6 +196,9 @@ TEST_F(EngineEncrypt, UnsuitableFileSystemsAreRefused) {
     ext4(64 * kMebibyte, 64 * kMebibyte);
     must({"debugfs", "-w", "-R", "ssv state 2", image_});
     expectRefused("Unsupported", "is marked as one with errors", "e2fsck -f");
+    ext4(64 * kMebibyte, 64 * kMebibyte);
+    must({"debugfs", "-w", "-R", "feature needs_recovery", image_});
+    expectRefused("Unsupported", "its journal is to be replayed", "Mount and unmount it");
     ext4(64 * kMebibyte, 64 * kMebibyte, "4096");
     expectRefused("NoSpace", "cannot be made smaller here", "volumecryptctl wipe u-data");
     ext4(47 * kMebibyte, 10 * kMebibyte);

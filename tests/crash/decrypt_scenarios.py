@@ -4,7 +4,7 @@ it was, to the bit, or nothing takes it for a file system and the same command g
 import random
 import shutil
 
-import xts
+import oracle
 from encrypt_scenarios import run
 from place import CHEAP, Lost
 from scenarios import Scenario
@@ -62,14 +62,11 @@ class Decrypt(Scenario):
         place.declare({0: WORD})
         place.must("sync")
         self.make_plain(place)
-        key = place.folder / "volume-key"
-        place.cryptsetup_must("luksDump", "--dump-volume-key", "--volume-key-file", str(key), "--key-file", "-",
-                              str(place.image), stdin=WORD)
+        key = oracle.volume_key(place.image, WORD.encode())
         data = self.plain.ljust(self.length, b"\0")
         with open(place.image, "r+b") as image:
             image.seek(self.offset)
-            image.write(xts.encrypt(data, key.read_bytes(), self.sector_size))
-        key.unlink()
+            image.write(oracle.encrypted(data, key, self.sector_size))
         declare_plain(place)
         self.image = place.image.read_bytes()
         # Of the one key slot.

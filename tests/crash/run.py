@@ -24,6 +24,7 @@ from moved_scenarios import moved_scenarios  # pylint: disable=wrong-import-posi
 from scenarios import scenarios  # pylint: disable=wrong-import-position
 from state_scenarios import state_scenarios  # pylint: disable=wrong-import-position
 from tpm_scenarios import tpm_scenarios  # pylint: disable=wrong-import-position
+from volume_key_scenarios import volume_key_scenarios  # pylint: disable=wrong-import-position
 
 
 class Point(typing.NamedTuple):
@@ -111,7 +112,8 @@ class Trial:
 
 def all_scenarios():
     # Those with a TPM take longest.
-    return [*tpm_scenarios(), *encrypt_scenarios(), *decrypt_scenarios(), *scenarios(), *moved_scenarios(), *state_scenarios()]
+    return [*tpm_scenarios(), *encrypt_scenarios(), *decrypt_scenarios(), *volume_key_scenarios(), *scenarios(),
+            *moved_scenarios(), *state_scenarios()]
 
 
 def try_scenario(build, folder, number, long):

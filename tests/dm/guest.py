@@ -38,15 +38,18 @@ def run_checks(build, chosen):
     import block_checks
     import crash_checks
     import engine_checks
+    import encrypt_checks
     import grow_checks
     import pin_checks
     import plain_checks
     import state_checks
     import trouble_checks
     import udev_checks
+    import volume_key_checks
     groups = {"block": block_checks.run_all, "engine": engine_checks.run_all,
               "trouble": trouble_checks.run_all, "plain": plain_checks.run_all, "pin": pin_checks.run_all,
-              "state": state_checks.run_all, "grow": grow_checks.run_all, "udev": udev_checks.run_all,
+              "state": state_checks.run_all, "grow": grow_checks.run_all, "encrypt": encrypt_checks.run_all,
+              "udev": udev_checks.run_all, "volume-key": volume_key_checks.run_all,
               "crash": crash_checks.run_all, "bench": bench_checks.run_all}
     for name, group in groups.items():
         if name in chosen:

@@ -108,7 +108,7 @@ def relay(kernel, output, times):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("build", type=pathlib.Path, help="the meson build directory")
-    parser.add_argument("checks", nargs="+", help="groups: block engine trouble plain pin state grow udev crash bench")
+    parser.add_argument("checks", nargs="+", help="groups: block engine trouble plain pin state grow encrypt udev crash bench")
     parser.add_argument("--tap", action="store_true", help="for meson")
     parser.add_argument("--times", action="store_true", help="show how long each check took")
     parser.add_argument("--timeout", type=int, default=270, help="seconds (default: 270)")

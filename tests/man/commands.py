@@ -23,7 +23,6 @@ OTHERS = {
     "losetup": ("mount", False),
     "fuser": ("psmisc", False),
     "e2fsck": ("e2fsprogs", False),
-    "btrfs": ("btrfs-progs", True),
     "openssl": ("openssl", True),
     "tpm2_getcap": ("tpm2-tools", False),
     "tpm2_readpublic": ("tpm2-tools", False),

@@ -37,8 +37,8 @@ def test_the_judge():
     """what this test judges by can tell right from wrong"""
     right = ["volumecryptctl wipe ID --confirm=ID", "volumecryptctl remove-key ID 3", "volumecrypt-engine sync ID --verify",
              "cryptsetup reencrypt --resume-only ID", "systemctl daemon-reload", "openssl pkey -pubout", "lsblk ID"]
-    wrong = ["volumecryptctl rotate-volume-key ID", "volumecryptctl wipe ID --force", "volumecryptctl lock ID 3",
-             "volumecrypt-engine reencrypt ID", "volumecrypt-engine sync --confirmed", "cryptsetup luksRestore ID",
+    wrong = ["volumecryptctl rotate-volumes ID", "volumecryptctl wipe ID --force", "volumecryptctl lock ID 3",
+             "volumecrypt-engine recrypt ID", "volumecrypt-engine sync --confirmed", "cryptsetup luksRestore ID",
              "cryptsetup reencrypt --resume ID", "cryptsetup repair", "systemctl refresh", "openssl pkey -public", "lsblk --luks", "vcrypt list"]
     equal([command for command in right if problem_of(command)], [])
     equal([command for command in wrong if not problem_of(command)], [])
