@@ -207,7 +207,7 @@ Parameters takesFormat() {
 
 }  // namespace
 
-std::span<const Command> volumeCommands(){
+std::span<const Command> volumeCommands() {
     static constexpr std::array rows{
         Command{.group = kChangeVolumes,
                 .name = "lock",
@@ -229,30 +229,32 @@ std::span<const Command> volumeCommands(){
                 .help = "Decrypt a volume that is declared plain where it is; its data stays",
                 .takes = takesDecrypt,
                 .run = runDecrypt},
-        .name = "rotate-volume-key",
-        .help = "Encrypt the data of a locked volume anew under a new volume key",
-        .takes = takesRotateVolumeKey, .run = runRotateVolumeKey},
-    Command{.group = kChangeVolumes,
-            .name = "format",
-            .help = "Make a new, empty encrypted volume; what was on it is lost",
-            .takes = takesFormat,
-            .run = runFormat},
-    Command{.group = kChangeVolumes,
-            .name = "wipe",
-            .help = "Make the device blank, to be provisioned anew; its data is lost",
-            .takes = takesConfirm,
-            .run = runWipe},
-    Command{.group = kChangeVolumes,
-            .name = "erase",
-            .help = "Destroy every key slot; the data is lost for good",
-            .takes = takesConfirm,
-            .run = runErase},
-    Command{.group = kChangeVolumes,
-            .name = "forget",
-            .help = "Forget which volume this was, so that another is accepted in its place",
-            .takes = takesConfirm,
-            .run = runForget}};
-return rows;
+        Command{.group = kChangeVolumes,
+                .name = "rotate-volume-key",
+                .help = "Encrypt the data of a locked volume anew under a new volume key",
+                .takes = takesRotateVolumeKey,
+                .run = runRotateVolumeKey},
+        Command{.group = kChangeVolumes,
+                .name = "format",
+                .help = "Make a new, empty encrypted volume; what was on it is lost",
+                .takes = takesFormat,
+                .run = runFormat},
+        Command{.group = kChangeVolumes,
+                .name = "wipe",
+                .help = "Make the device blank, to be provisioned anew; its data is lost",
+                .takes = takesConfirm,
+                .run = runWipe},
+        Command{.group = kChangeVolumes,
+                .name = "erase",
+                .help = "Destroy every key slot; the data is lost for good",
+                .takes = takesConfirm,
+                .run = runErase},
+        Command{.group = kChangeVolumes,
+                .name = "forget",
+                .help = "Forget which volume this was, so that another is accepted in its place",
+                .takes = takesConfirm,
+                .run = runForget}};
+    return rows;
 }
 
 }  // namespace volumecrypt::cli

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "engine/verbs.h"
-#include "model/names.h"
 #include "volume/decryption_run.h"
 #include "volume/device_state.h"
 
@@ -36,10 +35,10 @@ base::Status prepareToDecrypt(volume::Session &session) {
     VC_TRY(session.lock());
     VC_ASSIGN(const bool mapped, volume::isMapped(session));
     if (!mapped) return {};
-    return base::fail(
-        ErrorCode::Busy, session.describe() + " is unlocked: it is decrypted while it is locked",
-        "Nothing was written. Unmount it and lock it: `volumecryptctl lock " + session.id().text() +
-            "`, or `cryptsetup close " + model::mappingName(session.id()) + "`; then try again.");
+    return base::fail(ErrorCode::Busy,
+                      session.describe() + " is unlocked: it is decrypted while it is locked",
+                      "Nothing was written. `systemctl stop volumecrypt@" + session.id().text() +
+                          ".service` locks it; then try again.");
 }
 
 }  // namespace

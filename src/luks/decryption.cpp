@@ -11,7 +11,10 @@
 #include <string_view>
 #include <vector>
 
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -172,9 +175,10 @@ base::Status Mover::putHead() {
 }
 
 base::Result<bool> Mover::run() {
-    // What was read may be in memory only, when it was this system that was interrupted and not the
-    // machine.
+    // What was read may be in memory only, when it was this program that was interrupted and not
+    // the machine.
     VC_TRY(flushAll(fd_));
+    VC_TRY(forgetCached(fd_));
     VC_ASSIGN(record_, findDecryptionRecord(fd_, marker_));
     if (record_.phase == DecryptionPhase::Ending) return true;
     VC_ASSIGN(decryptor_, crypto::XtsDecryptor::start(cipher_.volumeKey));
@@ -201,6 +205,15 @@ base::Result<bool> Mover::run() {
 
 }  // namespace
 
+base::Status forgetCached(int deviceFd) {
+    struct stat info {};
+    if (::fstat(deviceFd, &info) < 0)
+        return base::fail(base::errnoError("look at the device", errno));
+    // Of a plain file there is one cache for all.
+    if (!S_ISBLK(info.st_mode) || ::ioctl(deviceFd, BLKFLSBUF, 0) == 0) return {};
+    return base::fail(base::errnoError("read the device afresh", errno));
+}
+
 base::Result<FoundDecryptionMarker> findDecryptionMarker(int deviceFd) {
     VC_ASSIGN(const std::uint64_t size, sizeOfDevice(deviceFd));
     if (size < kDecryptionMarkerSize) return FoundDecryptionMarker{};
@@ -217,6 +230,7 @@ base::Status prepareDecryption(int deviceFd, DecryptionMarker &marker) {
     VC_ASSIGN(const std::uint64_t size, sizeOfDevice(deviceFd));
     if (!marker.isPlaced(size))
         return base::fail(ErrorCode::Internal, "the tail of a decryption has no place");
+    VC_TRY(forgetCached(deviceFd));
     VC_TRY(copyToTail(deviceFd, marker));
     DecryptionRecord record{.done = kDecryptionHead, .nonce = marker.nonce, .firstSector = {}};
     // Both places: what is left there from an earlier time shall not be looked at.

@@ -14,8 +14,8 @@
 
 #include "base/files.h"
 #include "blockdev/content.h"
-#include "crypto/digest.h"
 #include "crypto/xts.h"
+#include "luks/decryption.h"
 
 namespace volumecrypt::volume {
 namespace {
@@ -114,8 +114,8 @@ base::Status expectTrusted(const Session &session, const EncryptedContent &conte
     if (extent.trouble.empty()) return {};
     return base::fail(
         ErrorCode::Unsupported, session.describe() + ": its file system " + extent.trouble,
-        "Nothing was written. Declare its `encryption` again, unlock it, mount and unmount it or "
-        "check it with e2fsck, lock it, and try again.");
+        "Nothing was written. Declare its `encryption` again, unlock it, mount and unmount it, or "
+        "repair it; lock it, and try again.");
 }
 
 base::Status expectRoom(const Session &session, const EncryptedContent &content) {
@@ -155,6 +155,7 @@ base::Result<EncryptedContent> measureEncrypted(const Session &session, int fd,
     if (size < tail + data.offset + luks::kDecryptionHead)
         return base::fail(ErrorCode::NoSpace, session.describe() + " is too small to be decrypted",
                           nothingWritten(session));
+    VC_TRY(luks::forgetCached(fd));
     PlainEnds ends(fd, data, size);
     VC_TRY(ends.read(volumeKey));
     VC_ASSIGN(const blockdev::Content found, expectFilesystem(session, ends));

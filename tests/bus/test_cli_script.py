@@ -309,8 +309,8 @@ def test_encrypt(cli):
 def test_decrypt(cli):
     """decrypt starts the job; without a terminal the secret comes from a file or not at all"""
     equal(cli.run("decrypt", "u-data", "--secret-file", "-", "--no-wait", secret=b"one").returncode, 0)
-    equal(cli.run("decrypt", "--rate=50M", "s-swap", "--no-wait").returncode, 0)
-    equal(cli.calls(), ["decrypt u-data no-ask secret=[one]", "decrypt s-swap no-ask rate=52428800"])
+    equal(cli.run("decrypt", "--rate=52428800", "u-data", "--no-wait").returncode, 0)
+    equal(cli.calls(), ["decrypt u-data no-ask secret=[one]", "decrypt u-data no-ask rate=52428800"])
     equal(cli.run("decrypt", "--rate=0", "u-data").returncode, 64)
 
 
