@@ -25,6 +25,10 @@ struct FilesystemExtent {
 // for those in a form that is not known; Io.
 base::Result<FilesystemExtent> readExtent(int fd, const std::string &type);
 
+// What the superblock does not say: the log of an xfs that is to be replayed, which may hold
+// another size. As FilesystemExtent::trouble. Unsupported when the program is missing, Io.
+base::Result<std::string> logTrouble(const std::string &path, const std::string &type);
+
 // By which an ext file system is known again, in hexadecimal; empty when there is none. Of a
 // superblock whose checksum is wrong as well: a change of its size that was interrupted may leave
 // one.

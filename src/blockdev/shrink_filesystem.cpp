@@ -109,6 +109,16 @@ base::Status shrinkSwap(const std::string &path, const FilesystemExtent &present
 
 }  // namespace
 
+base::Result<std::string> logTrouble(const std::string &path, const std::string &type) {
+    if (type != "xfs") return std::string();
+    const std::vector<std::string> argv{"xfs_logprint", "-t", path};
+    VC_ASSIGN(const base::ChildOutcome outcome, runShrinker(argv, "xfsprogs"));
+    if (outcome.output.find("state: <CLEAN>") != std::string::npos) return std::string();
+    if (outcome.output.find("state: <DIRTY>") != std::string::npos)
+        return std::string("was not unmounted: its log is to be replayed");
+    return base::fail(failedProgram(argv, path, outcome));
+}
+
 base::Status mendShrunk(const std::string &path) {
     // Cut at each of its writes, resize2fs of e2fsprogs 1.47 left what this repairs with nothing
     // lost; -p leaves the half of it to a person.

@@ -34,18 +34,38 @@ base::Status expectNoUsers(const Session &session) {
                       "shows it), then try again.");
 }
 
-// The file system is only to be had through a mapping. Interrupted it stays: a volume that is
+base::Status expectCleanLog(const Session &session, const std::string &mapping) {
+    VC_ASSIGN(const std::string trouble, blockdev::logTrouble(mapping, "xfs"));
+    if (trouble.empty()) return {};
+    return base::fail(ErrorCode::Unsupported, session.describe() + ": its file system " + trouble,
+                      "Nothing was written. Declare its `encryption` again, unlock it, mount and "
+                      "unmount it; lock it, and try again.");
+}
+
+// What programs do, for which there has to be a mapping. Interrupted it stays: a volume that is
 // unlocked, and whose file system has its old size or the new one.
-base::Status makeRoom(const Session &session, const OpenedBySecret &opened,
-                      const EncryptedContent &content) {
-    if (content.hasRoom()) return {};
+base::Status prepareThroughMapping(const Session &session, const OpenedBySecret &opened,
+                                   const EncryptedContent &content) {
+    // A log that is not replayed may hold another size.
+    const bool isXfs = content.extent.type == "xfs";
+    if (content.hasRoom() && !isXfs) return {};
+    if (session.device().isFile)
+        return base::fail(ErrorCode::Unsupported,
+                          session.describe() +
+                              " is a plain file: whether an xfs in it was "
+                              "unmounted cannot be found out",
+                          "Nothing was written. Set a loop device up for it (`losetup --find "
+                          "--show " +
+                              session.device().node + "`) and declare that.");
     const std::string name = model::mappingName(session.id());
+    const std::string mapping = model::mappingPath(session.id());
     VC_TRY(luks::activate(opened.header, session.device().node, name, opened.volumeKey, {}));
-    auto shrunk =
-        blockdev::shrinkFilesystem(model::mappingPath(session.id()), content.extent, content.most);
+    auto done = isXfs ? expectCleanLog(session, mapping)
+                      : blockdev::shrinkFilesystem(mapping, content.extent, content.most);
     auto closed = luks::deactivate(name, false);
-    if (!shrunk)
-        return base::fail(std::move(shrunk).error().because(
+    if (!done && isXfs) return done;
+    if (!done)
+        return base::fail(std::move(done).error().because(
             session.describe() + ": its file system could not be made smaller"));
     if (closed) return {};
     return base::fail(std::move(closed).error().because(session.describe()));
@@ -115,7 +135,7 @@ base::Result<luks::DecryptionMarker> startDecryption(const Session &session,
         VC_ASSIGN(const EncryptedContent content,
                   measureEncrypted(session, device.get(), opened.header.view, opened.volumeKey));
         VC_TRY(checkStop());
-        VC_TRY(makeRoom(session, opened, content));
+        VC_TRY(prepareThroughMapping(session, opened, content));
     }
     VC_ASSIGN(const blockdev::ExclusiveDevice exclusive,
               blockdev::openExclusively(session.device(), checkStop));

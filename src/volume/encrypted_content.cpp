@@ -84,7 +84,9 @@ base::Result<blockdev::Content> expectFilesystem(const Session &session, const P
         return base::fail(ErrorCode::NotBlank,
                           session.describe() + " holds " + content.describe() +
                               " in its encryption, not a file system that could stay",
-                          nothingWritten(session));
+                          nothingWritten(session) +
+                              " An ext4 of which a change of size was interrupted looks like "
+                              "this: declare its `encryption` again, unlock and repair it.");
     if (declared == model::FilesystemType::None || content.type == model::filesystemName(declared))
         return content;
     return base::fail(ErrorCode::NotBlank,

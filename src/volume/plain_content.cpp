@@ -85,6 +85,16 @@ base::Result<unsigned> chooseSectorSize(const Session &session,
         "Nothing was written. Remove the declared sector size, or declare 512.");
 }
 
+base::Status expectClean(const Session &session, const PlainContent &plain) {
+    if (plain.extent.trouble.empty()) return {};
+    const std::string check = plain.extent.type.starts_with("ext")
+                                  ? ", or run `e2fsck -f " + session.device().node + "`"
+                                  : "";
+    return base::fail(ErrorCode::Unsupported,
+                      session.describe() + ": its file system " + plain.extent.trouble,
+                      "Nothing was written. Mount and unmount it" + check + ", then try again.");
+}
+
 base::Status expectWhole(const Session &session, const PlainContent &plain) {
     const std::uint64_t size = session.device().size;
     if (size < luks::kTailRoom + luks::kDataShift)
@@ -100,11 +110,7 @@ base::Status expectWhole(const Session &session, const PlainContent &plain) {
         return base::fail(ErrorCode::Io,
                           session.describe() + " is smaller than the file system on it says",
                           "Nothing was written. Look for the rest of it, or repair it.");
-    if (plain.extent.trouble.empty()) return {};
-    return base::fail(ErrorCode::Unsupported,
-                      session.describe() + ": its file system " + plain.extent.trouble,
-                      "Nothing was written. Mount and unmount it, or run `e2fsck -f " +
-                          session.device().node + "`, then try again.");
+    return expectClean(session, plain);
 }
 
 }  // namespace
@@ -134,6 +140,9 @@ base::Result<PlainContent> expectEncryptable(const Session &session, const Devic
     VC_TRY(expectUnused(session));
     VC_ASSIGN(const base::UniqueFd device, blockdev::openDevice(session.device(), false));
     VC_ASSIGN(PlainContent plain, measurePlain(session, device.get(), found.content.type));
+    VC_ASSIGN(plain.extent.trouble,
+              blockdev::logTrouble(session.device().node, found.content.type));
+    VC_TRY(expectClean(session, plain));
     VC_TRY(expectDeclaredType(session, found.content));
     return plain;
 }

@@ -43,7 +43,7 @@ base::Error jobUnfinished(const Session &session, const model::Job &job) {
                     "`volumecryptctl rotate-volume-key " + id + "` goes on with it."};
         case model::JobOperation::Encrypt:
             return {ErrorCode::Busy, session.describe() + ": its encryption is unfinished",
-                    "Let it come to its end first."};
+                    "`volumecryptctl encrypt " + id + "` goes on with it."};
         case model::JobOperation::Decrypt:
             return {ErrorCode::Busy, session.describe() + ": its decryption is unfinished",
                     "Let it come to its end first."};

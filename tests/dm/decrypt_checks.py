@@ -101,6 +101,19 @@ def cannot_shrink(machine):
         assert "Make the partition larger by 20 MiB" in answer.last["hint"], answer
         equal(volume.disk.digest(), before, "content of the disk")
         volume.disk.grow(360)
+        # As it is after a power cut: with a log to be replayed.
+        run("cryptsetup", "open", "--key-file", "-", volume.disk.node, MAP, stdin=SECRET)
+        with mounted(NODE) as where:
+            (where / "last").write_text("word")
+            run("xfs_io", "-x", "-c", "shutdown -f", where)
+        run("cryptsetup", "close", MAP)
+        before = volume.disk.digest()
+        decrypt(volume).failed("Unsupported", text="its log is to be replayed")
+        equal(volume.disk.digest(), before, "content of the disk")
+        run("cryptsetup", "open", "--key-file", "-", volume.disk.node, MAP, stdin=SECRET)
+        with mounted(NODE):
+            pass
+        run("cryptsetup", "close", MAP)
         decrypt(volume).succeeded(changed=True)
         expect_plain(volume, files, "xfs")
 
