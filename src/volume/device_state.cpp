@@ -178,7 +178,9 @@ base::Error unexpectedContent(const Session &session, const DeviceContent &found
             return makeError(
                 ErrorCode::EncryptedNotDeclared,
                 "volume is encrypted, but no encryption config provided: " + session.describe(),
-                "Nothing was written. Declare its `encryption`.");
+                "Nothing was written. Declare its `encryption`, or make it plain with its data: "
+                "`volumecryptctl decrypt " +
+                    id + "`.");
         default:
             return makeError(ErrorCode::NotBlank,
                              session.describe() + " holds " + found.content.describe() +
