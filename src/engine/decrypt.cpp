@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "engine/verbs.h"
+#include "model/names.h"
 #include "volume/decryption_run.h"
 #include "volume/device_state.h"
 
@@ -35,10 +36,11 @@ base::Status prepareToDecrypt(volume::Session &session) {
     VC_TRY(session.lock());
     VC_ASSIGN(const bool mapped, volume::isMapped(session));
     if (!mapped) return {};
-    return base::fail(ErrorCode::Busy,
-                      session.describe() + " is unlocked: it is decrypted while it is locked",
-                      "Nothing was written. `systemctl stop volumecrypt@" + session.id().text() +
-                          ".service` locks it; then try again.");
+    return base::fail(
+        ErrorCode::Busy, session.describe() + " is unlocked: it is decrypted while it is locked",
+        "Nothing was written. `systemctl stop volumecrypt@" + session.id().text() +
+            ".service` locks it, or `cryptsetup close " + model::mappingName(session.id()) +
+            "` where that unit does not run; then try again.");
 }
 
 }  // namespace

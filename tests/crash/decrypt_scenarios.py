@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An encrypted volume becomes a plain file system where it is. Wherever it was interrupted, either it is the volume that it
-was, to the bit, or nothing takes it for a file system and the same command goes on to the same data."""
+"""An encrypted volume becomes a plain file system where it is. Wherever it was interrupted, either it is the volume
+that it was, to the bit, or nothing takes it for a file system and the same command goes on to the same data."""
 import random
 import shutil
 

@@ -81,7 +81,7 @@ def in_use(machine):
         before = volume.disk.digest()
         decrypt(volume).failed("Busy", text="is unlocked")
         equal(volume.disk.digest(), before, "content of the disk")
-        run("dmsetup", "remove", MAP)
+        run("cryptsetup", "close", MAP)
         run("cryptsetup", "open", "--key-file", "-", volume.disk.node, "other", stdin=SECRET)
         try:
             decrypt(volume).failed("Busy", text="is in use: under dm-")
