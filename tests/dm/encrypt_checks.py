@@ -113,10 +113,13 @@ def killed(machine):
     with Volume(machine, 128) as volume:
         wanted = made(volume, "ext4")
         refused = flying = 0
-        for step in range(24):
+        for step in range(16):
             with subprocess.Popen(volume.machine.command("encrypt", "u-data", "--rate", str(40 * MIB)),
                                   stdout=subprocess.PIPE, start_new_session=True) as engine:
-                time.sleep(0.2 * (1 + step % 12))
+                # Before the data, or in the middle of it.
+                if step % 2:
+                    next((line for line in engine.stdout if b"progress" in line), None)
+                time.sleep(0.02 * step)
                 os.killpg(engine.pid, signal.SIGKILL)
             answer = volume.attach()
             if answer.status != 0:
