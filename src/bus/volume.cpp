@@ -12,7 +12,7 @@ namespace {
 
 constexpr const char *kSecretOperations =
     "the operations that take a secret are unlock, sync, apply, add-key, grow, encrypt, "
-    "rotate-volume-key and restore-header";
+    "decrypt, rotate-volume-key and restore-header";
 
 using HeldKey = std::shared_ptr<daemon::VolumeOperations::AddedKey>;
 
@@ -133,24 +133,6 @@ daemon::JobRequest BusVolume::readRequest(const Options &options,
     return request;
 }
 
-template <typename Action, typename... Values>
-void BusVolume::notYet(sdbus::Result<Values...> &&result, std::string_view operation,
-                       const Options &options) {
-    answering([&] {
-        checkOptions(options, {});
-        const Reply<Values...> reply(std::move(result));
-        gate_.pass<Action>(getObject(), reply, purpose(operation),
-                           [reply, what = std::string(operation),
-                            id = volume_->id().text()](const daemon::Authorized<Action> &) {
-                               reply.fail(base::Error(base::ErrorCode::Unsupported,
-                                                      "volume " + id +
-                                                          ": this version of VolumeCrypt "
-                                                          "cannot " +
-                                                          what + " yet; nothing was changed"));
-                           });
-    });
-}
-
 template <typename Action>
 void BusVolume::only(const Reply<> &reply, const daemon::Purpose &purpose) {
     gate_.pass<Action>(getObject(), reply, purpose,
@@ -169,7 +151,7 @@ void BusVolume::Authorize(sdbus::Result<> &&result, std::string operation, Optio
         if (operation == "apply")
             return only<daemon::action::ManageKeys>(reply, {.operation = operation});
         if (operation == "grow") return only<daemon::action::Grow>(reply, asked);
-        if (operation == "encrypt" || operation == "rotate-volume-key")
+        if (operation == "encrypt" || operation == "decrypt" || operation == "rotate-volume-key")
             return only<daemon::action::Reencrypt>(reply, asked);
         if (operation == "restore-header") return only<daemon::action::Header>(reply, asked);
         refuseArgument(kSecretOperations);
@@ -289,10 +271,6 @@ void BusVolume::NewRecoveryKey(sdbus::Result<sdbus::UnixFd> &&result, Options op
                 reply.succeed(sdbus::UnixFd(key->get()));
             });
     });
-}
-
-void BusVolume::Decrypt(JobReply &&result, Options options) {
-    notYet<daemon::action::Reencrypt>(std::move(result), "decrypt in place", options);
 }
 
 }  // namespace volumecrypt::bus

@@ -56,7 +56,9 @@ class BusVolume final
     void Encrypt(JobReply &&result, Options options) override {
         start(std::move(result), options, daemon::operation::kEncrypt);
     }
-    void Decrypt(JobReply &&result, Options options) override;
+    void Decrypt(JobReply &&result, Options options) override {
+        start(std::move(result), options, daemon::operation::kDecrypt);
+    }
     void RotateVolumeKey(JobReply &&result, Options options) override {
         start(std::move(result), options, daemon::operation::kRotateVolumeKey);
     }
@@ -112,10 +114,6 @@ class BusVolume final
                const daemon::JobOperation<Action> &operation);
     [[nodiscard]] daemon::JobRequest readRequest(const Options &options,
                                                  const daemon::JobMethod &method) const;
-    // A method that this version has no use case for.
-    template <typename Action, typename... Values>
-    void notYet(sdbus::Result<Values...> &&result, std::string_view operation,
-                const Options &options);
 
     BusGate &gate_;
     daemon::UseCases &use_;

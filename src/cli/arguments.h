@@ -23,7 +23,7 @@ struct Arguments {
     std::optional<std::string> confirm;     // what destroys data: the ID once more
     std::string headerFile;                 // backup-header, restore-header
     bool force = false;                     // format
-    std::uint64_t rate = 0;                 // encrypt, rotate-volume-key: bytes a second; 0: any
+    std::uint64_t rate = 0;                 // of jobs: bytes a second; 0: any
     bool verify = false;                    // sync
     bool adopt = false;                     // sync
     bool noWait = false;

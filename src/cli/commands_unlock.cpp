@@ -39,12 +39,6 @@ struct Door {
     std::function<Result<std::string>(const UniqueFd &secret)> open;
 };
 
-Result<UniqueFd> secretFromPerson(Terminal &terminal, const std::string &volume) {
-    VC_ASSIGN(const base::SecretBuffer secret,
-              terminal.askSecret("Passphrase for " + printable(volume) + ": "));
-    return base::secretToMemfd(secret);
-}
-
 bool wrongKey(const base::Error &error) {
     return error.code == ErrorCode::NoUsableKey || error.code == ErrorCode::KeyRejected;
 }

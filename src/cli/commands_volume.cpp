@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// lock, grow, encrypt, and what destroys data: format, wipe, erase, forget.
+// lock, grow, encrypt, decrypt, and what destroys data: format, wipe, erase, forget.
 #include <array>
 #include <charconv>
 #include <cstdint>
@@ -121,6 +121,24 @@ int runRotateVolumeKey(Session &session) {
                           arguments.volume);
 }
 
+// No key is declared: whoever can be asked is asked. At the very end none is needed, so that the
+// service is asked even without.
+base::Result<base::UniqueFd> secretForPlain(Session &session) {
+    auto person = personAt(session.arguments());
+    if (session.arguments().secretFile || !person) return givenSecret(session);
+    VC_TRY(session.mayType());
+    return secretFromPerson(*person, session.arguments().volume);
+}
+
+int runDecrypt(Session &session) {
+    const Arguments &arguments = session.arguments();
+    const auto secret = secretForPlain(session);
+    if (!secret) return failed(session, secret.error());
+    return session.finish(session.client().start(arguments.volume, "Decrypt",
+                                                 {.rate = arguments.rate, .secret = &*secret}),
+                          arguments.volume);
+}
+
 int runFormat(Session &session) {
     std::vector<std::string> flags;
     if (session.arguments().force) flags.emplace_back("force");
@@ -158,6 +176,12 @@ Parameters takesGrow() {
     return {volume(),
             secretFile("Open the volume with the passphrase in this file (- is standard input), "
                        "every byte of it: for when no declared key opens it")};
+}
+
+Parameters takesDecrypt() {
+    return {volume(), rate(),
+            secretFile("Open the volume with the passphrase in this file (- is standard input), "
+                       "every byte of it, instead of asking for one")};
 }
 
 Parameters takesEncrypt() {
@@ -200,6 +224,11 @@ std::span<const Command> volumeCommands() {
                 .help = "Encrypt the file system of a plain volume where it is; its data stays",
                 .takes = takesEncrypt,
                 .run = runEncrypt},
+        Command{.group = kChangeVolumes,
+                .name = "decrypt",
+                .help = "Decrypt a volume that is declared plain where it is; its data stays",
+                .takes = takesDecrypt,
+                .run = runDecrypt},
         Command{.group = kChangeVolumes,
                 .name = "rotate-volume-key",
                 .help = "Encrypt the data of a locked volume anew under a new volume key",

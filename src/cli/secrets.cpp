@@ -19,6 +19,12 @@ Result<UniqueFd> givenSecret(Session &session) {
     return secretFromFile(*file);
 }
 
+Result<UniqueFd> secretFromPerson(Terminal &terminal, const std::string &volume) {
+    VC_ASSIGN(const base::SecretBuffer secret,
+              terminal.askSecret("Passphrase for " + printable(volume) + ": "));
+    return base::secretToMemfd(secret);
+}
+
 base::Error noTerminal() {
     return {base::ErrorCode::InvalidConfig, "there is no terminal to ask for a passphrase on",
             "Give it with --secret-file FILE, or --secret-file - on standard input."};

@@ -43,6 +43,8 @@ inline constexpr JobOperation<action::Grow> kGrow{
     {.name = "Grow", .verb = "grow", .takesSecret = true, .writesMounted = true}};
 inline constexpr JobOperation<action::Reencrypt> kEncrypt{
     {.name = "Encrypt", .verb = "encrypt", .takesSecret = true, .takesRate = true}};
+inline constexpr JobOperation<action::Reencrypt> kDecrypt{
+    {.name = "Decrypt", .verb = "decrypt", .takesSecret = true, .takesRate = true}};
 inline constexpr JobOperation<action::Reencrypt> kRotateVolumeKey{
     {.name = "RotateVolumeKey", .verb = "reencrypt", .takesSecret = true, .takesRate = true}};
 inline constexpr JobOperation<action::Header> kBackupHeader{

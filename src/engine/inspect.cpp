@@ -209,6 +209,7 @@ model::VolumeState stateOfContent(const volume::Session &session,
                                   const volume::DeviceContent &found) {
     if (found.interruptedFormat || found.content.kind == blockdev::ContentKind::Blank)
         return model::VolumeState::Blank;
+    if (found.interruptedDecryption) return model::VolumeState::Reencrypting;
     const bool plain =
         found.content.kind == blockdev::ContentKind::Filesystem && !session.spec().encryption;
     return plain ? model::VolumeState::Plain : model::VolumeState::Foreign;
@@ -240,6 +241,8 @@ base::Result<volume::Outcome> look(volume::Session &session) {
         volume::warnOfOtherFilesystem(session, found.content);
     if (found.interruptedFormat)
         outcome.extra["content"] = "an interrupted first format";
+    else if (found.interruptedDecryption)
+        outcome.extra["content"] = "an unfinished decryption";
     else if (outcome.state != model::VolumeState::Blank)
         outcome.extra["content"] = found.content.describe();
     return outcome;

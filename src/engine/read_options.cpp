@@ -44,8 +44,9 @@ std::string misuse(const volume::Options &options) {
         return "--adopt goes with sync and plan only";
     if (options.unlockFd && verb != volume::Verb::AddKey)
         return "--unlock-fd goes with add-key only";
-    if (options.rate != 0 && verb != volume::Verb::Encrypt && verb != volume::Verb::Reencrypt)
-        return "--rate goes with encrypt and reencrypt only";
+    if (options.rate != 0 && verb != volume::Verb::Encrypt && verb != volume::Verb::Decrypt &&
+        verb != volume::Verb::Reencrypt)
+        return "--rate goes with encrypt, decrypt and reencrypt only";
     const VerbRow &row = verbRow(verb);
     if (options.slot.has_value() != row.needsSlot)
         return options.slot ? "--slot goes with remove-key and rotate only"

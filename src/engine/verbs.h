@@ -28,6 +28,7 @@ base::Result<volume::Outcome> addKey(volume::Session &session);
 base::Result<volume::Outcome> removeKey(volume::Session &session);
 base::Result<volume::Outcome> rotateKey(volume::Session &session);
 base::Result<volume::Outcome> encrypt(volume::Session &session);
+base::Result<volume::Outcome> decrypt(volume::Session &session);
 base::Result<volume::Outcome> reencrypt(volume::Session &session);
 base::Result<volume::Outcome> wipe(volume::Session &session);
 base::Result<volume::Outcome> erase(volume::Session &session);

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "blockdev/device.h"
+#include "luks/decryption.h"
 #include "luks/first_segment.h"
 #include "luks/header_store.h"
 #include "luks/header_write.h"
@@ -112,6 +113,13 @@ base::Result<DeviceContent> lookAtDevice(const Session &session) {
         if (!found.otherEncryption) found.interruptedEncryption = std::move(begun.marker);
         return found;
     }
+    VC_ASSIGN(luks::FoundDecryptionMarker moving, luks::findDecryptionMarker(fd->get()));
+    if (moving.marker || moving.isOther) {
+        found.content.kind = ContentKind::Unknown;
+        found.otherDecryption = !moving.marker || moving.marker->volume != session.id().text();
+        if (!found.otherDecryption) found.interruptedDecryption = std::move(moving.marker);
+        return found;
+    }
     auto content = blockdev::probeContent(fd->get(), session.device().size);
     if (!content) return base::fail(std::move(content).error().because(session.describe()));
     found.content = std::move(*content);
@@ -145,6 +153,19 @@ base::Error unexpectedContent(const Session &session, const DeviceContent &found
                              "volumecrypt, was begun on it and is unfinished",
                          "Nothing was written. Declare the device for the volume that it was "
                          "declared for, or update volumecrypt.");
+    if (found.interruptedDecryption)
+        return makeError(ErrorCode::HeaderRefused,
+                         session.describe() + ": its decryption was begun and is unfinished",
+                         "Nothing was written. With the volume declared without encryption, "
+                         "`volumecryptctl decrypt " +
+                             id + "` goes on with it.");
+    if (found.otherDecryption)
+        return makeError(ErrorCode::HeaderRefused,
+                         session.describe() +
+                             ": the decryption of another volume, or by a newer version of "
+                             "volumecrypt, was begun on it and is unfinished",
+                         "Nothing was written. Declare the device for the volume that it was "
+                         "declared for, or update volumecrypt.");
     switch (found.content.kind) {
         case ContentKind::Blank:
             return makeError(ErrorCode::NotLuks2, session.describe() + " is blank",
@@ -158,7 +179,9 @@ base::Error unexpectedContent(const Session &session, const DeviceContent &found
             return makeError(
                 ErrorCode::EncryptedNotDeclared,
                 "volume is encrypted, but no encryption config provided: " + session.describe(),
-                "Nothing was written. Declare its `encryption`.");
+                "Nothing was written. Declare its `encryption`, or make it plain with its data: "
+                "`volumecryptctl decrypt " +
+                    id + "`.");
         default:
             return makeError(ErrorCode::NotBlank,
                              session.describe() + " holds " + found.content.describe() +

@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "blockdev/content.h"
+#include "luks/decryption_marker.h"
 #include "luks/encryption_marker.h"
 #include "luks/header_copy.h"
 #include "luks/mapping.h"
@@ -33,6 +34,10 @@ struct DeviceContent {
     std::optional<luks::EncryptionMarker> interruptedEncryption = {};
     // The marker of such an encryption of another volume, or by a newer version.
     bool otherEncryption = false;
+    // Our marker: what is there is being decrypted; `content` is Unknown then. decrypt goes on.
+    std::optional<luks::DecryptionMarker> interruptedDecryption = {};
+    // The marker of such a decryption of another volume, or by a newer version.
+    bool otherDecryption = false;
     // Of something else, beside a LUKS2 header with the volume's record: the volume was made over
     // it, or grew over it.
     std::vector<blockdev::Signature> others = {};

@@ -41,7 +41,7 @@ struct Options {
     bool force = false;      // format: overwrite what is there
     bool verify = false;     // sync: open every slot
     bool adopt = false;      // sync, plan: the volume of another machine is this one's from now on
-    std::uint64_t rate = 0;  // encrypt, reencrypt: bytes a second at most; 0: as fast as it goes
+    std::uint64_t rate = 0;  // the jobs: bytes a second at most; 0: as fast as it goes
     // What slots of keys that people chose cost; lowered by tests only (--test-kdf).
     luks::KdfCost cost = luks::KdfCost::Library;
 };

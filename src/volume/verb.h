@@ -18,6 +18,7 @@ enum class Verb {
     RemoveKey,
     Rotate,
     Encrypt,
+    Decrypt,
     Reencrypt,
     Wipe,
     Erase,

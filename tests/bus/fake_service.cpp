@@ -305,10 +305,6 @@ void FakeVolume::NewRecoveryKey(sdbus::Result<sdbus::UnixFd> &&result, Options /
     result.returnResults(sdbus::UnixFd(fd, sdbus::adopt_fd));
 }
 
-void FakeVolume::Decrypt(sdbus::Result<sdbus::ObjectPath> &&result, Options /*options*/) {
-    result.returnError(failure("Unsupported", "not here"));
-}
-
 // As the engine does: what it writes is there when the job has ended.
 void FakeVolume::BackupHeader(sdbus::Result<sdbus::ObjectPath> &&result, sdbus::UnixFd file,
                               Options options) {

@@ -120,7 +120,9 @@ class FakeVolume final : public VolumeAdaptor {
     void Encrypt(sdbus::Result<sdbus::ObjectPath> &&result, Options options) override {
         begin(std::move(result), "encrypt", options);
     }
-    void Decrypt(sdbus::Result<sdbus::ObjectPath> &&result, Options options) override;
+    void Decrypt(sdbus::Result<sdbus::ObjectPath> &&result, Options options) override {
+        begin(std::move(result), "decrypt", options);
+    }
     void RotateVolumeKey(sdbus::Result<sdbus::ObjectPath> &&result, Options options) override {
         begin(std::move(result), "rotate-volume-key", options);
     }

@@ -371,6 +371,14 @@ def test_encrypt(cli):
         equal((rate, cli.run("encrypt", f"--rate={rate}", "u-data").returncode), (rate, 64))
 
 
+def test_decrypt(cli):
+    """decrypt starts the job; without a terminal the secret comes from a file or not at all"""
+    equal(cli.run("decrypt", "u-data", "--secret-file", "-", "--no-wait", secret=b"one").returncode, 0)
+    equal(cli.run("decrypt", "--rate=52428800", "u-data", "--no-wait").returncode, 0)
+    equal(cli.calls(), ["decrypt u-data no-ask secret=[one]", "decrypt u-data no-ask rate=52428800"])
+    equal(cli.run("decrypt", "--rate=0", "u-data").returncode, 64)
+
+
 def test_unlock_without_bus(cli):
     """without a bus unlock runs the engine, with the same codes, and the secret goes to its standard input"""
     environment, engine = without_bus(cli)

@@ -215,7 +215,8 @@ TEST_F(WayOn, EveryErrorOfARequiredVolumeNamesIt) {
                   .exitCode,
               0);
     expectWayOn(image_, "filesystem: {type: ext4}\n",
-                "Nothing was written. Declare its `encryption`. ");
+                "Nothing was written. Declare its `encryption`, or make it plain with its data: "
+                "`volumecryptctl decrypt u-data`. ");
     // One that has no advice of its own, too.
     const std::string missing = directory_.path() + "/missing";
     writeConfig(document(missing, keys));

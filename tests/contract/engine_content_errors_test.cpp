@@ -156,7 +156,8 @@ const std::vector<ErrorCase> kContentCases{
      .code = "EncryptedNotDeclared",
      .message = "volume is encrypted, but no encryption config provided: volume "
                 "u-data (IMAGE)",
-     .hint = "Nothing was written. Declare its `encryption`."},
+     .hint = "Nothing was written. Declare its `encryption`, or make it plain with its data: "
+             "`volumecryptctl decrypt u-data`."},
     {.name = "OtherFilesystem",
      .prepare =
          [](ErrorMatrix &t) {

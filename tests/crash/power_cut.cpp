@@ -162,13 +162,20 @@ void loseUnflushed(const Snapshots::Placed &placed) {
     for (auto at = list.rbegin(); at != list.rend(); ++at) undo(*at, placed(at->path));
 }
 
+// What a disk writes whole or not at all.
+bool isOneSector(const Operation &operation) {
+    constexpr std::size_t kSector = 512;
+    return operation.length == kSector && operation.offset % kSector == 0;
+}
+
 // The disk as the power leaves it.
 void leave(const Operation &operation, std::string_view mode, const Snapshots::Placed &placed) {
     if (mode == "lost" || mode == "reorder") loseUnflushed(placed);
     if (mode != "torn" && mode != "reorder") return;
     // Without a name nobody finds it after a power cut.
     if (!hasName(operation.path)) return;
-    const std::size_t done = mode == "torn" ? operation.length / 2 : operation.length;
+    std::size_t done = operation.length;
+    if (mode == "torn") done = isOneSector(operation) ? 0 : done / 2;
     if (!writeInto(placed(operation.path), operation.bytes, done, operation.offset)) std::abort();
 }
 
@@ -176,7 +183,8 @@ void leave(const Operation &operation, std::string_view mode, const Snapshots::P
 std::vector<const char *> modesOf(const Operation &operation) {
     const bool unflushed = !state().unflushed.empty();
     std::vector<const char *> modes = {"kill"};
-    if (operation.bytes != nullptr && operation.length > 1) modes.push_back("torn");
+    if (operation.bytes != nullptr && operation.length > 1 && !isOneSector(operation))
+        modes.push_back("torn");
     if (operation.bytes != nullptr && unflushed) modes.push_back("reorder");
     if (unflushed) modes.push_back("lost");
     return modes;

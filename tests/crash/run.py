@@ -18,6 +18,7 @@ import typing
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from place import Lost, Place  # pylint: disable=wrong-import-position
+from decrypt_scenarios import decrypt_scenarios  # pylint: disable=wrong-import-position
 from encrypt_scenarios import encrypt_scenarios  # pylint: disable=wrong-import-position
 from header_scenarios import header_scenarios  # pylint: disable=wrong-import-position
 from moved_scenarios import moved_scenarios  # pylint: disable=wrong-import-position
@@ -113,8 +114,8 @@ class Trial:
 
 def all_scenarios():
     # Those with a TPM take longest.
-    return [*tpm_scenarios(), *encrypt_scenarios(), *volume_key_scenarios(), *scenarios(), *moved_scenarios(),
-            *state_scenarios(), *header_scenarios()]
+    return [*tpm_scenarios(), *encrypt_scenarios(), *decrypt_scenarios(), *volume_key_scenarios(), *scenarios(),
+            *moved_scenarios(), *state_scenarios(), *header_scenarios()]
 
 
 def try_scenario(build, folder, number, long):

@@ -37,6 +37,7 @@ def run_checks(build, chosen):
     import bench_checks
     import block_checks
     import crash_checks
+    import decrypt_checks
     import engine_checks
     import encrypt_checks
     import grow_checks
@@ -50,7 +51,7 @@ def run_checks(build, chosen):
     groups = {"block": block_checks.run_all, "engine": engine_checks.run_all,
               "trouble": trouble_checks.run_all, "plain": plain_checks.run_all, "pin": pin_checks.run_all,
               "state": state_checks.run_all, "grow": grow_checks.run_all, "encrypt": encrypt_checks.run_all,
-              "header": header_checks.run_all,
+              "decrypt": decrypt_checks.run_all, "header": header_checks.run_all,
               "udev": udev_checks.run_all, "volume-key": volume_key_checks.run_all,
               "crash": crash_checks.run_all, "bench": bench_checks.run_all}
     for name, group in groups.items():

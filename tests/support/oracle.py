@@ -15,29 +15,35 @@ def _library():
     library = ctypes.CDLL("libcrypto.so.3")
     for name in ("EVP_CIPHER_CTX_new", "EVP_aes_256_xts"):
         getattr(library, name).restype = ctypes.c_void_p
-    library.EVP_DecryptInit_ex.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_char_p,
-                                           ctypes.c_char_p]
-    library.EVP_DecryptUpdate.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.POINTER(ctypes.c_int),
-                                          ctypes.c_char_p, ctypes.c_int]
+    for way in ("Decrypt", "Encrypt"):
+        getattr(library, f"EVP_{way}Init_ex").argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p,
+                                                          ctypes.c_char_p, ctypes.c_char_p]
+        getattr(library, f"EVP_{way}Update").argtypes = [ctypes.c_void_p, ctypes.c_char_p,
+                                                         ctypes.POINTER(ctypes.c_int), ctypes.c_char_p, ctypes.c_int]
     library.EVP_CIPHER_CTX_free.argtypes = [ctypes.c_void_p]
     return library
 
 
-def decrypted(data, key, sector=SECTOR):
+def decrypted(data, key, sector=SECTOR, way="Decrypt"):
     """The bytes of a whole data segment (aes-xts-plain64)."""
     library = _library()
+    begin, update = getattr(library, f"EVP_{way}Init_ex"), getattr(library, f"EVP_{way}Update")
     context = library.EVP_CIPHER_CTX_new()
-    library.EVP_DecryptInit_ex(context, library.EVP_aes_256_xts(), None, key, None)
+    begin(context, library.EVP_aes_256_xts(), None, key, None)
     plain, length = ctypes.create_string_buffer(sector), ctypes.c_int()
     parts = []
     for number in range(len(data) // sector):
         tweak = (number * (sector // SECTOR)).to_bytes(16, "little")
-        library.EVP_DecryptInit_ex(context, None, None, None, tweak)
-        library.EVP_DecryptUpdate(context, plain, ctypes.byref(length), data[number * sector:(number + 1) * sector],
-                                  sector)
+        begin(context, None, None, None, tweak)
+        update(context, plain, ctypes.byref(length), data[number * sector:(number + 1) * sector], sector)
         parts.append(plain.raw)
     library.EVP_CIPHER_CTX_free(context)
     return b"".join(parts)
+
+
+def encrypted(data, key, sector=SECTOR):
+    """The reverse."""
+    return decrypted(data, key, sector, "Encrypt")
 
 
 def volume_key(image, passphrase, slot=None):

@@ -124,7 +124,8 @@ TEST_F(Authorization, EveryMethodOfAVolumeIsGuarded) {
         for (const auto &[method, takes] : methods)
             for (const auto &answer : answersTo(client, data_, method, takes))
                 if (answer != "NotAuthorized") found += method + "=" + answer + " ";
-        for (const char *operation : {"unlock", "sync", "apply", "add-key", "grow", "encrypt"}) {
+        for (const char *operation :
+             {"unlock", "sync", "apply", "add-key", "grow", "encrypt", "decrypt"}) {
             const auto answer = client.call(data_, kVolume, "Authorize", operation, Options());
             if (answer.error != "NotAuthorized")
                 found += std::string(operation) + "=" + answer.error + " ";
@@ -186,7 +187,7 @@ TEST_F(Authorization, CanBeAskedForBefore) {
 
 TEST_F(Authorization, UnsupportedIsToldOnlyToThoseWhoMay) {
     Client root;
-    const auto answer = root.call(data_, kVolume, "Decrypt", Options());
+    const auto answer = root.call(data_, kVolume, "BackupHeader", sdbus::UnixFd(0), Options());
     EXPECT_EQ(answer, "Unsupported");
     EXPECT_THAT(answer.message, HasSubstr("u-data"));
 }

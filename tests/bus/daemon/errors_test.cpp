@@ -254,7 +254,8 @@ const std::vector<ErrorRow> kRows{
      .code = "EncryptedNotDeclared",
      .message = "volume is encrypted, but no encryption config provided: volume "
                 "u-data (IMAGE)",
-     .hint = "Nothing was written. Declare its `encryption`."},
+     .hint = "Nothing was written. Declare its `encryption`, or make it plain with its data: "
+             "`volumecryptctl decrypt u-data`."},
     {.name = "ForeignVolume",
      .prepare =
          [](Errors &t) {
