@@ -108,8 +108,8 @@ inline std::chrono::microseconds timeLeft(const Poll &poll) {
 
 #endif
 
-inline sdbus::Error busError(std::string name, std::string message) {
-    return {ErrorName(std::move(name)), std::move(message)};
+inline sdbus::Error busError(std::string name, const std::string &message) {
+    return {ErrorName(std::move(name)), message};
 }
 
 inline ProxyPointer makeProxy(sdbus::IConnection &connection, const std::string &service,

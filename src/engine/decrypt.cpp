@@ -6,7 +6,7 @@
 
 #include "engine/verbs.h"
 #include "model/names.h"
-#include "volume/decryption_run.h"
+#include "volume/decryption.h"
 #include "volume/device_state.h"
 
 namespace volumecrypt::engine {

@@ -5,8 +5,7 @@
 
 #include "engine/verbs.h"
 #include "volume/device_state.h"
-#include "volume/encryption_run.h"
-#include "volume/encryption_start.h"
+#include "volume/encryption.h"
 #include "volume/record_book.h"
 #include "volume/shrink_note.h"
 

@@ -22,6 +22,9 @@ base::Result<volume::Outcome> sync(volume::Session &session);
 // sync with everything but the lock at hand: for attach.
 base::Result<volume::Outcome> syncKeys(volume::Session &session);
 base::Result<volume::Outcome> grow(volume::Session &session);
+// A part of attach: declared without encryption, blank gets its file system, and a file system is
+// left as it is.
+base::Result<volume::Outcome> attachPlain(volume::Session &session);
 base::Result<volume::Outcome> backupHeader(volume::Session &session);
 base::Result<volume::Outcome> restoreHeader(volume::Session &session);
 base::Result<volume::Outcome> addKey(volume::Session &session);

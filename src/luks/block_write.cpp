@@ -7,6 +7,10 @@
 #include <span>
 #include <string>
 
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+
 #include <unistd.h>
 
 #include "base/files.h"
@@ -41,6 +45,15 @@ base::Status copyBlocks(int memory, int device, std::uint64_t begin, std::uint64
         VC_TRY(writeDifferent(device, chunk, offset));
     }
     return {};
+}
+
+base::Status forgetCached(int deviceFd) {
+    struct stat info {};
+    if (::fstat(deviceFd, &info) < 0)
+        return base::fail(base::errnoError("look at the device", errno));
+    // Of a plain file there is one cache for all.
+    if (!S_ISBLK(info.st_mode) || ::ioctl(deviceFd, BLKFLSBUF, 0) == 0) return {};
+    return base::fail(base::errnoError("read the device afresh", errno));
 }
 
 base::Status flush(int fd) {

@@ -23,6 +23,11 @@ base::Status writeDifferent(int fd, std::string_view wanted, std::uint64_t offse
 // The bytes from `begin` to `end` of a memfd to the same place on the device, in the same way. Io.
 base::Status copyBlocks(int memory, int device, std::uint64_t begin, std::uint64_t end);
 
+// From here on reads of a block device come from the disk. The kernel may have kept parts of it
+// from before: what is written through a mapping does not renew them, and they would be decrypted
+// to old data. Io. To be called when nobody can write through a mapping any more.
+base::Status forgetCached(int deviceFd);
+
 // Down to the disk. Io.
 base::Status flush(int fd);
 

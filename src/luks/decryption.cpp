@@ -11,10 +11,7 @@
 #include <string_view>
 #include <vector>
 
-#include <linux/fs.h>
-#include <sys/ioctl.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -22,6 +19,7 @@
 #include "base/files.h"
 #include "crypto/digest.h"
 #include "crypto/xts.h"
+#include "luks/block_write.h"
 #include "luks/header_image.h"
 #include "luks/library.h"
 #include "luks/metadata.h"
@@ -204,15 +202,6 @@ base::Result<bool> Mover::run() {
 }
 
 }  // namespace
-
-base::Status forgetCached(int deviceFd) {
-    struct stat info {};
-    if (::fstat(deviceFd, &info) < 0)
-        return base::fail(base::errnoError("look at the device", errno));
-    // Of a plain file there is one cache for all.
-    if (!S_ISBLK(info.st_mode) || ::ioctl(deviceFd, BLKFLSBUF, 0) == 0) return {};
-    return base::fail(base::errnoError("read the device afresh", errno));
-}
 
 base::Result<FoundDecryptionMarker> findDecryptionMarker(int deviceFd) {
     VC_ASSIGN(const std::uint64_t size, sizeOfDevice(deviceFd));

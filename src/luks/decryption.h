@@ -37,11 +37,6 @@ struct DecryptionCipher {
     std::uint64_t firstSector = 0;  // the number of the data's first sector, in 512 bytes
 };
 
-// From here on reads of a block device come from the disk. The kernel may have kept parts of it from
-// before: what is written through a mapping does not renew them, and they would be decrypted to old
-// data. Io. To be called when nobody can write through a mapping any more.
-base::Status forgetCached(int deviceFd);
-
 // For all of these the caller holds the device exclusively, open for reading and writing.
 
 // Copies the header and the beginning of the encrypted data into the tail, reads them back, and

@@ -147,6 +147,7 @@ base::Status exchangeFirstSegment(int deviceFd, const model::VolumeId &id,
     VC_ASSIGN(const std::uint64_t size, sizeOfDevice(deviceFd));
     if (size < kTailRoom + kDataShift || size % kWhole != 0)
         return base::fail(ErrorCode::Internal, "a device of a size that cannot be encrypted");
+    VC_TRY(forgetCached(deviceFd));
     VC_ASSIGN(const std::string segment, readPart(deviceFd, 0, kDataShift));
     VC_ASSIGN(std::string bytes, headerBytes(header));
     const EncryptionMarker marker{.volume = id.text(),

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tries the secret in every slot, and compares the volume with what is remembered of it.
-#include "volume/decryption_key.h"
-
 #include <utility>
 
 #include "base/recovery_key.h"
 #include "keys/derivations.h"
+#include "volume/decryption.h"
 #include "volume/kdf_lock.h"
 #include "volume/key_failures.h"
 #include "volume/maker.h"

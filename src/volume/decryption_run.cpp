@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // Questions first; then room, copies, and the marker; then the data.
-#include "volume/decryption_run.h"
-
 #include <chrono>
 #include <utility>
 
@@ -10,8 +8,7 @@
 #include "luks/decryption.h"
 #include "luks/mapping.h"
 #include "model/names.h"
-#include "volume/decryption_key.h"
-#include "volume/encrypted_content.h"
+#include "volume/decryption.h"
 #include "volume/pin.h"
 #include "volume/stop.h"
 

@@ -38,6 +38,9 @@ struct DeviceContent {
     std::optional<luks::DecryptionMarker> interruptedDecryption = {};
     // The marker of such a decryption of another volume, or by a newer version.
     bool otherDecryption = false;
+    [[nodiscard]] bool hasUnfinishedJob() const {
+        return interruptedEncryption || otherEncryption || interruptedDecryption || otherDecryption;
+    }
     // Of something else, beside a LUKS2 header with the volume's record: the volume was made over
     // it, or grew over it.
     std::vector<blockdev::Signature> others = {};

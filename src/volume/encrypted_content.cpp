@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Decrypts both ends of the data into memory, where libblkid and our own reading of superblocks see
 // them.
-#include "volume/encrypted_content.h"
-
 #include <algorithm>
 #include <cerrno>
 #include <span>
@@ -15,7 +13,9 @@
 #include "base/files.h"
 #include "blockdev/content.h"
 #include "crypto/xts.h"
+#include "luks/block_write.h"
 #include "luks/decryption.h"
+#include "volume/decryption.h"
 
 namespace volumecrypt::volume {
 namespace {

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // libcryptsetup moves and encrypts the data chunk by chunk; the record says before and after whose
 // work it is.
-#include "volume/encryption_run.h"
-
 #include <utility>
 #include <vector>
 
@@ -12,6 +10,7 @@
 #include "luks/reencryption.h"
 #include "model/names.h"
 #include "volume/device_state.h"
+#include "volume/encryption.h"
 #include "volume/key_failures.h"
 #include "volume/maker.h"
 #include "volume/pin.h"

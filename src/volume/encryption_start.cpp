@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Header, room, exchange: what can fail comes first, what is written comes last.
-#include "volume/encryption_start.h"
-
 #include <utility>
 
 #include "blockdev/filesystem_extent.h"
 #include "luks/encryption_begin.h"
 #include "luks/first_segment.h"
 #include "model/record.h"
+#include "volume/encryption.h"
 #include "volume/first_header.h"
 #include "volume/pin.h"
 #include "volume/plain_content.h"

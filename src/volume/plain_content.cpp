@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "blockdev/device_users.h"
+#include "luks/block_write.h"
 #include "luks/encryption_marker.h"
 
 namespace volumecrypt::volume {
@@ -117,6 +118,7 @@ base::Status expectWhole(const Session &session, const PlainContent &plain) {
 
 base::Result<PlainContent> measurePlain(const Session &session, int fd, const std::string &type) {
     PlainContent plain;
+    VC_TRY(luks::forgetCached(fd));
     auto extent = blockdev::readExtent(fd, type);
     if (!extent) {
         auto error = std::move(extent).error();

@@ -40,7 +40,7 @@ base::Error foreign(const Session &session, const std::string &what) {
 
 base::Result<PresentHeader> presentHeader(const Session &session) {
     VC_ASSIGN(const DeviceContent found, lookAtDevice(session));
-    if (found.interruptedFormat || found.newerFormat)
+    if (found.interruptedFormat || found.newerFormat || found.hasUnfinishedJob())
         return base::fail(unexpectedContent(session, found));
     switch (found.content.kind) {
         case ContentKind::Luks2:
