@@ -154,6 +154,9 @@ void Service::Parts::begin() {
         [this](const daemon::Volume &volume, const base::Result<daemon::EngineResult> &result) {
             retry.attached(volume, result);
         });
+    engines.onEncrypt([this](const daemon::Volume &volume, const std::function<void()> &then) {
+        unlocker.forgetPlain(volume, then);
+    });
     inspector.onTaken([this](const daemon::Volume &volume, daemon::VolumeStatus &status) {
         mounts.fill(volume, status);
     });

@@ -156,12 +156,16 @@ void EngineJobs::ended(const VolumePointer &volume, const JobPointer &job, const
                 {.volume = volume->id().text(), .action = kWarnStep, .text = warning.message});
     // The properties are true before anybody hears that the job has finished.
     inspector_.inspect(volume, [this, volume, job, done, result] {
-        volume->end();
-        if (done) done(result);
-        if (result)
-            jobs_.finish(*job, summaryOf(*result));
-        else
-            jobs_.finish(*job, base::fail(result.error()));
+        const auto finish = [this, volume, job, done, result] {
+            volume->end();
+            if (done) done(result);
+            if (result)
+                jobs_.finish(*job, summaryOf(*result));
+            else
+                jobs_.finish(*job, base::fail(result.error()));
+        };
+        if (job->record().operation == "encrypt" && encrypted_) return encrypted_(*volume, finish);
+        finish();
     });
 }
 

@@ -28,6 +28,10 @@ class EngineJobs {
     void onAttach(VerbEnded attachEnded) { attachEnded_ = std::move(attachEnded); }
     // The same of a sync.
     void onSync(VerbEnded syncEnded) { syncEnded_ = std::move(syncEnded); }
+    // Told when a job has ended that encrypts a volume where it is, and the volume was looked at;
+    // the job is over when it says so.
+    using Encrypted = std::function<void(const Volume &, std::function<void()>)>;
+    void onEncrypt(Encrypted encrypted) { encrypted_ = std::move(encrypted); }
     // A job of its own. Busy when something else runs on the volume. `done`, when given, gets the
     // engine's result before the job finishes.
     base::Result<JobPointer> start(const VolumePointer &volume, EngineCommand command,
@@ -55,6 +59,7 @@ class EngineJobs {
     Inspector &inspector_;
     VerbEnded attachEnded_;
     VerbEnded syncEnded_;
+    Encrypted encrypted_;
 };
 
 // What an engine did, for people: "replaced slot 1 (static)".

@@ -194,6 +194,24 @@ void Unlocker::unlock(const Authorized<action::Unlock> &proof, const VolumePoint
           std::move(secret), std::move(unlocked));
 }
 
+void Unlocker::forgetPlain(const Volume &volume, const std::function<void()> &then) {
+    const auto state = volume.status().state;
+    const bool encrypted =
+        state == model::VolumeState::Locked || state == model::VolumeState::Reencrypting;
+    // One that was refused is mounted, maybe.
+    if (systemd_ == nullptr || !encrypted || volume.isUnlocked()) return then();
+    const std::string unit = model::attachUnit(volume.id());
+    systemd_->stopUnit(unit, [id = volume.id().text(), unit, then](const base::Status &stopped) {
+        if (!stopped)
+            base::log(base::Severity::Warning,
+                      id + ": " + unit +
+                          " of the plain volume could not be stopped: " + stopped.error().message +
+                          ". Run `systemctl stop " + unit + "` before it is unlocked",
+                      {{"VOLUME", id}});
+        then();
+    });
+}
+
 void Unlocker::retry(const VolumePointer &volume) {
     if (!volume->begin("unlock")) return;
     const auto job = jobs_.create("unlock", volume->id().text(), 0);

@@ -42,6 +42,10 @@ class Unlocker {
     // Unlocks it by its declared keys, for the daemon's own needs: its job and LastError tell.
     void retry(const VolumePointer &volume);
 
+    // After its encryption in place, whole or in part: its attach unit, which is active since the
+    // plain volume was there, is to begin anew with the next Unlock.
+    void forgetPlain(const Volume &volume, const std::function<void()> &then);
+
     // The parts of both, for Apply too. The caller does begin(), end() and inspect.
     void open(const VolumePointer &volume, base::UniqueFd secret, const JobPointer &job, Done done);
     void close(const VolumePointer &volume, const JobPointer &job, Done done);

@@ -17,6 +17,7 @@ namespace volumecrypt::daemon {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 
 class FakeSystemd final : public SystemdManager {
   public:
@@ -98,6 +99,27 @@ TEST_F(UnlockerWithNestedMounts, AFailureBelowIsNotTheUppers) {
                    [&](const base::Status &status) { opened = status.has_value(); });
     EXPECT_EQ(opened, true);
     EXPECT_EQ(systemd_.calls.back(), "start srv-a-b.mount");
+}
+
+// Else Unlock would start a unit that is active, and wait for a mapping that nobody makes.
+TEST_F(UnlockerWithNestedMounts, TheUnitOfThePlainVolumeIsStoppedWhenItIsEncrypted) {
+    int over = 0;
+    const auto encrypted = [&](model::VolumeState state) {
+        const auto volume = volumes_.find("u-top");
+        auto status = volume->status();
+        status.state = state;
+        volumes_.update(*volume, std::move(status));
+        systemd_.calls.clear();
+        unlocker_.forgetPlain(*volume, [&] { ++over; });
+        return systemd_.calls;
+    };
+    using enum model::VolumeState;
+    for (const auto state : {Locked, Reencrypting})
+        EXPECT_THAT(encrypted(state), ElementsAre("stop volumecrypt@u-top.service"));
+    for (const auto state : {Foreign, Plain, Unlocked}) EXPECT_THAT(encrypted(state), IsEmpty());
+    systemd_.failing = {"stop volumecrypt@u-top.service"};
+    EXPECT_THAT(encrypted(Locked), ElementsAre("stop volumecrypt@u-top.service"));
+    EXPECT_EQ(over, 6);
 }
 
 // The attach unit's engine knows of no caller: who wanted it is in the entry of the job.
