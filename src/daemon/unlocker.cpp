@@ -204,9 +204,8 @@ void Unlocker::forgetPlain(const Volume &volume, const std::function<void()> &th
     systemd_->stopUnit(unit, [id = volume.id().text(), unit, then](const base::Status &stopped) {
         if (!stopped)
             base::log(base::Severity::Warning,
-                      id + ": " + unit +
-                          " of the plain volume could not be stopped: " + stopped.error().message +
-                          ". Run `systemctl stop " + unit + "` before it is unlocked",
+                      id + ": " + unit + " of the plain volume could not be stopped (" +
+                          stopped.error().message + "): stop it before the volume is unlocked",
                       {{"VOLUME", id}});
         then();
     });
