@@ -185,13 +185,6 @@ TEST_F(Authorization, CanBeAskedForBefore) {
     EXPECT_TRUE(jobs.empty());
 }
 
-TEST_F(Authorization, UnsupportedIsToldOnlyToThoseWhoMay) {
-    Client root;
-    const auto answer = root.call(data_, kVolume, "BackupHeader", sdbus::UnixFd(0), Options());
-    EXPECT_EQ(answer, "Unsupported");
-    EXPECT_THAT(answer.message, HasSubstr("u-data"));
-}
-
 TEST_F(Authorization, CancellingAJobIsGuarded) {
     daemon_.script("sync", "hang");
     Client root;
